@@ -1,0 +1,86 @@
+//! Delivery to log hosts: one queue, one encoder and one transport a host, none of which can hold up another.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use crate::record::{Class, Name};
+
+/// How records are written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Format {
+    /// IPFIX, RFC 7011.
+    Binary,
+    /// RFC 5424 with structured data.
+    Syslog,
+}
+
+/// How syslog messages are told apart on a stream (RFC 6587, 3.4).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Framing {
+    /// `MSG-LEN SP SYSLOG-MSG`; RFC 5425 asks for it over TLS.
+    OctetCounting,
+    /// LF behind each message.
+    Lf,
+}
+
+/// How a host is reached.
+#[derive(Clone, Debug)]
+pub enum Transport {
+    /// One datagram a message; records may be lost on the way, and nobody will know.
+    Udp,
+    /// A stream in clear.
+    Tcp,
+    /// A stream under TLS.
+    Tls(TlsPolicy),
+}
+
+/// A named `ssl-policy`, its files as paths: they are read at start and again at every connection attempt, so that a
+/// renewed certificate needs no restart.
+#[derive(Clone, Debug)]
+pub struct TlsPolicy {
+    /// Its name in the configuration.
+    pub name: Name,
+    /// PEM file of the authorities that may sign the host's certificate.
+    pub ca: PathBuf,
+    /// PEM files of our certificate chain and key, where the host asks for one.
+    pub client: Option<(PathBuf, PathBuf)>,
+    /// What the host's certificate must be for: a DNS name or an IP address. None: the address we connect to.
+    pub server_name: Option<String>,
+    /// PEM files of revocation lists; where given, a certificate whose status they do not tell is refused.
+    pub crl: Vec<PathBuf>,
+    /// Lowest and highest version.
+    pub versions: (TlsVersion, TlsVersion),
+}
+
+/// A version of TLS.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum TlsVersion {
+    /// RFC 5246.
+    V1_2,
+    /// RFC 8446.
+    V1_3,
+}
+
+/// One log host, as the configuration resolved it.
+#[derive(Clone, Debug)]
+pub struct HostConfig {
+    /// Its name.
+    pub name: Name,
+    /// Where.
+    pub address: SocketAddr,
+    /// How.
+    pub transport: Transport,
+    /// For syslog over a stream.
+    pub framing: Framing,
+    /// Which classes, each with its format.
+    pub records: Vec<(Class, Format)>,
+    /// How many records may wait; what does not fit is counted and said in band.
+    pub queue: usize,
+    /// IPFIX observation domain (RFC 7011, 3.1).
+    pub observation_domain: u32,
+    /// HOSTNAME of RFC 5424.
+    pub host_name: Name,
+    /// First and longest pause between connection attempts.
+    pub backoff: (Duration, Duration),
+}

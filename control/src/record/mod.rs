@@ -1,0 +1,218 @@
+//! The records that leave the house, and their sequence. One file a format beside this one.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use dataplane::endpoint::Tuple;
+use dataplane::event::{CloseReason, SessionId, Volume};
+use dataplane::time::Nanos;
+use sigdb::Confidence;
+
+/// Names one run of the process: random, made at start.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct BootId(pub u64);
+
+/// The classes that a log host can ask for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Class {
+    /// Create, close, deny.
+    Session,
+    /// Sign-ons of instant-messaging users.
+    Im,
+}
+
+/// A record: whatever its class, (boot, sequence) names it once and for all, so that a receiver can tell a gap from a
+/// duplicate.
+#[derive(Clone, Debug)]
+pub struct Record {
+    /// This run of the process.
+    pub boot: BootId,
+    /// Counts this run's records of all classes, from 1.
+    pub sequence: u64,
+    /// When it happened (not when it was written).
+    pub time: Nanos,
+    /// What happened.
+    pub body: Body,
+}
+
+/// What happened.
+#[derive(Clone, Debug)]
+pub enum Body {
+    /// Of a session.
+    Session(SessionRecord),
+    /// Of an instant-messaging user.
+    Im(ImRecord),
+    /// Records or events that were lost, said in band.
+    Loss(LossRecord),
+}
+
+/// Text shared by many records (rule, zone, application, port names).
+pub type Name = Arc<str>;
+
+/// Where a record happened: the flow, its rule and its place.
+#[derive(Clone, Debug)]
+pub struct FlowContext {
+    /// The session; 0 where a packet was denied before there was one.
+    pub session: SessionId,
+    /// Both ends, protocol and VLANs.
+    pub tuple: Tuple,
+    /// The rule's name; `implicit-deny` for the deny at the end.
+    pub rule: Name,
+    /// The application's name; `unknown` where it is not.
+    pub application: Name,
+    /// Names of the client's ingress port and of the port on the other side.
+    pub interfaces: (Name, Name),
+    /// Zones of the two.
+    pub zones: (Name, Name),
+}
+
+/// Create, close or deny.
+#[derive(Clone, Debug)]
+pub struct SessionRecord {
+    /// The flow.
+    pub flow: FlowContext,
+    /// What happened.
+    pub action: SessionAction,
+}
+
+/// What happened to a session.
+#[derive(Clone, Debug)]
+pub enum SessionAction {
+    /// Let through, entered in the table.
+    Create,
+    /// Left the table.
+    Close {
+        /// Why.
+        reason: CloseReason,
+        /// When it was created.
+        start: Nanos,
+        /// Client to server.
+        to_server: Volume,
+        /// Server to client.
+        to_client: Volume,
+    },
+    /// A packet that would have opened a flow was denied.
+    Deny,
+}
+
+/// What an instant-messaging user did.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum ImAction {
+    /// Came online, confirmed by the other side.
+    Login,
+    /// Went offline.
+    Logout,
+    /// An authentication verdict: in this class only failures are recorded apart.
+    Result {
+        /// Whether the other side accepted.
+        success: bool,
+    },
+    /// Is online; the login was not seen.
+    Seen,
+}
+
+/// Why presence says so.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum ImReason {
+    /// The protocol's own message.
+    Message,
+    /// The connection that carried the session ended and none came in its place within the grace time.
+    ConnectionClosed,
+    /// Nothing was heard for the application's keepalive limit.
+    Timeout,
+    /// Another account came online at the same place.
+    Replaced,
+    /// Traffic of a session whose login was not seen.
+    MidSession,
+    /// An account was named without proof of a session.
+    Mention,
+    /// The other side refused.
+    Refused,
+}
+
+/// A sign-on of an instant-messaging user.
+#[derive(Clone, Debug)]
+pub struct ImRecord {
+    /// The flow that decided it.
+    pub flow: FlowContext,
+    /// What the user did.
+    pub action: ImAction,
+    /// On what ground.
+    pub reason: ImReason,
+    /// The account, after `[log.im] account` was applied; none where it is not visible or is to be omitted.
+    pub account: Option<Name>,
+    /// How long the account was online, for a logout whose beginning was seen.
+    pub online: Option<Duration>,
+    /// Version of the signature database that recognised it.
+    pub signatures: Name,
+}
+
+/// What was lost, where, and how much of it: no loss without a record.
+#[derive(Clone, Debug)]
+pub struct LossRecord {
+    /// Which class.
+    pub class: Class,
+    /// Where.
+    pub place: LossPlace,
+    /// How many.
+    pub count: u64,
+    /// The first and last time at which the loss was noticed.
+    pub span: (Nanos, Nanos),
+}
+
+/// Where records or events were lost.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum LossPlace {
+    /// A worker's event queue was full.
+    Worker(u16),
+    /// The queue towards a log host was full.
+    Host(Name),
+    /// The exporter was told to stop before the host had taken all.
+    Shutdown(Name),
+}
+
+impl Body {
+    /// The class by which hosts choose; a loss travels with the class that it is about.
+    pub fn class(&self) -> Class {
+        match self {
+            Self::Session(_) => Class::Session,
+            Self::Im(_) => Class::Im,
+            Self::Loss(loss) => loss.class,
+        }
+    }
+}
+
+/// A close reason in the words of the records.
+pub fn close_reason_text(reason: CloseReason) -> &'static str {
+    match reason {
+        CloseReason::Fin => "fin",
+        CloseReason::Reset => "reset",
+        CloseReason::Timeout => "timeout",
+        CloseReason::Policy => "policy",
+        CloseReason::Evicted => "evicted",
+        CloseReason::Shutdown => "shutdown",
+    }
+}
+
+impl ImReason {
+    /// In the words of the records.
+    pub fn text(self) -> &'static str {
+        match self {
+            Self::Message => "message",
+            Self::ConnectionClosed => "connection-closed",
+            Self::Timeout => "timeout",
+            Self::Replaced => "replaced",
+            Self::MidSession => "mid-session",
+            Self::Mention => "mention",
+            Self::Refused => "refused",
+        }
+    }
+}
+
+/// A confidence in the words of the records.
+pub fn confidence_text(confidence: Confidence) -> &'static str {
+    match confidence {
+        Confidence::Certain => "certain",
+        Confidence::Likely => "likely",
+    }
+}

@@ -1,0 +1,2 @@
+//! Finds DPDK.
+fn main() {}

@@ -1,0 +1,56 @@
+//! What a signature can say about a flow: which application it is, and what its users do.
+
+use arrayvec::ArrayString;
+
+/// An application's number within one database; 0 where none is known. Numbers are not stable across databases: records
+/// carry names.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct AppId(pub u16);
+
+impl AppId {
+    /// Not (or not yet) identified.
+    pub const UNKNOWN: Self = Self(0);
+
+    /// Whether an application is named.
+    pub const fn is_known(self) -> bool {
+        self.0 != 0
+    }
+}
+
+/// How much an identification rests on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Confidence {
+    /// Bytes that no other application sends.
+    Certain,
+    /// Bytes that others could send, on a port or in a shape that makes it likely.
+    Likely,
+}
+
+/// An account as text: digits of a QQ number, a JID, a telephone number … at most 128 octets, always valid UTF-8.
+pub type AccountText = ArrayString<128>;
+
+/// What one flow showed of a user. Workers report it as seen, repeats included; presence in control makes one login, one
+/// logout or one sighting of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Sighting {
+    /// The client asked to log in; no verdict yet.
+    Attempt,
+    /// The other side confirmed that the account came online.
+    Login,
+    /// The other side refused.
+    Failure,
+    /// Traffic that only a signed-in client exchanges, its login not seen in this flow.
+    Online,
+    /// The session still lives.
+    KeepAlive,
+    /// The client, or the server, ended the session in so many words.
+    Logout,
+    /// Names who is signed in at this host, without being part of the session itself.
+    Identity,
+    /// Names an account, but proves no session: a report, a file transfer.
+    Mention,
+    /// A connection that carries a session opened and was answered; with the account where the connection shows it.
+    Opened,
+    /// That connection ended.
+    Closed,
+}

@@ -1,4 +1,10 @@
 //! The control core: configuration, presence, records, export and management; and offline replay through the same pipeline.
 
+pub mod cli;
+pub mod config;
 pub mod export;
+pub mod manage;
+pub mod presence;
 pub mod record;
+pub mod replay;
+pub mod runtime;

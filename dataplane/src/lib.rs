@@ -1,8 +1,17 @@
 //! The packet path: pure from frames to verdicts and events, with a thin shell around DPDK.
 
 pub mod appid;
+pub mod command;
+pub mod counters;
+#[allow(unsafe_code)] // the room in which DPDK is made safe
+pub mod dpdk;
 pub mod endpoint;
 pub mod event;
+pub mod flow;
+pub mod packet;
+pub mod pipeline;
 pub mod policy;
 pub mod time;
 pub mod verdict;
+pub mod wire;
+pub mod worker;

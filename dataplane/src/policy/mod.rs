@@ -112,3 +112,21 @@ pub enum Application {
     /// Named.
     Named(AppId),
 }
+
+/// A policy ready for lookups.
+#[derive(Debug)]
+pub struct Policy {
+    source: PolicySource,
+}
+
+impl Policy {
+    /// Compiles a policy. Each has an epoch of its own, by which a flow knows that it was judged by an older one.
+    pub fn compile(source: PolicySource) -> Self {
+        Self { source }
+    }
+
+    /// What it was made from.
+    pub fn source(&self) -> &PolicySource {
+        &self.source
+    }
+}

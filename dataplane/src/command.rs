@@ -1,0 +1,53 @@
+//! What control asks of a worker, by its mailbox.
+
+use std::sync::Arc;
+
+use crossbeam::channel::Sender;
+
+use crate::endpoint::Tuple;
+use crate::event::{SessionId, Volume};
+use crate::policy::{Policy, RuleId};
+use crate::time::Nanos;
+use sigdb::AppId;
+
+/// A command; taken up between bursts.
+#[derive(Debug)]
+pub enum Command {
+    /// Judge by this policy from now on (a flow at its next packet). The old one goes back to control to be dropped.
+    Policy {
+        /// The new policy.
+        policy: Arc<Policy>,
+        /// Where the old one is returned.
+        retired: Sender<Arc<Policy>>,
+    },
+    /// Send what the table holds, a bounded piece at each turn; the sender is dropped at the end. Where the channel is
+    /// full, the rest waits for the next turn.
+    Dump(Sender<SessionView>),
+    /// End: close all sessions and return.
+    Stop,
+}
+
+/// A session as `show sessions` has it.
+#[derive(Clone, Copy, Debug)]
+pub struct SessionView {
+    /// Its id.
+    pub session: SessionId,
+    /// Both ends.
+    pub tuple: Tuple,
+    /// The rule that let it through.
+    pub rule: RuleId,
+    /// Its application.
+    pub application: AppId,
+    /// Ingress port of the client's side and of the other.
+    pub ports: (u16, u16),
+    /// When it was created.
+    pub start: Nanos,
+    /// When its last packet came.
+    pub last: Nanos,
+    /// The state in words: `opening`, `established`, `closing`, `one-way`, `both-ways`.
+    pub state: &'static str,
+    /// Client to server.
+    pub to_server: Volume,
+    /// Server to client.
+    pub to_client: Volume,
+}

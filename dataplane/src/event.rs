@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use crossbeam::queue::ArrayQueue;
 use crossbeam::utils::CachePadded;
-use sigdb::{AccountText, AppId, Confidence, Sighting};
+use sigdb::{AppId, Confidence, SignOn};
 
 use crate::endpoint::Tuple;
 use crate::policy::RuleId;
@@ -119,16 +119,12 @@ pub struct SignOnEvent {
     pub tuple: Tuple,
     /// The rule of that session.
     pub rule: RuleId,
-    /// Whose account.
-    pub application: AppId,
     /// Ports, as in [`SessionEvent::ports`].
     pub ports: (u16, u16),
     /// Whether the rule logs sessions: a condition for any record of it.
     pub logged: bool,
-    /// What was seen.
-    pub sighting: Sighting,
-    /// The account; empty where none is visible.
-    pub account: AccountText,
+    /// What was seen of whom.
+    pub sign_on: SignOn,
 }
 
 const _: () = assert!(size_of::<SessionEvent>() <= 192);

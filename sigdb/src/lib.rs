@@ -3,7 +3,7 @@
 
 mod sighting;
 
-pub use sighting::{AccountText, AppId, Confidence, Sighting};
+pub use sighting::{AccountText, AppId, Confidence, Sighting, SignOn};
 
 /// A compiled signature database.
 #[derive(Debug, Default)]

@@ -54,3 +54,17 @@ pub enum Sighting {
     /// That connection ended.
     Closed,
 }
+
+/// A sighting with what it is about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SignOn {
+    /// Whose user.
+    pub application: AppId,
+    /// Which of the application's protocols showed it, as an index into the database's list; presence takes the limits of
+    /// silence from there.
+    pub protocol: u16,
+    /// What was seen.
+    pub sighting: Sighting,
+    /// The account; empty where none is visible.
+    pub account: AccountText,
+}

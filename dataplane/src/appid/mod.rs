@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use arrayvec::ArrayVec;
-use sigdb::{AccountText, AppId, Confidence, Sighting};
+use sigdb::{AppId, Confidence, SignOn};
 
 use crate::endpoint::Direction;
 use crate::time::Nanos;
@@ -46,7 +46,7 @@ pub enum Finding {
     /// The application, once a flow.
     Application(AppId, Confidence),
     /// A sighting of a user.
-    SignOn(AppId, Sighting, AccountText),
+    SignOn(SignOn),
 }
 
 /// Findings of one segment; more than fit in are counted as `signon_overflow` by the engine.
@@ -89,7 +89,7 @@ impl Inspector {
     }
 
     /// The flow ended (closed, timed out, evicted, denied): releases the slot. A connection that carried a session says so
-    /// by a last [`Sighting::Closed`].
+    /// by a last [`sigdb::Sighting::Closed`].
     pub fn end(&mut self, id: InspectionId, now: Nanos, findings: &mut Findings) {
         let _ = (id, now, findings);
     }

@@ -1,1 +1,64 @@
-//! To be built.
+//! The running firewall: the dataplane from configuration to its end.
+
+use dataplane::dpdk::Device;
+use dataplane::pipeline::{Midstream, Timeouts};
+use dataplane::policy::PortId;
+
+use crate::record::Name;
+
+/// What the dataplane is started with, as the configuration resolved it.
+#[derive(Clone, Debug)]
+pub struct DataplaneConfig {
+    /// Ports, by [`PortId`]; at least one.
+    pub ports: Vec<PortConfig>,
+    /// Pairs of ports: what enters one leaves by the other.
+    pub wires: Vec<(PortId, PortId)>,
+    /// The CPU of each worker; at least one, none twice.
+    pub workers: Vec<u16>,
+    /// Memory for packet buffers and rings, in MiB.
+    pub memory: u32,
+    /// Whether that memory is on hugepages. Without them software ports work, NICs do not.
+    pub hugepages: bool,
+    /// Tells this process's EAL files from those of others (EAL's `--file-prefix`); letters, digits, `-` and `_`.
+    pub file_prefix: String,
+    /// Packet buffers of each pool; none: as many as ports and workers need.
+    pub mbufs: Option<u32>,
+    /// Sessions at most, of all workers together.
+    pub max_sessions: usize,
+    /// Flows under inspection at most, of each worker.
+    pub inspection_slots: usize,
+    /// Datagrams in fragments followed at a time at most, of each worker.
+    pub fragment_slots: usize,
+    /// Session events that may wait for control, of each worker.
+    pub session_events: usize,
+    /// Sign-on events that may wait for control, of each worker.
+    pub sign_on_events: usize,
+    /// How long a silent session stays.
+    pub timeouts: Timeouts,
+    /// TCP picked up in its middle.
+    pub midstream: Midstream,
+    /// Whether the IPv4 header checksum is verified.
+    pub verify_checksums: bool,
+}
+
+/// One port of the dataplane.
+#[derive(Clone, Debug)]
+pub struct PortConfig {
+    /// Its name in the configuration.
+    pub name: Name,
+    /// The device behind it.
+    pub device: Device,
+    /// Receive descriptors of each queue; a power of two is safe with every driver.
+    pub rx_descriptors: u16,
+    /// Transmit descriptors of each queue.
+    pub tx_descriptors: u16,
+    /// Largest layer 3 packet, in octets; 68 to 9,600.
+    pub mtu: u16,
+}
+
+impl PortConfig {
+    /// The default of `rx_descriptors` and `tx_descriptors`.
+    pub const DESCRIPTORS: u16 = 1024;
+    /// The default of `mtu`.
+    pub const MTU: u16 = 1500;
+}

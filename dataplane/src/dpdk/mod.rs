@@ -1,1 +1,5 @@
-//! To be built.
+//! DPDK made safe: every `unsafe` of the dataplane is in this room.
+
+mod device;
+
+pub use device::{BadDevice, Device, PciAddress};

@@ -4,6 +4,8 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use jiff::tz::TimeZone;
+
 use crate::record::{Class, Name};
 
 /// How records are written.
@@ -81,6 +83,8 @@ pub struct HostConfig {
     pub observation_domain: u32,
     /// HOSTNAME of RFC 5424.
     pub host_name: Name,
+    /// The zone in which RFC 5424 time stamps are written, with its offset; none: UTC, written `Z`.
+    pub time_zone: Option<TimeZone>,
     /// First and longest pause between connection attempts.
     pub backoff: (Duration, Duration),
 }

@@ -1,12 +1,163 @@
 //! What a worker counts: written by one core with plain stores, read by control at any time.
 
-/// The counters of one worker.
-#[derive(Debug, Default)]
-pub struct Counters {}
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use crossbeam::utils::CachePadded;
+
+use crate::verdict::DropReason;
+
+/// Declares the counters with their names, so that none lacks one.
+macro_rules! counters {
+    ($($(#[$doc:meta])* $counter:ident = $name:literal,)*) => {
+        /// A counter of a worker; drops have theirs by [`DropReason`].
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+        #[repr(u8)]
+        pub enum Counter { $($(#[$doc])* $counter,)* }
+
+        impl Counter {
+            /// All, in the order in which they are read.
+            pub const ALL: &[Self] = &[$(Self::$counter,)*];
+            /// The name in statistics.
+            pub const fn name(self) -> &'static str {
+                match self { $(Self::$counter => $name,)* }
+            }
+        }
+    };
+}
+
+counters! {
+    /// Frames given to the pipeline. Each is forwarded or dropped, so `packets_received` is the sum of
+    /// `packets_forwarded` and of every `drop_…` except `drop_tx_full`, which the worker adds after forwarding.
+    PacketsReceived = "packets_received",
+    /// Octets of those frames, Ethernet header included, FCS not.
+    OctetsReceived = "octets_received",
+    /// Frames with the verdict to forward.
+    PacketsForwarded = "packets_forwarded",
+    /// Forwarded frames that are not IP: ARP, LLDP, PPPoE discovery, PPP control, EAPOL … A wire is transparent to them.
+    PassedNonIp = "passed_non_ip",
+    /// Forwarded ICMPv6 of the link itself: neighbour discovery, multicast listener discovery (RFC 4890, 4.4.1).
+    PassedLinkControl = "passed_link_control",
+    /// Sessions that entered the table.
+    SessionsOpened = "sessions_opened",
+    /// Sessions that ended, for whatever reason.
+    SessionsClosed = "sessions_closed",
+    /// Gauge: sessions open now.
+    SessionsActive = "sessions_active",
+    /// Gauge: entries of the flow table in use; more than the sessions by those that linger closed or denied.
+    TableEntries = "table_entries",
+    /// Sessions that ended because they timed out.
+    SessionsTimedOut = "sessions_timed_out",
+    /// Entries that gave way to others in a full table.
+    SessionsEvicted = "sessions_evicted",
+    /// Sessions judged anew: application known or given up, or policy changed.
+    SessionsRejudged = "sessions_rejudged",
+    /// Packets of denied sessions; each is a drop as well.
+    DeniedPackets = "denied_packets",
+    /// TCP sessions that were picked up without their SYN.
+    TcpMidstream = "tcp_midstream",
+    /// Forwarded ICMP errors that quote a known flow.
+    IcmpErrors = "icmp_errors",
+    /// Forwarded fragments, first and later.
+    Fragments = "fragments",
+    /// Datagrams in fragments that were given up because their rest never came.
+    FragmentsTimedOut = "fragments_timed_out",
+    /// Flows that were shown to the engine.
+    AppidInspected = "appid_inspected",
+    /// Flows that the engine named.
+    AppidIdentified = "appid_identified",
+    /// Flows that the engine gave up.
+    AppidGaveUp = "appid_gave_up",
+    /// Flows that found no free inspection slot.
+    AppidNoSlot = "appid_no_slot",
+    /// Sign-on events sent.
+    SignonEvents = "signon_events",
+    /// Sign-on events lost to a full queue.
+    SignonEventsLost = "signon_events_lost",
+    /// Session events sent.
+    SessionEvents = "session_events",
+    /// Session events lost to a full queue.
+    SessionEventsLost = "session_events_lost",
+    /// Frames that the firewall itself sends: RST and ICMP errors.
+    Replies = "replies",
+    /// Replies not sent because of their rate limit or a full queue.
+    RepliesLimited = "replies_limited",
+}
+
+/// The counters of one worker. Only that worker writes; anyone may read.
+#[derive(Debug)]
+pub struct Counters {
+    counters: CachePadded<[AtomicU64; Counter::ALL.len()]>,
+    drops: CachePadded<[AtomicU64; DropReason::ALL.len()]>,
+}
+
+impl Default for Counters {
+    fn default() -> Self {
+        Self {
+            counters: CachePadded::new([const { AtomicU64::new(0) }; Counter::ALL.len()]),
+            drops: CachePadded::new([const { AtomicU64::new(0) }; DropReason::ALL.len()]),
+        }
+    }
+}
 
 impl Counters {
+    /// Adds to a counter. Of the one writer only.
+    pub fn add(&self, counter: Counter, n: u64) {
+        bump(&self.counters[counter as usize], n);
+    }
+
+    /// Sets a gauge. Of the one writer only.
+    pub fn set(&self, gauge: Counter, value: u64) {
+        self.counters[gauge as usize].store(value, Ordering::Relaxed);
+    }
+
+    /// Counts `n` dropped frames. Of the one writer only.
+    pub fn add_drop(&self, reason: DropReason, n: u64) {
+        bump(&self.drops[reason as usize], n);
+    }
+
+    /// One counter's value.
+    pub fn value(&self, counter: Counter) -> u64 {
+        self.counters[counter as usize].load(Ordering::Relaxed)
+    }
+
+    /// Frames dropped for one reason.
+    pub fn drops(&self, reason: DropReason) -> u64 {
+        self.drops[reason as usize].load(Ordering::Relaxed)
+    }
+
     /// Every counter by its name, in a fixed order, zeros included; drops are `drop_<reason>`.
     pub fn read(&self) -> Vec<(&'static str, u64)> {
-        Vec::new()
+        let counters = Counter::ALL.iter().map(|&counter| (counter.name(), self.value(counter)));
+        let drops = DropReason::ALL.iter().map(|&reason| (reason.counter(), self.drops(reason)));
+        counters.chain(drops).collect()
+    }
+}
+
+/// A load and a store instead of a locked addition: there is one writer, and readers may be a moment behind.
+fn bump(cell: &AtomicU64, n: u64) {
+    cell.store(cell.load(Ordering::Relaxed).wrapping_add(n), Ordering::Relaxed);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::HashSet;
+
+    #[test]
+    fn every_counter_has_a_name_of_its_own() {
+        let read = Counters::default().read();
+        let names: HashSet<_> = read.iter().map(|(name, _)| name).collect();
+        assert_eq!(names.len(), Counter::ALL.len() + DropReason::ALL.len());
+    }
+
+    #[test]
+    fn what_is_added_is_read() {
+        let counters = Counters::default();
+        counters.add(Counter::PacketsReceived, 3);
+        counters.add(Counter::PacketsReceived, 4);
+        counters.add_drop(DropReason::TxFull, 2);
+        counters.set(Counter::SessionsActive, 9);
+        let read: Vec<_> = counters.read().into_iter().filter(|&(_, value)| value != 0).collect();
+        assert_eq!(read, [("packets_received", 7), ("sessions_active", 9), ("drop_tx_full", 2)]);
     }
 }

@@ -22,9 +22,13 @@ macro_rules! drop_reasons {
         impl DropReason {
             /// All, in the order of their numbers.
             pub const ALL: &[Self] = &[$(Self::$reason,)*];
-            /// The name in counters and records.
+            /// The name in records.
             pub const fn name(self) -> &'static str {
                 match self { $(Self::$reason => $name,)* }
+            }
+            /// The counter's name.
+            pub const fn counter(self) -> &'static str {
+                match self { $(Self::$reason => concat!("drop_", $name),)* }
             }
         }
     };
@@ -57,7 +61,7 @@ drop_reasons! {
     TcpNotSyn = "tcp_not_syn",
     /// A TCP segment outside its window.
     TcpOutOfWindow = "tcp_out_of_window",
-    /// An ICMP error that quotes a flow we do not know.
+    /// An ICMP error that quotes a flow we do not know, or a reply to a query that was not asked.
     IcmpUnknownFlow = "icmp_unknown_flow",
     /// A rule denies it.
     Policy = "policy",

@@ -1,5 +1,6 @@
 //! The records that leave the house, and their sequence. One file a format beside this one.
 
+use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -7,6 +8,12 @@ use dataplane::endpoint::Tuple;
 use dataplane::event::{CloseReason, SessionId, Volume};
 use dataplane::time::Nanos;
 use sigdb::Confidence;
+
+pub mod ipfix;
+pub mod rfc3339;
+pub mod rfc5424;
+#[cfg(test)]
+pub(crate) mod sample;
 
 /// Names one run of the process: random, made at start.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -192,6 +199,78 @@ pub fn close_reason_text(reason: CloseReason) -> &'static str {
         CloseReason::Evicted => "evicted",
         CloseReason::Shutdown => "shutdown",
     }
+}
+
+impl fmt::Display for BootId {
+    /// Sixteen hexadecimal digits, in every format.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:016x}", self.0)
+    }
+}
+
+impl Class {
+    /// In the words of the records and of the configuration.
+    pub fn text(self) -> &'static str {
+        match self {
+            Self::Session => "session",
+            Self::Im => "im",
+        }
+    }
+}
+
+impl SessionAction {
+    /// In the words of the records.
+    pub fn text(&self) -> &'static str {
+        match self {
+            Self::Create => "create",
+            Self::Close { .. } => "close",
+            Self::Deny => "deny",
+        }
+    }
+}
+
+impl ImAction {
+    /// In the words of the records.
+    pub fn text(self) -> &'static str {
+        match self {
+            Self::Login => "login",
+            Self::Logout => "logout",
+            Self::Result { .. } => "result",
+            Self::Seen => "seen",
+        }
+    }
+
+    /// The verdict of an authentication, in the words of the records.
+    pub fn result_text(self) -> Option<&'static str> {
+        match self {
+            Self::Result { success: true } => Some("ok"),
+            Self::Result { success: false } => Some("fail"),
+            Self::Login | Self::Logout | Self::Seen => None,
+        }
+    }
+}
+
+impl fmt::Display for LossPlace {
+    /// `worker:3`, `host:siem`, `shutdown:siem`.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Worker(worker) => write!(f, "worker:{worker}"),
+            Self::Host(name) => write!(f, "host:{name}"),
+            Self::Shutdown(name) => write!(f, "shutdown:{name}"),
+        }
+    }
+}
+
+/// The longest beginning of `text` that is at most `octets` long and ends between two characters.
+pub(crate) fn beginning(text: &str, octets: usize) -> &str {
+    if text.len() <= octets {
+        return text;
+    }
+    let mut end = octets;
+    while !text.is_char_boundary(end) {
+        end -= 1;
+    }
+    &text[..end]
 }
 
 impl ImReason {

@@ -1,0 +1,413 @@
+//! Builds messages: header, template sets, data sets, and the sequence number that goes with them.
+
+use dataplane::endpoint::Address;
+use dataplane::event::CloseReason;
+
+use super::element::OWN;
+use super::template::{Field, Specifier, Template};
+use super::{LONG_TEXT, SHORT_TEXT, type_information};
+use crate::record::{
+    Body, Class, FlowContext, ImRecord, LossRecord, Record, SessionAction, beginning, close_reason_text,
+};
+
+/// RFC 7011, 3.1.
+const HEADER: usize = 16;
+/// RFC 7011, 3.3.2.
+const SET_HEADER: usize = 4;
+/// Of a template set and of an options template set.
+const TEMPLATE_SET: u16 = 2;
+const OPTIONS_TEMPLATE_SET: u16 = 3;
+
+/// The smallest message limit: any one record, with all its texts at their longest, fits.
+pub const MIN_LIMIT: usize = 1_280;
+
+/// Encodes records of one transport session and observation domain.
+#[derive(Debug)]
+pub struct Encoder {
+    domain: u32,
+    /// Octets a message may have.
+    limit: usize,
+    /// Data records before the open message, modulo 2^32 (RFC 7011, 3.1).
+    sequence: u32,
+    /// Data records in the open message.
+    records: u32,
+    /// The open message; empty where there is none.
+    message: Vec<u8>,
+    /// Number and place of the open set.
+    set: Option<(u16, usize)>,
+}
+
+/// What became of a record.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// It is in the open message.
+    Added,
+    /// The open message has no room for it: finish that one first.
+    Full,
+}
+
+impl Encoder {
+    /// For messages of `limit` octets at most (no less than [`MIN_LIMIT`], no more than 65535) from an observation domain.
+    pub fn new(domain: u32, limit: usize) -> Self {
+        let limit = limit.clamp(MIN_LIMIT, usize::from(u16::MAX));
+        Self { domain, limit, sequence: 0, records: 0, message: Vec::with_capacity(limit), set: None }
+    }
+
+    /// A new transport session: the sequence starts at 0 and an open message is forgotten.
+    pub fn restart(&mut self) {
+        self.sequence = 0;
+        self.abandon();
+    }
+
+    /// Forgets the open message, none of which was sent.
+    pub fn abandon(&mut self) {
+        self.records = 0;
+        self.message.clear();
+        self.set = None;
+    }
+
+    /// Takes back `records` of the sequence: those of messages that were finished, but never left.
+    pub fn rewind(&mut self, records: u32) {
+        self.sequence = self.sequence.wrapping_sub(records);
+    }
+
+    /// Appends `record` to the open message, opening one where there is none.
+    pub fn add(&mut self, record: &Record) -> Outcome {
+        let template = Template::of(record);
+        self.append(template.id, |out| template.fields().for_each(|field| write_field(out, field, record)))
+    }
+
+    /// Closes the open message, to be sent at `time` (seconds since the epoch), and gives it and the number of data
+    /// records in it; none where none is open.
+    pub fn finish(&mut self, time: u32) -> Option<(&[u8], u32)> {
+        self.set?;
+        self.close_set();
+        let length = self.message.len() as u16;
+        let header = self.message.first_chunk_mut::<HEADER>()?;
+        header[..2].copy_from_slice(&10_u16.to_be_bytes());
+        header[2..4].copy_from_slice(&length.to_be_bytes());
+        header[4..8].copy_from_slice(&time.to_be_bytes());
+        header[8..12].copy_from_slice(&self.sequence.to_be_bytes());
+        header[12..].copy_from_slice(&self.domain.to_be_bytes());
+        let records = std::mem::take(&mut self.records);
+        self.sequence = self.sequence.wrapping_add(records);
+        Some((&self.message, records))
+    }
+
+    /// Gives `send` the messages that a collector needs before data of these classes: all templates, then type
+    /// information for our own elements; with each, the number of data records in it. The open message must be finished.
+    pub fn announce(&mut self, classes: &[Class], time: u32, mut send: impl FnMut(&[u8], u32)) {
+        debug_assert!(self.set.is_none());
+        let kinds = classes.iter().flat_map(|class| Template::of_class(*class)).copied();
+        for template in kinds.chain([Template::of_losses()]) {
+            let specifiers = template.fields().map(Field::specifier);
+            self.must(time, &mut send, TEMPLATE_SET, |out| {
+                word(out, template.id);
+                word(out, specifiers.clone().count() as u16);
+                specifiers.clone().for_each(|specifier| write_specifier(out, specifier));
+            });
+        }
+        self.must(time, &mut send, OPTIONS_TEMPLATE_SET, |out| {
+            word(out, type_information::TEMPLATE);
+            word(out, type_information::FIELDS.len() as u16);
+            word(out, type_information::SCOPES);
+            type_information::FIELDS.iter().for_each(|specifier| write_specifier(out, *specifier));
+        });
+        for element in OWN {
+            self.must(time, &mut send, type_information::TEMPLATE, |out| type_information::write(out, element));
+        }
+        if let Some((message, records)) = self.finish(time) {
+            send(message, records);
+        }
+    }
+
+    /// Appends to the open message, or to a new one.
+    fn must(&mut self, time: u32, send: &mut impl FnMut(&[u8], u32), set: u16, write: impl Fn(&mut Vec<u8>)) {
+        while self.append(set, &write) == Outcome::Full {
+            if let Some((message, records)) = self.finish(time) {
+                send(message, records);
+            }
+        }
+    }
+
+    /// Appends what `write` writes to a set of that number.
+    fn append(&mut self, set: u16, write: impl FnOnce(&mut Vec<u8>)) -> Outcome {
+        if self.set.is_none() {
+            // What is in there was finished.
+            self.message.clear();
+            self.message.resize(HEADER, 0);
+        }
+        let (before, open) = (self.message.len(), self.set);
+        if open.is_none_or(|(id, _)| id != set) {
+            self.close_set();
+            self.set = Some((set, self.message.len()));
+            word(&mut self.message, set);
+            word(&mut self.message, 0);
+        }
+        write(&mut self.message);
+        if self.message.len() > self.limit && before > HEADER {
+            self.message.truncate(before);
+            self.set = open;
+            return Outcome::Full;
+        }
+        debug_assert!(self.message.len() <= self.limit);
+        if set >= type_information::TEMPLATE {
+            self.records += 1;
+        }
+        Outcome::Added
+    }
+
+    /// Writes the length of the open set into its header.
+    fn close_set(&mut self) {
+        let Some((_, start)) = self.set.take() else { return };
+        let length = (self.message.len() - start) as u16;
+        self.message[start + SET_HEADER - 2..start + SET_HEADER].copy_from_slice(&length.to_be_bytes());
+    }
+}
+
+fn write_field(out: &mut Vec<u8>, field: Field, record: &Record) {
+    match (field, &record.body) {
+        (Field::Time, _) => long(out, record.time.millis()),
+        (Field::Boot, _) => long(out, record.boot.0),
+        (Field::Sequence, _) => long(out, record.sequence),
+        (_, Body::Session(session)) => match &session.action {
+            SessionAction::Create => write_moment(out, field, &session.flow, record, 1),
+            SessionAction::Deny => write_moment(out, field, &session.flow, record, 3),
+            SessionAction::Close { reason, start, to_server, to_client } => match field {
+                Field::FirewallEvent => out.push(2),
+                Field::Start => long(out, start.millis()),
+                Field::End => long(out, record.time.millis()),
+                Field::EndReason => out.push(end_reason(*reason)),
+                Field::OctetsToServer => long(out, to_server.octets),
+                Field::PacketsToServer => long(out, to_server.packets),
+                Field::OctetsToClient => long(out, to_client.octets),
+                Field::PacketsToClient => long(out, to_client.packets),
+                Field::CloseReason => variable(out, close_reason_text(*reason), SHORT_TEXT),
+                other => write_flow(out, other, &session.flow),
+            },
+        },
+        (_, Body::Im(im)) => write_sign_on(out, field, im),
+        (_, Body::Loss(loss)) => write_loss(out, field, loss),
+    }
+}
+
+/// A field of a session record that is about one moment.
+fn write_moment(out: &mut Vec<u8>, field: Field, flow: &FlowContext, record: &Record, event: u8) {
+    match field {
+        Field::FirewallEvent => out.push(event),
+        Field::Start | Field::End => long(out, record.time.millis()),
+        other => write_flow(out, other, flow),
+    }
+}
+
+fn write_sign_on(out: &mut Vec<u8>, field: Field, im: &ImRecord) {
+    match field {
+        Field::Action => variable(out, im.action.text(), SHORT_TEXT),
+        Field::Result => variable(out, im.action.result_text().unwrap_or(""), SHORT_TEXT),
+        Field::Reason => variable(out, im.reason.text(), SHORT_TEXT),
+        Field::Account => variable(out, im.account.as_deref().unwrap_or(""), LONG_TEXT),
+        // 0 means not known, so a time that is known is 1 at least.
+        Field::Online => long(out, im.online.map_or(0, |online| (online.as_millis() as u64).max(1))),
+        Field::Signatures => variable(out, &im.signatures, SHORT_TEXT),
+        other => write_flow(out, other, &im.flow),
+    }
+}
+
+fn write_loss(out: &mut Vec<u8>, field: Field, loss: &LossRecord) {
+    match field {
+        Field::LossClass => variable(out, loss.class.text(), SHORT_TEXT),
+        // Losses are rare enough for an allocation.
+        Field::LossPlace => variable(out, &loss.place.to_string(), SHORT_TEXT),
+        Field::LossCount => long(out, loss.count),
+        Field::LossFirst => long(out, loss.span.0.millis()),
+        Field::LossLast => long(out, loss.span.1.millis()),
+        other => debug_assert!(false, "no {other:?} in the template of losses"),
+    }
+}
+
+fn write_flow(out: &mut Vec<u8>, field: Field, flow: &FlowContext) {
+    let tuple = &flow.tuple;
+    match field {
+        Field::Session => long(out, flow.session.0),
+        Field::ClientV4 => out.extend_from_slice(v4(&tuple.client.address)),
+        Field::ServerV4 => out.extend_from_slice(v4(&tuple.server.address)),
+        Field::ClientV6 => out.extend_from_slice(&tuple.client.address.0),
+        Field::ServerV6 => out.extend_from_slice(&tuple.server.address.0),
+        Field::ClientPort => word(out, tuple.client.port),
+        Field::ServerPort => word(out, tuple.server.port),
+        Field::Protocol => out.push(tuple.protocol),
+        Field::Vlan | Field::ServiceVlan => word(out, tuple.svlan),
+        Field::CustomerVlan => word(out, tuple.cvlan),
+        Field::Application => variable(out, &flow.application, SHORT_TEXT),
+        Field::Rule => variable(out, &flow.rule, LONG_TEXT),
+        Field::ClientInterface => variable(out, &flow.interfaces.0, SHORT_TEXT),
+        Field::ServerInterface => variable(out, &flow.interfaces.1, SHORT_TEXT),
+        Field::ClientZone => variable(out, &flow.zones.0, SHORT_TEXT),
+        Field::ServerZone => variable(out, &flow.zones.1, SHORT_TEXT),
+        other => debug_assert!(false, "no {other:?} in the templates of flows"),
+    }
+}
+
+/// The four octets of an IPv4 address in mapped form.
+fn v4(address: &Address) -> &[u8] {
+    &address.0[12..]
+}
+
+/// IANA's registry `flowEndReason`: 1 idle timeout, 3 end of flow detected, 4 forced end, 5 lack of resources.
+fn end_reason(reason: CloseReason) -> u8 {
+    match reason {
+        CloseReason::Timeout => 1,
+        CloseReason::Fin | CloseReason::Reset => 3,
+        CloseReason::Policy | CloseReason::Shutdown => 4,
+        CloseReason::Evicted => 5,
+    }
+}
+
+/// RFC 7011, 3.2.
+fn write_specifier(out: &mut Vec<u8>, (enterprise, id, length): Specifier) {
+    const ENTERPRISE_BIT: u16 = 0x8000;
+    word(out, if enterprise.is_some() { id | ENTERPRISE_BIT } else { id });
+    word(out, length);
+    if let Some(number) = enterprise {
+        out.extend_from_slice(&number.to_be_bytes());
+    }
+}
+
+pub(super) fn word(out: &mut Vec<u8>, value: u16) {
+    out.extend_from_slice(&value.to_be_bytes());
+}
+
+fn long(out: &mut Vec<u8>, value: u64) {
+    out.extend_from_slice(&value.to_be_bytes());
+}
+
+/// A text of variable length in the short form (RFC 7011, 7), cut at `most` (below 255) octets.
+pub(super) fn variable(out: &mut Vec<u8>, text: &str, most: usize) {
+    let text = beginning(text, most);
+    out.push(text.len() as u8);
+    out.extend_from_slice(text.as_bytes());
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::record::{LossPlace, sample};
+
+    /// The sets of a message: number and content.
+    fn sets(message: &[u8]) -> Vec<(u16, &[u8])> {
+        let word = |at: usize| u16::from_be_bytes([message[at], message[at + 1]]);
+        assert_eq!((word(0), usize::from(word(2))), (10, message.len()));
+        let (mut at, mut sets) = (HEADER, Vec::new());
+        while at < message.len() {
+            let length = usize::from(word(at + 2));
+            sets.push((word(at), &message[at + SET_HEADER..at + length]));
+            at += length;
+        }
+        assert_eq!(at, message.len());
+        sets
+    }
+
+    fn sequence(message: &[u8]) -> u32 {
+        u32::from_be_bytes(message[8..12].try_into().unwrap())
+    }
+
+    #[test]
+    fn neighbours_of_a_kind_share_a_set_and_the_sequence_counts_data_records_only() {
+        let mut encoder = Encoder::new(7, 1_400);
+        let mut announced = 0;
+        encoder.announce(&[Class::Session, Class::Im], 0, |message, records| {
+            assert!(message.len() <= 1_400);
+            assert_eq!(sequence(message), announced);
+            announced += records;
+        });
+        assert_eq!(announced, OWN.len() as u32);
+        for record in [sample::login("1"), sample::login("2"), sample::close_v6()] {
+            assert_eq!(encoder.add(&record), Outcome::Added);
+        }
+        let (message, records) = encoder.finish(1_000).unwrap();
+        assert_eq!(records, 3);
+        assert_eq!(sequence(message), announced);
+        assert_eq!(message[4..8], 1_000_u32.to_be_bytes());
+        assert_eq!(message[12..16], 7_u32.to_be_bytes());
+        let sets = sets(message);
+        assert_eq!(sets.iter().map(|(id, _)| *id).collect::<Vec<_>>(), [266, 263]);
+        assert_eq!(encoder.finish(1_000), None);
+        encoder.add(&sample::login("3"));
+        assert_eq!(
+            encoder.finish(1_001).map(|(message, records)| (sequence(message), records)),
+            Some((announced + 3, 1))
+        );
+        encoder.restart();
+        encoder.add(&sample::login("3"));
+        assert_eq!(encoder.finish(1_001).map(|(message, _)| sequence(message)), Some(0));
+    }
+
+    #[test]
+    fn a_full_message_is_left_as_it_was() {
+        let mut encoder = Encoder::new(0, MIN_LIMIT);
+        let mut added = 0;
+        let kinds = [sample::login("10001"), sample::close_v6()];
+        while encoder.add(&kinds[added % 2]) == Outcome::Added {
+            added += 1;
+        }
+        let (message, records) = encoder.finish(0).unwrap();
+        assert!(message.len() <= MIN_LIMIT);
+        assert_eq!((records as usize, sets(message).len()), (added, added));
+    }
+
+    #[test]
+    fn the_longest_record_of_each_kind_fits_the_smallest_message() {
+        let long: std::sync::Arc<str> = "x".repeat(10_000).into();
+        let mut flow = sample::flow_v6();
+        flow.rule = long.clone();
+        flow.application = long.clone();
+        flow.interfaces = (long.clone(), long.clone());
+        flow.zones = (long.clone(), long.clone());
+        let mut login = sample::login(&long);
+        let Body::Im(im) = &mut login.body else { panic!("a sign-on") };
+        im.flow = flow.clone();
+        im.signatures = long.clone();
+        let loss = sample::loss(Class::Im, LossPlace::Host(long), 1);
+        for record in [login, sample::close(flow.clone()), sample::create(flow.clone()), sample::deny(flow), loss] {
+            let mut encoder = Encoder::new(0, MIN_LIMIT);
+            assert_eq!(encoder.add(&record), Outcome::Added);
+            assert!(encoder.finish(0).unwrap().0.len() <= MIN_LIMIT);
+        }
+    }
+
+    proptest! {
+        /// A template and the records under it agree: walking the fields of the template uses up the record exactly.
+        #[test]
+        fn templates_describe_their_records(account in ".{0,200}", rule in ".{0,300}", kind in 0..6_usize) {
+            let mut flow = if kind % 2 == 0 { sample::flow_v4() } else { sample::flow_v6() };
+            flow.rule = rule.as_str().into();
+            let record = match kind {
+                0 | 1 => sample::close(flow),
+                2 => sample::create(flow),
+                3 => sample::deny(flow),
+                4 => sample::login(&account),
+                _ => sample::loss(Class::Im, LossPlace::Worker(3), 9),
+            };
+            let mut encoder = Encoder::new(0, 1_400);
+            encoder.add(&record);
+            let (message, _) = encoder.finish(0).unwrap();
+            let (id, mut rest) = sets(message)[0];
+            prop_assert_eq!(id, Template::of(&record).id);
+            for field in Template::of(&record).fields() {
+                let (_, _, length) = field.specifier();
+                let length = if length == 0xffff {
+                    let length = usize::from(rest[0]);
+                    rest = &rest[1..];
+                    prop_assert!(std::str::from_utf8(&rest[..length]).is_ok());
+                    length
+                } else {
+                    usize::from(length)
+                };
+                rest = &rest[length..];
+            }
+            prop_assert!(rest.is_empty());
+        }
+    }
+}

@@ -1,0 +1,257 @@
+//! The templates: which fields the records of a kind and address family have, and in which order.
+
+use super::element::{self, DataType, OwnElement};
+use super::{ENTERPRISE, REVERSE};
+use crate::record::{Body, Class, Record, SessionAction};
+
+/// What a field of a record holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Field {
+    /// observationTimeMilliseconds: when it happened.
+    Time,
+    /// ostiaryBootId.
+    Boot,
+    /// ostiaryRecordSequence.
+    Sequence,
+    /// firewallEvent: 1 flow created, 2 flow deleted, 3 flow denied.
+    FirewallEvent,
+    /// flowId: the session's number.
+    Session,
+    /// sourceIPv4Address.
+    ClientV4,
+    /// destinationIPv4Address.
+    ServerV4,
+    /// sourceIPv6Address.
+    ClientV6,
+    /// destinationIPv6Address.
+    ServerV6,
+    /// sourceTransportPort.
+    ClientPort,
+    /// destinationTransportPort.
+    ServerPort,
+    /// protocolIdentifier.
+    Protocol,
+    /// vlanId: the outer VLAN, which collectors that know no Q-in-Q look at.
+    Vlan,
+    /// dot1qVlanId: the outer VLAN.
+    ServiceVlan,
+    /// dot1qCustomerVlanId: the inner VLAN.
+    CustomerVlan,
+    /// applicationName.
+    Application,
+    /// ostiaryRuleName.
+    Rule,
+    /// ostiaryClientInterfaceName.
+    ClientInterface,
+    /// ostiaryServerInterfaceName.
+    ServerInterface,
+    /// ostiaryClientZone.
+    ClientZone,
+    /// ostiaryServerZone.
+    ServerZone,
+    /// flowStartMilliseconds: when the session was created; for a denied packet, when it came.
+    Start,
+    /// flowEndMilliseconds: when the session was closed; for a denied packet, when it came.
+    End,
+    /// flowEndReason.
+    EndReason,
+    /// octetDeltaCount: client to server.
+    OctetsToServer,
+    /// packetDeltaCount: client to server.
+    PacketsToServer,
+    /// reverseOctetDeltaCount: server to client.
+    OctetsToClient,
+    /// reversePacketDeltaCount: server to client.
+    PacketsToClient,
+    /// ostiaryCloseReason.
+    CloseReason,
+    /// ostiarySignOnAction.
+    Action,
+    /// ostiarySignOnResult.
+    Result,
+    /// ostiarySignOnReason.
+    Reason,
+    /// ostiaryAccount.
+    Account,
+    /// ostiaryOnlineMilliseconds.
+    Online,
+    /// ostiarySignatureVersion.
+    Signatures,
+    /// ostiaryLossClass.
+    LossClass,
+    /// ostiaryLossPlace.
+    LossPlace,
+    /// ostiaryLossCount.
+    LossCount,
+    /// ostiaryLossFirst.
+    LossFirst,
+    /// ostiaryLossLast.
+    LossLast,
+}
+
+/// A field specifier, RFC 7011, 3.2: enterprise number (none for IANA's), element, length in octets.
+pub(super) type Specifier = (Option<u32>, u16, u16);
+
+/// The length that stands for variable (RFC 7011, 7).
+const VARIABLE: u16 = 0xffff;
+
+impl Field {
+    /// How templates declare it.
+    pub(super) const fn specifier(self) -> Specifier {
+        match self {
+            Self::Time => (None, 323, 8),
+            Self::Boot => own(element::BOOT),
+            Self::Sequence => own(element::SEQUENCE),
+            Self::FirewallEvent => (None, 233, 1),
+            Self::Session => (None, 148, 8),
+            Self::ClientV4 => (None, 8, 4),
+            Self::ServerV4 => (None, 12, 4),
+            Self::ClientV6 => (None, 27, 16),
+            Self::ServerV6 => (None, 28, 16),
+            Self::ClientPort => (None, 7, 2),
+            Self::ServerPort => (None, 11, 2),
+            Self::Protocol => (None, 4, 1),
+            Self::Vlan => (None, 58, 2),
+            Self::ServiceVlan => (None, 243, 2),
+            Self::CustomerVlan => (None, 245, 2),
+            Self::Application => (None, 96, VARIABLE),
+            Self::Rule => own(element::RULE),
+            Self::ClientInterface => own(element::CLIENT_INTERFACE),
+            Self::ServerInterface => own(element::SERVER_INTERFACE),
+            Self::ClientZone => own(element::CLIENT_ZONE),
+            Self::ServerZone => own(element::SERVER_ZONE),
+            Self::Start => (None, 152, 8),
+            Self::End => (None, 153, 8),
+            Self::EndReason => (None, 136, 1),
+            Self::OctetsToServer => (None, 1, 8),
+            Self::PacketsToServer => (None, 2, 8),
+            Self::OctetsToClient => (Some(REVERSE), 1, 8),
+            Self::PacketsToClient => (Some(REVERSE), 2, 8),
+            Self::CloseReason => own(element::CLOSE_REASON),
+            Self::Action => own(element::ACTION),
+            Self::Result => own(element::RESULT),
+            Self::Reason => own(element::REASON),
+            Self::Account => own(element::ACCOUNT),
+            Self::Online => own(element::ONLINE),
+            Self::Signatures => own(element::SIGNATURES),
+            Self::LossClass => own(element::LOSS_CLASS),
+            Self::LossPlace => own(element::LOSS_PLACE),
+            Self::LossCount => own(element::LOSS_COUNT),
+            Self::LossFirst => own(element::LOSS_FIRST),
+            Self::LossLast => own(element::LOSS_LAST),
+        }
+    }
+}
+
+const fn own(element: OwnElement) -> Specifier {
+    let length = match element.data_type {
+        DataType::Unsigned64 | DataType::Milliseconds => 8,
+        DataType::String => VARIABLE,
+    };
+    (Some(ENTERPRISE), element.id, length)
+}
+
+/// A template.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Template {
+    /// Its number, the same in every transport session.
+    pub id: u16,
+    /// The fields in three runs: those of all records, those of the flow, those of the kind.
+    pub fields: [&'static [Field]; 3],
+}
+
+const ALL: &[Field] = &[Field::Time, Field::Boot, Field::Sequence];
+
+macro_rules! flow {
+    ($client:ident, $server:ident) => {
+        &[
+            Field::Session,
+            Field::$client,
+            Field::$server,
+            Field::ClientPort,
+            Field::ServerPort,
+            Field::Protocol,
+            Field::Vlan,
+            Field::ServiceVlan,
+            Field::CustomerVlan,
+            Field::Application,
+            Field::Rule,
+            Field::ClientInterface,
+            Field::ServerInterface,
+            Field::ClientZone,
+            Field::ServerZone,
+        ]
+    };
+}
+
+const V4: &[Field] = flow!(ClientV4, ServerV4);
+const V6: &[Field] = flow!(ClientV6, ServerV6);
+
+const CREATE: &[Field] = &[Field::FirewallEvent, Field::Start];
+const CLOSE: &[Field] = &[
+    Field::FirewallEvent,
+    Field::Start,
+    Field::End,
+    Field::EndReason,
+    Field::OctetsToServer,
+    Field::PacketsToServer,
+    Field::OctetsToClient,
+    Field::PacketsToClient,
+    Field::CloseReason,
+];
+const DENY: &[Field] = &[Field::FirewallEvent, Field::Start, Field::End];
+const SIGN_ON: &[Field] =
+    &[Field::Action, Field::Result, Field::Reason, Field::Account, Field::Online, Field::Signatures];
+const LOSS: &[Field] = &[Field::LossClass, Field::LossPlace, Field::LossCount, Field::LossFirst, Field::LossLast];
+
+static CREATE_V4: Template = Template { id: 260, fields: [ALL, V4, CREATE] };
+static CREATE_V6: Template = Template { id: 261, fields: [ALL, V6, CREATE] };
+static CLOSE_V4: Template = Template { id: 262, fields: [ALL, V4, CLOSE] };
+static CLOSE_V6: Template = Template { id: 263, fields: [ALL, V6, CLOSE] };
+static DENY_V4: Template = Template { id: 264, fields: [ALL, V4, DENY] };
+static DENY_V6: Template = Template { id: 265, fields: [ALL, V6, DENY] };
+static SIGN_ON_V4: Template = Template { id: 266, fields: [ALL, V4, SIGN_ON] };
+static SIGN_ON_V6: Template = Template { id: 267, fields: [ALL, V6, SIGN_ON] };
+static LOST: Template = Template { id: 268, fields: [ALL, LOSS, &[]] };
+
+impl Template {
+    /// The template of a record.
+    pub fn of(record: &Record) -> &'static Self {
+        match &record.body {
+            Body::Session(session) => {
+                let v4 = session.flow.tuple.client.address.is_v4();
+                match (&session.action, v4) {
+                    (SessionAction::Create, true) => &CREATE_V4,
+                    (SessionAction::Create, false) => &CREATE_V6,
+                    (SessionAction::Close { .. }, true) => &CLOSE_V4,
+                    (SessionAction::Close { .. }, false) => &CLOSE_V6,
+                    (SessionAction::Deny, true) => &DENY_V4,
+                    (SessionAction::Deny, false) => &DENY_V6,
+                }
+            }
+            Body::Im(im) if im.flow.tuple.client.address.is_v4() => &SIGN_ON_V4,
+            Body::Im(_) => &SIGN_ON_V6,
+            Body::Loss(_) => &LOST,
+        }
+    }
+
+    /// The templates that records of a class may use.
+    pub fn of_class(class: Class) -> &'static [&'static Self] {
+        static SESSION: [&Template; 6] = [&CREATE_V4, &CREATE_V6, &CLOSE_V4, &CLOSE_V6, &DENY_V4, &DENY_V6];
+        static IM: [&Template; 2] = [&SIGN_ON_V4, &SIGN_ON_V6];
+        match class {
+            Class::Session => &SESSION,
+            Class::Im => &IM,
+        }
+    }
+
+    /// The template of losses, which records of every class may need.
+    pub fn of_losses() -> &'static Self {
+        &LOST
+    }
+
+    /// All fields in order.
+    pub fn fields(&self) -> impl Iterator<Item = Field> + Clone + '_ {
+        self.fields.iter().flat_map(|run| run.iter().copied())
+    }
+}

@@ -1,0 +1,1 @@
+//! The engine with the signatures that are shipped, segment by segment.

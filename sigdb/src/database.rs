@@ -1,0 +1,152 @@
+//! A compiled database, ready for lookups.
+
+use std::time::Duration;
+
+use crate::program::{Base, Clue, Framing, Program, Protocol, Test, Transport};
+use crate::sighting::AppId;
+
+/// A signature database. Cheap to share, never changed: an update is another one.
+#[derive(Debug)]
+pub struct Database {
+    program: Program,
+    digest: [u8; 32],
+    /// For each transport and first octet: the clues that can fit, as (protocol, clue).
+    candidates: [Vec<Vec<(u16, u16)>>; 2],
+    /// For each transport, one bit a port.
+    server_ports: [Box<[u64; 1024]>; 2],
+}
+
+impl Default for Database {
+    /// A database that knows nothing.
+    fn default() -> Self {
+        Self::new(Program::default(), [0; 32])
+    }
+}
+
+impl Database {
+    /// Prepares a program that was checked.
+    pub(crate) fn new(program: Program, digest: [u8; 32]) -> Self {
+        let mut candidates = [vec![Vec::new(); 256], vec![Vec::new(); 256]];
+        let mut server_ports = [Box::new([0; 1024]), Box::new([0; 1024])];
+        for (index, protocol) in program.protocols.iter().enumerate() {
+            let transport = place(protocol.transport);
+            for &port in &protocol.server_ports {
+                server_ports[transport][usize::from(port / 64)] |= 1 << (port % 64);
+            }
+            for (number, clue) in protocol.clues.iter().enumerate() {
+                for (octet, list) in candidates[transport].iter_mut().enumerate() {
+                    if can_begin(protocol, clue, octet as u8) {
+                        list.push((index as u16, number as u16));
+                    }
+                }
+            }
+        }
+        Self { program, digest, candidates, server_ports }
+    }
+
+    /// The application of that name, as rules and records write it.
+    pub fn by_name(&self, name: &str) -> Option<AppId> {
+        let place = self.program.applications.iter().position(|application| application.name == name)?;
+        Some(AppId(place as u16 + 1))
+    }
+
+    /// The name of an application; `unknown` for [`AppId::UNKNOWN`] and for numbers that this database does not have.
+    pub fn name(&self, application: AppId) -> &str {
+        let place = usize::from(application.0).wrapping_sub(1);
+        self.program.applications.get(place).map_or("unknown", |application| &application.name)
+    }
+
+    /// Names and titles of all applications, in the order of their numbers.
+    pub fn applications(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.program.applications.iter().map(|application| (&application.name[..], &application.title[..]))
+    }
+
+    /// Names of the protocols, each with its application's, transport, and how many kinds of messages it knows.
+    pub fn protocols(&self) -> impl Iterator<Item = (&str, &str, Transport, usize)> {
+        self.program.protocols.iter().map(|protocol| {
+            let application = self.name(AppId(protocol.application + 1));
+            (application, &protocol.name[..], protocol.transport, protocol.messages.len())
+        })
+    }
+
+    /// The content version.
+    pub fn version(&self) -> &str {
+        &self.program.version
+    }
+
+    /// The date of the content, `YYYY-MM-DD`.
+    pub fn date(&self) -> &str {
+        &self.program.date
+    }
+
+    /// SHA-256 of the content.
+    pub fn digest(&self) -> &[u8; 32] {
+        &self.digest
+    }
+
+    /// Whether a port is a hint that its side is the server. `protocol` is an IANA number.
+    pub fn is_server_port(&self, protocol: u8, port: u16) -> bool {
+        let transport = match protocol {
+            6 => Transport::Tcp,
+            17 => Transport::Udp,
+            _ => return false,
+        };
+        self.server_ports[place(transport)][usize::from(port / 64)] & 1 << (port % 64) != 0
+    }
+
+    /// How long a user of a protocol may be silent before being taken for gone.
+    pub fn limit(&self, protocol: u16) -> Duration {
+        Duration::from_secs(self.protocol(protocol).map_or(0, |protocol| protocol.limit).into())
+    }
+
+    /// How long after the end of its last connection a session may go on in a new one.
+    pub fn grace(&self, protocol: u16) -> Duration {
+        Duration::from_secs(self.protocol(protocol).map_or(0, |protocol| protocol.grace).into())
+    }
+
+    /// Whether a protocol's connection is the session.
+    pub fn carries_session(&self, protocol: u16) -> bool {
+        self.protocol(protocol).is_some_and(|protocol| protocol.session)
+    }
+
+    pub(crate) fn protocol(&self, index: u16) -> Option<&Protocol> {
+        self.program.protocols.get(usize::from(index))
+    }
+
+    pub(crate) fn program(&self) -> &Program {
+        &self.program
+    }
+
+    pub(crate) fn candidates(&self, transport: Transport, first: u8) -> &[(u16, u16)] {
+        &self.candidates[place(transport)][usize::from(first)]
+    }
+}
+
+fn place(transport: Transport) -> usize {
+    match transport {
+        Transport::Tcp => 0,
+        Transport::Udp => 1,
+    }
+}
+
+/// Whether a message that begins with this octet can fit: what keeps most flows away from most clues.
+fn can_begin(protocol: &Protocol, clue: &Clue, octet: u8) -> bool {
+    match &protocol.framing {
+        Framing::Tls => return octet == 0x16,
+        Framing::Http => return octet.is_ascii_uppercase(),
+        Framing::Length { strip: 1.., .. } => return true,
+        Framing::Length { .. } | Framing::Datagram | Framing::Stream => {}
+    }
+    clue.tests.iter().all(|test| match test {
+        Test::Octets(at, value, mask) if (at.base, at.offset) == (Base::Start, 0) => {
+            match (value.first(), mask.first()) {
+                (Some(value), Some(mask)) => octet & mask == value & mask,
+                _ => true,
+            }
+        }
+        Test::Number { at, size: 1, ranges, .. } if (at.base, at.offset) == (Base::Start, 0) => {
+            ranges.iter().any(|(first, last)| (*first..=*last).contains(&u64::from(octet)))
+        }
+        _ => true,
+    })
+}

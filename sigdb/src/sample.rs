@@ -1,0 +1,98 @@
+//! Samples: flows that stand in a signature file with what is to be found in them. The compiler runs each, as the packet
+//! path would, and refuses a file whose samples do not hold.
+
+use crate::compile::{CompileError, hex};
+use crate::database::Database;
+use crate::flow::{Finding, Findings, FlowState, Step};
+use crate::program::{Sender, Transport, WINDOW};
+use crate::sighting::Sighting;
+use crate::source::{SampleSource, SegmentSource};
+
+/// Runs a sample; the error says what was found in place of what was expected.
+pub(crate) fn run(database: &Database, file: &str, sample: &SampleSource) -> Result<(), CompileError> {
+    let fault = |what| CompileError { file: file.into(), place: format!("sample {:?}", sample.name), what };
+    let mut found = Found { application: "none".into(), sightings: Vec::new() };
+    let mut flow = FlowState::new(sample.transport, sample.server_port, sample.from_start);
+    let mut waiting = [Vec::new(), Vec::new()];
+    let mut unwanted = [0usize; 2];
+    let mut now = 1_000_000_000_000u64;
+    for segment in &sample.segment {
+        now += u64::from(segment.after) * 1_000_000_000;
+        if segment.from == Sender::Either {
+            return Err(fault("a segment is from the client or from the server".into()));
+        }
+        let side = usize::from(segment.from == Sender::Server);
+        let octets = octets(segment).map_err(&fault)?;
+        let skip = unwanted[side].min(octets.len());
+        unwanted[side] -= skip;
+        waiting[side].extend_from_slice(&octets[skip..]);
+        let mut at = 0;
+        while at < waiting[side].len() {
+            let mut findings = Findings::new();
+            let step = flow.read(database, now, segment.from, &waiting[side][at..], &mut findings);
+            found.add(database, &findings);
+            match step {
+                Step::Consumed(length) => at += length.max(1),
+                Step::More if sample.transport == Transport::Tcp && waiting[side].len() - at < WINDOW => break,
+                Step::More | Step::Resync => at = waiting[side].len(),
+                Step::Finished | Step::GaveUp => return found.compare(sample).map_err(&fault),
+            }
+        }
+        unwanted[side] = at.saturating_sub(waiting[side].len());
+        waiting[side].drain(..at.min(waiting[side].len()));
+    }
+    if let Some(end) = flow.end(database) {
+        found.sightings.push(words(end.sighting, &end.account));
+    }
+    found.compare(sample).map_err(fault)
+}
+
+struct Found {
+    application: String,
+    sightings: Vec<String>,
+}
+
+impl Found {
+    fn add(&mut self, database: &Database, findings: &Findings) {
+        for finding in findings {
+            match finding {
+                Finding::Application(application, _) => self.application = database.name(*application).into(),
+                Finding::SignOn(sign_on) => self.sightings.push(words(sign_on.sighting, &sign_on.account)),
+            }
+        }
+    }
+
+    fn compare(&self, sample: &SampleSource) -> Result<(), String> {
+        if self.application != sample.application {
+            return Err(format!("expected application {:?}, found {:?}", sample.application, self.application));
+        }
+        if self.sightings != sample.sightings {
+            return Err(format!("expected sightings {:?}, found {:?}", sample.sightings, self.sightings));
+        }
+        Ok(())
+    }
+}
+
+fn words(sighting: Sighting, account: &str) -> String {
+    let name = match sighting {
+        Sighting::Attempt => "attempt",
+        Sighting::Login => "login",
+        Sighting::Failure => "failure",
+        Sighting::Online => "online",
+        Sighting::KeepAlive => "keepalive",
+        Sighting::Logout => "logout",
+        Sighting::Identity => "identity",
+        Sighting::Mention => "mention",
+        Sighting::Opened => "opened",
+        Sighting::Closed => "closed",
+    };
+    if account.is_empty() { name.into() } else { format!("{name} {account}") }
+}
+
+fn octets(segment: &SegmentSource) -> Result<Vec<u8>, String> {
+    let mut octets = segment.text.clone().into_bytes();
+    octets.extend(hex(&segment.octets)?);
+    octets.extend(std::iter::repeat_n(0x5a, usize::from(segment.fill)));
+    octets.extend(hex(&segment.tail)?);
+    Ok(octets)
+}

@@ -1,1 +1,157 @@
-//! To be built.
+//! The configuration: one TOML file, checked as a whole and compiled to what the rest of the house takes.
+//!
+//! Text is parsed once, here. What leaves this room is typed and complete; a file with any fault compiles to nothing, and
+//! all its faults are told at once.
+
+mod address;
+mod advise;
+mod compile;
+mod compiled;
+mod document;
+mod environment;
+mod fault;
+mod group;
+mod host;
+mod near;
+mod schema;
+mod service;
+mod units;
+mod value;
+
+#[cfg(test)]
+mod tests;
+
+use std::path::Path;
+use std::sync::Arc;
+
+use sigdb::Database;
+
+pub use compiled::{Compiled, ImLogging, Names};
+pub use fault::{Fault, Place, Warning};
+pub use schema::objects::ImAudit;
+
+use document::Notes;
+use schema::Source;
+
+/// Where the configuration is unless told otherwise.
+pub const DEFAULT_FILE: &str = "/etc/ostiary/policy.toml";
+
+/// Where `ostiary show` finds the running process unless told otherwise.
+pub const DEFAULT_SOCKET: &str = schema::Management::SOCKET;
+
+/// Where the compiled signature database is unless told otherwise.
+pub const DEFAULT_SIGNATURES: &str = schema::rules::Identification::SIGNATURES;
+
+/// What a configuration is loaded for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Purpose {
+    /// To run on this machine: its cores and the files of SSL policies are checked too.
+    Run,
+    /// To replay captures: only the policy and what it records matter; the machine is not looked at.
+    Replay,
+}
+
+/// Opens a signature database; the text says what is wrong with it, and what to do.
+pub type OpenDatabase<'a> = &'a mut dyn FnMut(&Path) -> Result<Arc<Database>, String>;
+
+/// Loads and compiles `file`.
+///
+/// # Errors
+/// Every fault of the file (and, for [`Purpose::Run`], of the machine as far as the file depends on it), in the order of
+/// their lines.
+pub fn load(file: &Path, purpose: Purpose, open: OpenDatabase<'_>) -> Result<(Compiled, Vec<Warning>), Vec<Fault>> {
+    match std::fs::read_to_string(file) {
+        Ok(text) => compile_text(file, &text, purpose, open),
+        Err(error) => {
+            let mut notes = Notes::new(file, "");
+            let (expected, advice) = match error.kind() {
+                std::io::ErrorKind::InvalidData => ("a text in UTF-8", "convert it, see: iconv --to-code UTF-8"),
+                std::io::ErrorKind::NotFound => ("a configuration file", "write one, or name it with --config"),
+                _ => ("a configuration file that can be read", "see its mode and owner: ls -l"),
+            };
+            let place = notes.whole("");
+            notes.fault(&place, Some(error.to_string()), expected, advice);
+            Err(notes.faults)
+        }
+    }
+}
+
+/// What `ostiary replay` does without a policy file: two ports, `inside` and `outside`, on one wire; everything permitted
+/// by the rule `replay`, which logs sessions; every flow identified; sign-ons recorded, accounts in clear.
+pub fn replay_default(database: Arc<Database>) -> Compiled {
+    let mut notes = Notes::new(Path::new("(replay)"), REPLAY_DEFAULT);
+    let document = notes.parse(REPLAY_DEFAULT);
+    let source = Source::read(&document, &mut notes);
+    compile::compile(&source, Some(database), &mut notes)
+}
+
+const REPLAY_DEFAULT: &str = r#"
+[dataplane]
+verify-checksums = false                    # captures taken at a sender often lack them
+
+[[port]]
+name = "inside"
+device = "net_null0"
+zone = "inside"
+
+[[port]]
+name = "outside"
+device = "net_null1"
+zone = "outside"
+
+[[wire]]
+ports = ["inside", "outside"]
+
+[[rule]]
+name = "replay"
+action = "permit"
+session-logging = true
+
+[application-identification]
+mode = "full"
+
+[log.im]
+enable = true
+"#;
+
+fn compile_text(
+    file: &Path,
+    text: &str,
+    purpose: Purpose,
+    open: OpenDatabase<'_>,
+) -> Result<(Compiled, Vec<Warning>), Vec<Fault>> {
+    let mut notes = Notes::new(file, text);
+    let document = notes.parse(text);
+    // After a fault of syntax, what was recovered would only breed faults that are none.
+    if !notes.faults.is_empty() {
+        return Err(sorted(notes.faults));
+    }
+    let source = Source::read(&document, &mut notes);
+    let database = match open(&source.identification.signatures) {
+        Ok(database) => Some(database),
+        Err(why) => {
+            let place = source.identification.place.clone();
+            let place = place.unwrap_or_else(|| notes.whole("application-identification.signatures"));
+            let found = Some(format!("{} ({why})", source.identification.signatures.display()));
+            let advice = "make one with: ostiary sigdb compile -o FILE sigdb/signatures";
+            notes.fault(&place, found, "a compiled signature database", advice);
+            None
+        }
+    };
+    let compiled = compile::compile(&source, database, &mut notes);
+    if purpose == Purpose::Run {
+        environment::inspect(&source, &mut notes);
+    }
+    if !notes.faults.is_empty() {
+        return Err(sorted(notes.faults));
+    }
+    advise::advise(&source, &compiled, &mut notes);
+    notes.warnings.sort_by(|a, b| a.place.cmp(&b.place));
+    Ok((compiled, notes.warnings))
+}
+
+fn sorted(mut faults: Vec<Fault>) -> Vec<Fault> {
+    faults.sort_by(|a, b| a.place.cmp(&b.place));
+    faults.dedup();
+    faults
+}

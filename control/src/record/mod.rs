@@ -9,6 +9,7 @@ use dataplane::event::{CloseReason, SessionId, Volume};
 use dataplane::time::Nanos;
 use sigdb::Confidence;
 
+pub mod account;
 pub mod ipfix;
 pub mod rfc3339;
 pub mod rfc5424;

@@ -1,0 +1,135 @@
+//! What is allowed and probably not meant: the warnings of `ostiary check`.
+
+use dataplane::policy::{Action, RuleSource};
+
+use super::compiled::Compiled;
+use super::document::Notes;
+use super::schema::Source;
+use crate::export::Transport;
+use crate::record::Class;
+use crate::record::account::AccountPolicy;
+
+/// Notes every warning about a configuration without faults.
+pub(super) fn advise(source: &Source, compiled: &Compiled, notes: &mut Notes) {
+    unreachable_rules(source, compiled, notes);
+    rules_that_match_nothing(source, compiled, notes);
+    im_logging_without_effect(source, compiled, notes);
+    profiles_without_logging(source, compiled, notes);
+    classes_without_host(source, compiled, notes);
+    accounts_in_clear(source, compiled, notes);
+    key_file_mode(source, notes);
+}
+
+fn matches_all(rule: &RuleSource) -> bool {
+    rule.from.is_empty()
+        && rule.to.is_empty()
+        && rule.source.is_empty()
+        && rule.destination.is_empty()
+        && rule.service.is_empty()
+        && rule.application.is_empty()
+}
+
+fn unreachable_rules(source: &Source, compiled: &Compiled, notes: &mut Notes) {
+    let Some(last) = compiled.policy.rules.iter().position(matches_all) else { return };
+    for rule in source.rules.iter().skip(last + 1) {
+        let effect = format!("never reached: rule \"{}\" before it matches everything", compiled.names.rules[last]);
+        notes.warn(&rule.place, effect, "move it before that rule, or remove it");
+    }
+}
+
+fn rules_that_match_nothing(source: &Source, compiled: &Compiled, notes: &mut Notes) {
+    let zone = |port: dataplane::policy::PortId| compiled.names.port_zones[usize::from(port.0)];
+    let pairs: Vec<_> =
+        compiled.dataplane.wires.iter().flat_map(|&(a, b)| [(zone(a), zone(b)), (zone(b), zone(a))]).collect();
+    for (rule, written) in compiled.policy.rules.iter().zip(&source.rules) {
+        let from = |zone| rule.from.is_empty() || rule.from.contains(&zone);
+        let to = |zone| rule.to.is_empty() || rule.to.contains(&zone);
+        if !pairs.iter().any(|&(a, b)| from(a) && to(b)) {
+            notes.warn(&written.place, "never matches: no wire joins these zones", "correct from and to");
+        }
+        let family = |v4: bool, ranges: &[dataplane::policy::AddressRange]| {
+            ranges.is_empty() || ranges.iter().any(|range| range.first.is_v4() == v4)
+        };
+        let either = [true, false].into_iter().any(|v4| family(v4, &rule.source) && family(v4, &rule.destination));
+        if !either {
+            let effect = "never matches: source and destination have no address family in common";
+            notes.warn(&written.place, effect, "correct source and destination");
+        }
+    }
+}
+
+/// Whether sessions under the rule are recorded and looked into.
+fn records_sign_ons(rule: &RuleSource, full: bool) -> bool {
+    rule.action == Action::Permit && rule.session_logging && (full || rule.profile || !rule.application.is_empty())
+}
+
+fn im_logging_without_effect(source: &Source, compiled: &Compiled, notes: &mut Notes) {
+    let full = compiled.policy.full_identification;
+    let Some(place) = &source.log_im.place else { return };
+    if compiled.im.enable && !compiled.policy.rules.iter().any(|rule| records_sign_ons(rule, full)) {
+        let effect = "no sign-on will be recorded: no rule that permits has session-logging and is looked into";
+        let advice = "on such a rule set session-logging = true, and an application or a profile \
+                      (or set [application-identification] mode = \"full\")";
+        notes.warn(place, effect, advice);
+    }
+}
+
+fn profiles_without_logging(source: &Source, compiled: &Compiled, notes: &mut Notes) {
+    for (rule, written) in compiled.policy.rules.iter().zip(&source.rules) {
+        let Some(profile) = &written.profile else { continue };
+        if !rule.session_logging {
+            let effect = "the profile records nothing: the rule does not log sessions";
+            notes.warn(&profile.place, effect, "set session-logging = true on the rule");
+        } else if !compiled.im.enable {
+            let effect = "the profile records nothing: sign-ons are not logged at all";
+            notes.warn(&profile.place, effect, "set enable = true in [log.im]");
+        }
+    }
+}
+
+fn classes_without_host(source: &Source, compiled: &Compiled, notes: &mut Notes) {
+    let taken = |class: Class| compiled.hosts.iter().any(|host| host.records.iter().any(|(taken, _)| *taken == class));
+    let logging = source.rules.iter().find(|rule| rule.session_logging);
+    if !taken(Class::Session)
+        && let Some(rule) = logging
+    {
+        let effect = "session records are made, but no log host takes them";
+        notes.warn(&rule.place, effect, "add \"session\" to the records of a [[log-host]]");
+    }
+    if compiled.im.enable
+        && !taken(Class::Im)
+        && let Some(place) = &source.log_im.place
+    {
+        let effect = "sign-on records are made, but no log host takes them";
+        notes.warn(place, effect, "add \"im\" to the records of a [[log-host]]");
+    }
+}
+
+fn accounts_in_clear(source: &Source, compiled: &Compiled, notes: &mut Notes) {
+    if !compiled.im.enable || !matches!(compiled.im.account, AccountPolicy::Clear) {
+        return;
+    }
+    for (host, written) in compiled.hosts.iter().zip(&source.hosts) {
+        let transport = match host.transport {
+            Transport::Udp => "udp",
+            Transport::Tcp => "tcp",
+            Transport::Tls(_) => continue,
+        };
+        if host.records.iter().any(|(class, _)| *class == Class::Im) {
+            let effect = format!("users' accounts leave in clear over {transport}: anybody on the way can read them");
+            let advice =
+                "set transport = \"tls\" with an ssl-policy, or account = \"pseudonym\" or \"omit\" in [log.im]";
+            notes.warn(&written.place, effect, advice);
+        }
+    }
+}
+
+fn key_file_mode(source: &Source, notes: &mut Notes) {
+    use std::os::unix::fs::PermissionsExt;
+    let Some(file) = &source.log_im.key_file else { return };
+    let Ok(metadata) = std::fs::metadata(&file.value) else { return };
+    if metadata.permissions().mode() & 0o077 != 0 {
+        let effect = "others than its owner can read the key, and so tell accounts from pseudonyms";
+        notes.warn(&file.place, effect, format!("chmod 600 {}", file.value.display()));
+    }
+}

@@ -1,0 +1,391 @@
+//! From what is written to what runs: names become numbers, lists become ranges, and every name that does not exist is noted.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use dataplane::policy::{Action, AddressRange, PolicySource, PortId, RuleSource, ServiceMatch, ZoneId};
+use sigdb::{AppId, Database};
+
+use super::address;
+use super::compiled::{Compiled, IMPLICIT_DENY, ImLogging, Names, applications};
+use super::document::{Located, Notes};
+use super::fault::Place;
+use super::group::{ANY, Groups, quoted};
+use super::host;
+use super::near;
+use super::schema::Source;
+use super::schema::dataplane::Port;
+use super::schema::logging::AccountForm;
+use super::schema::objects::{ImAudit, Profile};
+use super::schema::rules::Rule;
+use super::service;
+use crate::record::Name;
+use crate::record::account::{AccountPolicy, PseudonymKey};
+use crate::runtime::{DataplaneConfig, PortConfig};
+
+/// Rules at most.
+const RULE_LIMIT: usize = 65_000;
+
+/// Compiles `source`. Where a fault is noted, the result is not to be used. Without a database (whose absence was noted)
+/// applications are not looked up.
+pub(super) fn compile(source: &Source, database: Option<Arc<Database>>, notes: &mut Notes) -> Compiled {
+    let ports = Ports::resolve(source, notes);
+    let wires = ports.wires(source, notes);
+    let lists = Lists {
+        zones: &ports.zones,
+        addresses: Groups::resolve(address::KIND, &source.addresses, notes),
+        services: Groups::resolve(service::KIND, &source.services, notes),
+        profiles: profiles(source, notes),
+        database: database.as_deref(),
+    };
+    let rules: Vec<RuleSource> = source.rules.iter().map(|rule| lists.rule(rule, notes)).collect();
+    if let Some(rule) = source.rules.get(RULE_LIMIT) {
+        notes.fault(
+            &rule.place,
+            Some(format!("{} rules", rules.len())),
+            format!("at most {RULE_LIMIT} rules"),
+            "join some of them",
+        );
+    }
+    let rule_names = rule_names(&source.rules, notes);
+    let im = lists.im_logging(source, notes);
+    let host_name =
+        Name::from(source.system.host_name.as_ref().map_or_else(kernel_host_name, |name| name.value.clone()));
+    let hosts = host::compile(source, &host_name, notes);
+    let database = database.unwrap_or_default();
+    Compiled {
+        policy: PolicySource {
+            rules,
+            implicit_deny_logging: source.implicit_deny_logging,
+            full_identification: source.identification.full,
+            zones: ports.port_zones.clone(),
+        },
+        dataplane: dataplane(source, &ports, wires),
+        names: Names::new(
+            rule_names,
+            ports.zones.iter().map(|zone| Name::from(zone.as_str())).collect(),
+            ports.names.iter().map(|name| Name::from(name.as_str())).collect(),
+            ports.port_zones,
+            &database,
+        ),
+        host_name,
+        hosts,
+        im,
+        session_format: source.log_session.format,
+        database,
+        signatures: source.identification.signatures.clone(),
+        socket: source.management.socket.clone(),
+    }
+}
+
+/// Ports in their order, and the zones in the order of their first port.
+struct Ports {
+    names: Vec<String>,
+    zones: Vec<String>,
+    port_zones: Vec<ZoneId>,
+}
+
+impl Ports {
+    fn resolve(source: &Source, notes: &mut Notes) -> Self {
+        let mut ports = Self { names: Vec::new(), zones: Vec::new(), port_zones: Vec::new() };
+        let mut devices: BTreeMap<String, String> = BTreeMap::new();
+        if source.ports.is_empty() {
+            let place = notes.whole("port");
+            notes.fault(&place, None, "at least two ports, joined by a wire", "add two [[port]] and a [[wire]]");
+        }
+        for port in &source.ports {
+            let name = port.name.as_ref().map_or("", |name| name.value.as_str());
+            if let Some(located) = &port.name
+                && ports.names.iter().any(|known| known == name)
+            {
+                notes.fault(
+                    &located.place,
+                    Some(quoted(name)),
+                    "a name of its own for each port",
+                    "rename one of them",
+                );
+            }
+            ports.names.push(name.to_owned());
+            ports.port_zones.push(ports_zone(&mut ports.zones, port, notes));
+            if let Some(device) = &port.device
+                && let Some(other) = devices.insert(device.value.name(), name.to_owned())
+            {
+                let expected = "a device of its own for each port";
+                let advice = format!("port \"{other}\" has it already: choose another device");
+                notes.fault(&device.place, Some(quoted(&device.value.name())), expected, advice);
+            }
+        }
+        ports
+    }
+
+    /// Pairs of ports. Each port is in exactly one.
+    fn wires(&self, source: &Source, notes: &mut Notes) -> Vec<(PortId, PortId)> {
+        let mut wires = Vec::new();
+        let mut used: BTreeMap<usize, Place> = BTreeMap::new();
+        for wire in &source.wires {
+            let mut end = |port: &Located<String>| {
+                let index = self.names.iter().position(|name| *name == port.value);
+                let Some(index) = index else {
+                    let advice =
+                        near::suggest(&port.value, self.names.iter().map(String::as_str), "define it as a [[port]]");
+                    notes.fault(&port.place, Some(quoted(&port.value)), "the name of a port", advice);
+                    return None;
+                };
+                if let Some(other) = used.insert(index, port.place.clone()) {
+                    let advice = format!("it is in the wire at line {} already: remove it from one", other.line);
+                    notes.fault(&port.place, Some(quoted(&port.value)), "a port that is in no other wire", advice);
+                    return None;
+                }
+                u16::try_from(index).ok().map(PortId)
+            };
+            if let (Some(a), Some(b)) = (end(&wire.ports[0]), end(&wire.ports[1])) {
+                wires.push((a, b));
+            }
+        }
+        for (index, port) in source.ports.iter().enumerate() {
+            if !used.contains_key(&index) && port.name.is_some() {
+                let found = Some(format!("port \"{}\" in no wire", self.names[index]));
+                notes.fault(
+                    &port.place,
+                    found,
+                    "every port in a wire",
+                    "add a [[wire]] that joins it to another, or remove it",
+                );
+            }
+        }
+        wires
+    }
+}
+
+fn ports_zone(zones: &mut Vec<String>, port: &Port, notes: &mut Notes) -> ZoneId {
+    let Some(zone) = &port.zone else { return ZoneId(0) };
+    if zone.value == ANY {
+        notes.fault(&zone.place, Some(quoted(ANY)), "a zone's name; \"any\" means all zones", "choose another name");
+    }
+    let known = zones.iter().position(|known| *known == zone.value);
+    let index = known.unwrap_or_else(|| {
+        zones.push(zone.value.clone());
+        zones.len() - 1
+    });
+    match u8::try_from(index) {
+        Ok(index) => ZoneId(index),
+        Err(_) => {
+            notes.fault(
+                &zone.place,
+                Some(quoted(&zone.value)),
+                "at most 256 zones",
+                "put ports of one kind into one zone",
+            );
+            ZoneId(0)
+        }
+    }
+}
+
+fn dataplane(source: &Source, ports: &Ports, wires: Vec<(PortId, PortId)>) -> DataplaneConfig {
+    let written = &source.dataplane;
+    let port = |(port, name): (&Port, &String)| {
+        let descriptors = port.descriptors.unwrap_or(written.descriptors);
+        Some(PortConfig {
+            name: Name::from(name.as_str()),
+            device: port.device.as_ref()?.value.clone(),
+            rx_descriptors: descriptors,
+            tx_descriptors: descriptors,
+            mtu: port.mtu,
+        })
+    };
+    DataplaneConfig {
+        ports: source.ports.iter().zip(&ports.names).filter_map(port).collect(),
+        wires,
+        workers: written.worker_cores(),
+        memory: u32::try_from(written.memory >> 20).unwrap_or(u32::MAX),
+        hugepages: written.hugepages,
+        file_prefix: written.file_prefix.clone(),
+        mbufs: written.mbufs,
+        max_sessions: written.max_sessions,
+        inspection_slots: written.inspection_slots,
+        fragment_slots: written.fragment_slots,
+        session_events: written.session_events,
+        sign_on_events: written.sign_on_events,
+        timeouts: written.timeouts,
+        midstream: written.midstream,
+        verify_checksums: written.verify_checksums,
+    }
+}
+
+/// What a rule's names are looked up in.
+struct Lists<'a> {
+    zones: &'a [String],
+    addresses: Groups<AddressRange>,
+    services: Groups<ServiceMatch>,
+    profiles: BTreeMap<&'a str, &'a Profile>,
+    database: Option<&'a Database>,
+}
+
+impl Lists<'_> {
+    fn rule(&self, rule: &Rule, notes: &mut Notes) -> RuleSource {
+        if let Some(profile) = &rule.profile
+            && !self.profiles.contains_key(profile.value.as_str())
+        {
+            let advice = near::suggest(&profile.value, self.profiles.keys().copied(), "define it as [profile.NAME]");
+            notes.fault(&profile.place, Some(quoted(&profile.value)), "the name of a profile", advice);
+        }
+        RuleSource {
+            from: self.zones(&rule.from, notes),
+            to: self.zones(&rule.to, notes),
+            source: self.addresses.look_up(&rule.source, notes),
+            destination: self.addresses.look_up(&rule.destination, notes),
+            service: self.services.look_up(&rule.service, notes),
+            application: self.applications(&rule.application, notes),
+            action: rule.action.as_ref().map_or(Action::Deny, |action| action.value),
+            session_logging: rule.session_logging,
+            profile: rule.profile.is_some(),
+        }
+    }
+
+    fn zones(&self, names: &[Located<String>], notes: &mut Notes) -> Vec<ZoneId> {
+        let mut zones = Vec::new();
+        for name in names {
+            if name.value == ANY {
+                any_alone(names, name, notes);
+                return Vec::new();
+            }
+            match self.zones.iter().position(|zone| *zone == name.value).and_then(|index| u8::try_from(index).ok()) {
+                Some(zone) => zones.push(ZoneId(zone)),
+                None => {
+                    let known = self.zones.iter().map(String::as_str);
+                    let advice =
+                        near::suggest(&name.value, known, "give a [[port]] this zone, or name one that a port has");
+                    notes.fault(&name.place, Some(quoted(&name.value)), "the zone of a port", advice);
+                }
+            }
+        }
+        zones.sort_unstable();
+        zones.dedup();
+        zones
+    }
+
+    fn applications(&self, names: &[Located<String>], notes: &mut Notes) -> Vec<AppId> {
+        let mut found = Vec::new();
+        for name in names {
+            if name.value == ANY {
+                any_alone(names, name, notes);
+                return Vec::new();
+            }
+            found.extend(self.application(name, notes));
+        }
+        found.sort_unstable();
+        found.dedup();
+        found
+    }
+
+    fn application(&self, name: &Located<String>, notes: &mut Notes) -> Option<AppId> {
+        let database = self.database?;
+        let found = database.by_name(&name.value);
+        if found.is_none() {
+            let known = applications(database).map(|(_, name)| name);
+            let otherwise = "list the applications with: ostiary sigdb show FILE";
+            let advice = near::suggest(&name.value, known, otherwise);
+            let expected = format!("an application of the signature database (version {})", database.version());
+            notes.fault(&name.place, Some(quoted(&name.value)), expected, advice);
+        }
+        found
+    }
+
+    fn im_logging(&self, source: &Source, notes: &mut Notes) -> ImLogging {
+        for profile in &source.profiles {
+            for (application, _) in &profile.im_audit {
+                self.application(application, notes);
+            }
+        }
+        for name in source.log_im.applications.iter().flatten() {
+            self.application(name, notes);
+        }
+        let audit = |profile: &&Profile| -> Vec<(Name, ImAudit)> {
+            profile.im_audit.iter().map(|(name, what)| (Name::from(name.value.as_str()), *what)).collect()
+        };
+        let audit_of = |rule: &Rule| self.profiles.get(rule.profile.as_ref()?.value.as_str()).map(audit);
+        let names = |list: &Vec<Located<String>>| list.iter().map(|name| Name::from(name.value.as_str())).collect();
+        ImLogging {
+            enable: source.log_im.enable,
+            account: account_policy(source, notes),
+            format: source.log_im.format,
+            applications: source.log_im.applications.as_ref().map(names),
+            audits: source.rules.iter().map(audit_of).collect(),
+        }
+    }
+}
+
+fn any_alone(names: &[Located<String>], any: &Located<String>, notes: &mut Notes) {
+    if names.len() > 1 {
+        let found = Some("\"any\" beside other items".to_owned());
+        notes.fault(&any.place, found, "\"any\" alone, or a list without it", "remove one or the other");
+    }
+}
+
+fn profiles<'a>(source: &'a Source, notes: &mut Notes) -> BTreeMap<&'a str, &'a Profile> {
+    let profiles: BTreeMap<_, _> =
+        source.profiles.iter().map(|profile| (profile.name.value.as_str(), profile)).collect();
+    for profile in &source.profiles {
+        if !source.rules.iter().filter_map(|rule| rule.profile.as_ref()).any(|used| used.value == profile.name.value) {
+            notes.warn(&profile.name.place, "no rule uses this profile", "name it in a rule's profile, or remove it");
+        }
+    }
+    profiles
+}
+
+fn rule_names(rules: &[Rule], notes: &mut Notes) -> Vec<Name> {
+    let mut lines: BTreeMap<&str, usize> = BTreeMap::new();
+    let mut names = Vec::new();
+    for rule in rules {
+        let Some(name) = &rule.name else {
+            names.push(Name::from(""));
+            continue;
+        };
+        if name.value == IMPLICIT_DENY {
+            let expected = "a name other than that of the deny at the end";
+            notes.fault(&name.place, Some(quoted(IMPLICIT_DENY)), expected, "choose another name");
+        }
+        if let Some(line) = lines.insert(&name.value, name.place.line) {
+            let advice = format!("line {line} has it already: rename one of them");
+            notes.fault(&name.place, Some(quoted(&name.value)), "a name of its own for each rule", advice);
+        }
+        names.push(Name::from(name.value.as_str()));
+    }
+    names
+}
+
+fn account_policy(source: &Source, notes: &mut Notes) -> AccountPolicy {
+    match (source.log_im.account, &source.log_im.key_file) {
+        (AccountForm::Clear, _) => AccountPolicy::Clear,
+        (AccountForm::Omit, _) => AccountPolicy::Omit,
+        // Noted where it was read.
+        (AccountForm::Pseudonym, None) => AccountPolicy::Omit,
+        (AccountForm::Pseudonym, Some(file)) => {
+            let found = Some(file.value.display().to_string());
+            let octets = match std::fs::read(&file.value) {
+                Ok(octets) => octets,
+                Err(error) => {
+                    let found = Some(format!("{} ({error})", file.value.display()));
+                    notes.fault(&file.place, found, "a file that can be read", "make the key, or correct the path");
+                    return AccountPolicy::Omit;
+                }
+            };
+            match PseudonymKey::new(octets.trim_ascii()) {
+                Some(key) => AccountPolicy::Pseudonym(key),
+                None => {
+                    let expected = format!("a key of at least {} octets in the file", PseudonymKey::SHORTEST);
+                    let advice = "make one with: head -c 32 /dev/urandom | base64 > FILE; chmod 600 FILE";
+                    notes.fault(&file.place, found, expected, advice);
+                    AccountPolicy::Omit
+                }
+            }
+        }
+    }
+}
+
+/// `uname -n`; `-` where it holds what RFC 5424 does not allow.
+fn kernel_host_name() -> String {
+    let name = rustix::system::uname().nodename().to_string_lossy().into_owned();
+    let printable = !name.is_empty() && name.bytes().all(|octet| octet.is_ascii_graphic());
+    if printable { name } else { "-".to_owned() }
+}

@@ -1,0 +1,189 @@
+//! The configuration as the rest of the house takes it: names resolved, defaults filled in, nothing left to check.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use dataplane::policy::{PolicySource, RuleId, ZoneId};
+use sigdb::{AppId, Database};
+
+use super::schema::objects::ImAudit;
+use crate::export::{Format, HostConfig};
+use crate::record::account::AccountPolicy;
+use crate::record::{ImAction, Name};
+use crate::runtime::DataplaneConfig;
+
+/// A configuration ready to run.
+#[derive(Clone, Debug)]
+pub struct Compiled {
+    /// HOSTNAME of records.
+    pub host_name: Name,
+    /// What workers judge by.
+    pub policy: PolicySource,
+    /// The names behind the policy's numbers.
+    pub names: Names,
+    /// What the dataplane is started with; replay takes its wires, limits and timeouts.
+    pub dataplane: DataplaneConfig,
+    /// Log hosts, each with its classes.
+    pub hosts: Vec<HostConfig>,
+    /// What of the sign-ons is recorded.
+    pub im: ImLogging,
+    /// `[log.session] type`: how session records are written where a host does not say otherwise.
+    pub session_format: Format,
+    /// The signatures that the policy's applications were looked up in.
+    pub database: Arc<Database>,
+    /// Where they were read from.
+    pub signatures: PathBuf,
+    /// The management socket.
+    pub socket: PathBuf,
+}
+
+/// The names of rules, zones and ports, by their numbers; and of applications.
+#[derive(Clone, Debug)]
+pub struct Names {
+    /// By [`RuleId`].
+    pub rules: Vec<Name>,
+    /// By [`ZoneId`].
+    pub zones: Vec<Name>,
+    /// By [`dataplane::policy::PortId`].
+    pub ports: Vec<Name>,
+    /// The zone of each port.
+    pub port_zones: Vec<ZoneId>,
+    /// By [`AppId`]; the first is `unknown`.
+    pub applications: Vec<Name>,
+    /// What the deny at the end of the policy is called.
+    implicit_deny: Name,
+    /// What has no name.
+    unknown: Name,
+}
+
+impl Names {
+    /// Of a configuration with these rules, zones and ports, each port in a zone.
+    pub(super) fn new(
+        rules: Vec<Name>,
+        zones: Vec<Name>,
+        ports: Vec<Name>,
+        port_zones: Vec<ZoneId>,
+        database: &Database,
+    ) -> Self {
+        let applications = applications(database).map(|(_, name)| Name::from(name));
+        let unknown = Name::from("unknown");
+        let applications = std::iter::once(Arc::clone(&unknown)).chain(applications).collect();
+        Self { rules, zones, ports, port_zones, applications, implicit_deny: Name::from(IMPLICIT_DENY), unknown }
+    }
+
+    /// The rule's name; `implicit-deny` for [`RuleId::IMPLICIT`].
+    pub fn rule(&self, rule: RuleId) -> &Name {
+        if rule == RuleId::IMPLICIT {
+            return &self.implicit_deny;
+        }
+        self.rules.get(usize::from(rule.0)).unwrap_or(&self.unknown)
+    }
+
+    /// The port's name.
+    pub fn port(&self, port: u16) -> &Name {
+        self.ports.get(usize::from(port)).unwrap_or(&self.unknown)
+    }
+
+    /// The name of the zone that a port is in.
+    pub fn zone_of_port(&self, port: u16) -> &Name {
+        let zone = self.port_zones.get(usize::from(port));
+        zone.and_then(|zone| self.zones.get(usize::from(zone.0))).unwrap_or(&self.unknown)
+    }
+
+    /// The application's name; `unknown` for [`AppId::UNKNOWN`].
+    pub fn application(&self, application: AppId) -> &Name {
+        self.applications.get(usize::from(application.0)).unwrap_or(&self.unknown)
+    }
+}
+
+/// What the deny at the end of the policy is called in records; no rule may be called so.
+pub(super) const IMPLICIT_DENY: &str = "implicit-deny";
+
+/// The applications of a database, from number 1.
+pub(super) fn applications(database: &Database) -> impl Iterator<Item = (AppId, &str)> {
+    (1..=u16::MAX).map(AppId).map(|id| (id, database.name(id))).take_while(|(_, name)| *name != "unknown")
+}
+
+/// `[log.im]` and the profiles of rules: which sign-ons are recorded, and how their accounts are written.
+#[derive(Clone, Debug, Default)]
+pub struct ImLogging {
+    /// Whether any is.
+    pub enable: bool,
+    /// What becomes of the account.
+    pub account: AccountPolicy,
+    /// The classes' form where a host does not say otherwise.
+    pub format: Option<Format>,
+    /// Only these applications; none: all.
+    pub applications: Option<Vec<Name>>,
+    /// By [`RuleId`]: what the rule's profile records; none for a rule without a profile, under which all is.
+    pub audits: Vec<Option<Vec<(Name, ImAudit)>>>,
+}
+
+impl ImLogging {
+    /// Whether what a user of `application` did in a session under `rule` is recorded. That the rule logs sessions is a
+    /// condition of its own, which the event carries.
+    pub fn records(&self, rule: RuleId, application: &str, action: ImAction) -> bool {
+        if !self.enable {
+            return false;
+        }
+        if let Some(applications) = &self.applications
+            && !applications.iter().any(|name| **name == *application)
+        {
+            return false;
+        }
+        let Some(Some(audit)) = self.audits.get(usize::from(rule.0)) else { return true };
+        let offline = matches!(action, ImAction::Logout);
+        audit.iter().any(|(name, what)| {
+            **name == *application
+                && match what {
+                    ImAudit::Both => true,
+                    ImAudit::Online => !offline,
+                    ImAudit::Offline => offline,
+                }
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn logging() -> ImLogging {
+        let audit = vec![(Name::from("qq"), ImAudit::Online), (Name::from("wechat"), ImAudit::Offline)];
+        let audits = vec![None, Some(audit), Some(vec![(Name::from("qq"), ImAudit::Both)])];
+        ImLogging { enable: true, audits, ..ImLogging::default() }
+    }
+
+    #[test]
+    fn nothing_is_recorded_unless_enabled() {
+        assert!(!ImLogging { enable: false, ..logging() }.records(RuleId(0), "qq", ImAction::Login));
+        assert!(!ImLogging::default().records(RuleId(0), "qq", ImAction::Login));
+    }
+
+    #[test]
+    fn a_rule_without_a_profile_records_all() {
+        for action in [ImAction::Login, ImAction::Logout, ImAction::Seen, ImAction::Result { success: false }] {
+            assert!(logging().records(RuleId(0), "xmpp", action));
+        }
+    }
+
+    #[test]
+    fn a_profile_records_what_it_names_and_nothing_else() {
+        let im = logging();
+        assert!(im.records(RuleId(1), "qq", ImAction::Login));
+        assert!(im.records(RuleId(1), "qq", ImAction::Seen));
+        assert!(im.records(RuleId(1), "qq", ImAction::Result { success: false }));
+        assert!(!im.records(RuleId(1), "qq", ImAction::Logout));
+        assert!(im.records(RuleId(1), "wechat", ImAction::Logout));
+        assert!(!im.records(RuleId(1), "wechat", ImAction::Login));
+        assert!(!im.records(RuleId(1), "xmpp", ImAction::Login));
+        assert!(im.records(RuleId(2), "qq", ImAction::Login) && im.records(RuleId(2), "qq", ImAction::Logout));
+    }
+
+    #[test]
+    fn a_list_of_applications_leaves_out_the_others() {
+        let im = ImLogging { applications: Some(vec![Name::from("qq")]), ..logging() };
+        assert!(im.records(RuleId(0), "qq", ImAction::Login));
+        assert!(!im.records(RuleId(0), "wechat", ImAction::Login));
+    }
+}

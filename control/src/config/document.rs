@@ -1,0 +1,279 @@
+//! A configuration file being read: its tables with their places, and the faults found so far.
+//!
+//! Nothing stops at the first fault. A value that cannot be taken is noted and treated as absent, and reading goes on, so
+//! that an operator mends a file in one go.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use toml::Spanned;
+use toml::de::{DeArray, DeTable, DeValue};
+
+use super::fault::{Fault, Place, Warning};
+use super::near;
+use super::value::Refusal;
+
+/// A value and where it stands.
+#[derive(Clone, Debug)]
+pub(super) struct Located<T> {
+    pub(super) value: T,
+    pub(super) place: Place,
+}
+
+/// Where faults and warnings are gathered.
+#[derive(Debug)]
+pub(super) struct Notes {
+    file: Arc<Path>,
+    text: Arc<str>,
+    line_starts: Vec<usize>,
+    pub(super) faults: Vec<Fault>,
+    pub(super) warnings: Vec<Warning>,
+}
+
+impl Notes {
+    pub(super) fn new(file: &Path, text: &str) -> Self {
+        let line_starts = std::iter::once(0).chain(text.match_indices('\n').map(|(at, _)| at + 1)).collect();
+        Self { file: Arc::from(file), text: Arc::from(text), line_starts, faults: Vec::new(), warnings: Vec::new() }
+    }
+
+    /// The place of the octet at `offset`.
+    pub(super) fn place(&self, offset: usize, key: impl Into<String>) -> Place {
+        let line = self.line_starts.partition_point(|&start| start <= offset).max(1);
+        let start = self.line_starts[line - 1];
+        let column = self.text.get(start..offset.min(self.text.len())).map_or(0, |before| before.chars().count()) + 1;
+        Place { file: Arc::clone(&self.file), line, column, key: key.into() }
+    }
+
+    /// The file as a whole.
+    pub(super) fn whole(&self, key: impl Into<String>) -> Place {
+        Place { file: Arc::clone(&self.file), line: 0, column: 0, key: key.into() }
+    }
+
+    /// Notes a fault.
+    pub(super) fn fault(
+        &mut self,
+        place: &Place,
+        found: Option<String>,
+        expected: impl Into<String>,
+        advice: impl Into<String>,
+    ) {
+        let fault = Fault { place: place.clone(), found, expected: expected.into(), advice: advice.into() };
+        self.faults.push(fault);
+    }
+
+    /// Notes a value that was refused, as it stands in the file.
+    fn refused(&mut self, place: &Place, value: &Spanned<DeValue<'_>>, refusal: Refusal) {
+        let found = self.source(value.span());
+        self.fault(place, Some(found), refusal.expected, refusal.advice);
+    }
+
+    /// Notes a warning.
+    pub(super) fn warn(&mut self, place: &Place, effect: impl Into<String>, advice: impl Into<String>) {
+        self.warnings.push(Warning { place: place.clone(), effect: effect.into(), advice: advice.into() });
+    }
+
+    /// What stands in the file from `span.start` to `span.end`, in one line.
+    pub(super) fn source(&self, span: std::ops::Range<usize>) -> String {
+        let text = self.text.get(span).unwrap_or_default();
+        let line: String = text.split_whitespace().collect::<Vec<_>>().join(" ");
+        if line.chars().count() <= 72 { line } else { line.chars().take(71).chain(['…']).collect() }
+    }
+
+    /// Parses the text into tables; faults of the syntax are noted, and what can be read is returned.
+    pub(super) fn parse<'i>(&mut self, text: &'i str) -> Spanned<DeTable<'i>> {
+        let (table, errors) = DeTable::parse_recoverable(text);
+        for error in errors {
+            let span = error.span().unwrap_or_default();
+            let place = self.place(span.start, "");
+            let found = if span.is_empty() { "end of line".to_owned() } else { self.source(span) };
+            self.fault(&place, Some(found), format!("TOML: {}", error.message()), "mend the syntax of this line");
+        }
+        table
+    }
+}
+
+/// A table being read key by key. What is left over at the end is unknown.
+#[derive(Debug)]
+pub(super) struct Section<'t, 'i> {
+    path: String,
+    place: Place,
+    table: &'t DeTable<'i>,
+    known: Vec<&'static str>,
+}
+
+impl<'t, 'i> Section<'t, 'i> {
+    pub(super) fn new(path: impl Into<String>, offset: usize, table: &'t DeTable<'i>, notes: &Notes) -> Self {
+        let path = path.into();
+        let place = notes.place(offset, path.clone());
+        Self { path, place, table, known: Vec::new() }
+    }
+
+    /// The place of the section's head.
+    pub(super) fn place(&self) -> &Place {
+        &self.place
+    }
+
+    /// Calls the section by its name from now on, rather than by its number.
+    pub(super) fn rename(&mut self, path: String) {
+        self.place.key.clone_from(&path);
+        self.path = path;
+    }
+
+    /// An optional value.
+    pub(super) fn optional<T>(
+        &mut self,
+        key: &'static str,
+        notes: &mut Notes,
+        parse: impl Fn(&DeValue<'_>) -> Result<T, Refusal>,
+    ) -> Option<Located<T>> {
+        let (place, value) = self.entry(key, notes)?;
+        match parse(value.get_ref()) {
+            Ok(value) => Some(Located { value, place }),
+            Err(refusal) => {
+                notes.refused(&place, value, refusal);
+                None
+            }
+        }
+    }
+
+    /// A value that must be there: where it is not, `expected` says what it would be.
+    pub(super) fn required<T>(
+        &mut self,
+        key: &'static str,
+        notes: &mut Notes,
+        expected: &str,
+        parse: impl Fn(&DeValue<'_>) -> Result<T, Refusal>,
+    ) -> Option<Located<T>> {
+        if !self.table.contains_key(key) {
+            self.known.push(key);
+            let mut place = self.place.clone();
+            place.key = self.key(key);
+            notes.fault(&place, None, expected, format!("add {key} = …"));
+            return None;
+        }
+        self.optional(key, notes, parse)
+    }
+
+    /// A list of values; none where the key is absent. An empty list is a fault: what it would mean is not plain.
+    pub(super) fn list<T>(
+        &mut self,
+        key: &'static str,
+        notes: &mut Notes,
+        parse: impl Fn(&DeValue<'_>) -> Result<T, Refusal>,
+    ) -> Option<Located<Vec<Located<T>>>> {
+        let (place, value) = self.entry(key, notes)?;
+        let value = read_list(&place, value, notes, parse)?;
+        Some(Located { value, place })
+    }
+
+    /// A table within; an empty one where the key is absent.
+    pub(super) fn table(&mut self, key: &'static str, notes: &mut Notes) -> Option<Section<'t, 'i>> {
+        let (place, value) = self.entry(key, notes)?;
+        let DeValue::Table(table) = value.get_ref() else {
+            let advice = format!("write it as [{}]", place.key);
+            notes.refused(&place, value, Refusal::new("a table", advice));
+            return None;
+        };
+        Some(Section { path: place.key.clone(), place, table, known: Vec::new() })
+    }
+
+    /// The tables of an array of tables, `[[key]]`; sections are called `key[1]` until they are renamed.
+    pub(super) fn tables(&mut self, key: &'static str, notes: &mut Notes) -> Vec<Section<'t, 'i>> {
+        let Some((place, value)) = self.entry(key, notes) else { return Vec::new() };
+        let refusal = || Refusal::new("an array of tables", format!("begin each with a line [[{}]]", place.key));
+        let DeValue::Array(array) = value.get_ref() else {
+            notes.refused(&place, value, refusal());
+            return Vec::new();
+        };
+        let mut sections = Vec::new();
+        for (index, item) in array.iter().enumerate() {
+            let path = format!("{}[{}]", place.key, index + 1);
+            let place = notes.place(item.span().start, path.clone());
+            let DeValue::Table(table) = item.get_ref() else {
+                notes.refused(&place, item, refusal());
+                continue;
+            };
+            sections.push(Section { path, place, table, known: Vec::new() });
+        }
+        sections
+    }
+
+    /// All keys and their values, for tables whose keys are names that the operator chose.
+    pub(super) fn entries(&self, notes: &Notes) -> Vec<(Located<String>, &'t Spanned<DeValue<'i>>)> {
+        let mut entries: Vec<_> = self
+            .table
+            .iter()
+            .map(|(key, value)| {
+                let name = key.get_ref().to_string();
+                let place = notes.place(key.span().start, format!("{}.{name}", self.path));
+                (key.span().start, (Located { value: name, place }, value))
+            })
+            .collect();
+        entries.sort_by_key(|(at, _)| *at);
+        entries.into_iter().map(|(_, entry)| entry).collect()
+    }
+
+    /// Refuses a key that a later version will have.
+    pub(super) fn later(&mut self, key: &'static str, notes: &mut Notes) {
+        let Some((place, _)) = self.entry(key, notes) else { return };
+        let expected = format!("nothing: \"{}\" is not implemented in this version", place.key);
+        notes.fault(&place, Some(key.to_owned()), expected, "remove it");
+    }
+
+    /// Ends the section: whatever was not asked for is unknown.
+    pub(super) fn finish(self, notes: &mut Notes) {
+        for (key, _) in self.table {
+            let name = key.get_ref().as_ref();
+            if self.known.contains(&name) {
+                continue;
+            }
+            let place = notes.place(key.span().start, self.key(name));
+            let mut known = self.known.clone();
+            known.sort_unstable();
+            let list = format!("one of the known keys: {}", known.join(", "));
+            let advice = near::suggest(name, known, "remove it, or write it in the section that it belongs to");
+            notes.fault(&place, Some(name.to_owned()), list, advice);
+        }
+    }
+
+    fn entry(&mut self, key: &'static str, notes: &Notes) -> Option<(Place, &'t Spanned<DeValue<'i>>)> {
+        self.known.push(key);
+        let value = self.table.get(key)?;
+        // A table's span is its head; for everything else the value is what the operator has to change.
+        let place = notes.place(value.span().start, self.key(key));
+        Some((place, value))
+    }
+
+    fn key(&self, key: &str) -> String {
+        if self.path.is_empty() { key.to_owned() } else { format!("{}.{key}", self.path) }
+    }
+}
+
+/// The values of a list that stands at `place`.
+pub(super) fn read_list<T>(
+    place: &Place,
+    value: &Spanned<DeValue<'_>>,
+    notes: &mut Notes,
+    parse: impl Fn(&DeValue<'_>) -> Result<T, Refusal>,
+) -> Option<Vec<Located<T>>> {
+    let array: &DeArray<'_> = match value.get_ref() {
+        DeValue::Array(array) if !array.is_empty() => array,
+        DeValue::Array(_) => {
+            notes.refused(place, value, Refusal::new("at least one item", "fill the list in, or leave the key out"));
+            return None;
+        }
+        _ => {
+            notes.refused(place, value, Refusal::new("a list", "write it in brackets: [\"…\", \"…\"]"));
+            return None;
+        }
+    };
+    let mut list = Vec::new();
+    for item in array {
+        let place = notes.place(item.span().start, place.key.clone());
+        match parse(item.get_ref()) {
+            Ok(value) => list.push(Located { value, place }),
+            Err(refusal) => notes.refused(&place, item, refusal),
+        }
+    }
+    Some(list)
+}

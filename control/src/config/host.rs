@@ -1,0 +1,200 @@
+//! Log hosts and SSL policies: from what is written to what the exporters take.
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use super::document::{Located, Notes};
+use super::group::quoted;
+use super::near;
+use super::schema::Source;
+use super::schema::logging::{LogHost, SslPolicy, TransportKind, default_port};
+use crate::export::{Format, Framing, HostConfig, TlsPolicy, TlsVersion, Transport};
+use crate::record::{Class, Name};
+
+/// First and longest pause between connection attempts, unless told otherwise.
+const RETRY: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(60));
+
+/// Resolves all log hosts.
+pub(super) fn compile(source: &Source, host_name: &Name, notes: &mut Notes) -> Vec<HostConfig> {
+    let policies: BTreeMap<&str, &SslPolicy> =
+        source.ssl_policies.iter().map(|policy| (policy.name.value.as_str(), policy)).collect();
+    let mut lines: BTreeMap<&str, usize> = BTreeMap::new();
+    let mut hosts = Vec::new();
+    for host in &source.hosts {
+        if let Some(name) = &host.name
+            && let Some(line) = lines.insert(&name.value, name.place.line)
+        {
+            let advice = format!("line {line} has it already: rename one of them");
+            notes.fault(&name.place, Some(quoted(&name.value)), "a name of its own for each log host", advice);
+        }
+        let records = records(host, source, notes);
+        let transport = transport(host, &policies, notes);
+        let format = records.first().map_or(source.log_session.format, |(_, format)| *format);
+        refuse_what_has_no_effect(host, format, notes);
+        let Some(address) = &host.address else { continue };
+        let port = host.port.unwrap_or_else(|| default_port(format, host.transport));
+        hosts.push(HostConfig {
+            name: Name::from(host.name.as_ref().map_or("", |name| name.value.as_str())),
+            address: SocketAddr::new(address.value, port),
+            transport,
+            framing: host.framing.as_ref().map_or(Framing::OctetCounting, |framing| framing.value),
+            records,
+            queue: host.queue,
+            observation_domain: host.observation_domain.as_ref().map_or(1, |domain| domain.value),
+            host_name: host_name.clone(),
+            time_zone: source.system.time_zone.clone(),
+            backoff: retry(host, notes),
+        });
+    }
+    for policy in &source.ssl_policies {
+        let used = source.hosts.iter().filter_map(|host| host.ssl_policy.as_ref());
+        if !used.into_iter().any(|used| used.value == policy.name.value) {
+            notes.warn(&policy.name.place, "no log host uses this policy", "name it in a log host, or remove it");
+        }
+    }
+    hosts
+}
+
+/// The classes and their formats. One host takes one format: no collector reads both on one port.
+fn records(host: &LogHost, source: &Source, notes: &mut Notes) -> Vec<(Class, Format)> {
+    let own = |class: Class| match class {
+        Class::Session => source.log_session.format,
+        Class::Im => source.log_im.format.unwrap_or(source.log_session.format),
+    };
+    let classes: Vec<Class> = if host.records.is_empty() {
+        vec![Class::Session, Class::Im]
+    } else {
+        host.records.iter().map(|class| class.value).collect()
+    };
+    for (index, class) in host.records.iter().enumerate() {
+        if classes[..index].contains(&class.value) {
+            notes.fault(&class.place, Some("a class named twice".to_owned()), "each class once", "remove one of them");
+        }
+    }
+    let format = |class: Class| host.format.as_ref().map_or_else(|| own(class), |format| format.value);
+    let records: Vec<(Class, Format)> = classes.into_iter().map(|class| (class, format(class))).collect();
+    if records.iter().any(|(_, format)| *format != records[0].1) {
+        let found = Some("session and im records of different types".to_owned());
+        let mut place = host.place.clone();
+        place.key.push_str(".format");
+        notes.fault(&place, found, "one format for one host", "set format, or make two log hosts, one a class");
+    }
+    records
+}
+
+fn transport(host: &LogHost, policies: &BTreeMap<&str, &SslPolicy>, notes: &mut Notes) -> Transport {
+    match (host.transport, &host.ssl_policy) {
+        (TransportKind::Udp, None) => Transport::Udp,
+        (TransportKind::Tcp, None) => Transport::Tcp,
+        (TransportKind::Udp | TransportKind::Tcp, Some(policy)) => {
+            let word = if host.transport == TransportKind::Udp { "udp" } else { "tcp" };
+            let found = Some(format!("\"{}\" with transport = \"{word}\"", policy.value));
+            notes.fault(
+                &policy.place,
+                found,
+                "transport = \"tls\" where an ssl-policy is bound",
+                "set transport = \"tls\", or remove the ssl-policy",
+            );
+            Transport::Udp
+        }
+        (TransportKind::Tls, None) => {
+            let mut place = host.place.clone();
+            place.key.push_str(".ssl-policy");
+            notes.fault(
+                &place,
+                None,
+                "an ssl-policy: transport = \"tls\" needs one",
+                "add ssl-policy = \"NAME\" and [ssl-policy.NAME]",
+            );
+            Transport::Udp
+        }
+        (TransportKind::Tls, Some(name)) => match policies.get(name.value.as_str()) {
+            Some(policy) => Transport::Tls(tls_policy(policy)),
+            None => {
+                let advice = near::suggest(&name.value, policies.keys().copied(), "define it as [ssl-policy.NAME]");
+                notes.fault(&name.place, Some(quoted(&name.value)), "the name of an ssl-policy", advice);
+                Transport::Udp
+            }
+        },
+    }
+}
+
+fn tls_policy(policy: &SslPolicy) -> TlsPolicy {
+    let path = |path: &Option<Located<PathBuf>>| path.as_ref().map(|path| path.value.clone());
+    let version = |version: &Option<Located<TlsVersion>>| version.as_ref().map(|version| version.value);
+    TlsPolicy {
+        name: Name::from(policy.name.value.as_str()),
+        ca: path(&policy.ca).unwrap_or_default(),
+        client: path(&policy.certificate).zip(path(&policy.key)),
+        server_name: policy.server_name.as_ref().map(|name| name.value.clone()),
+        crl: policy.crl.iter().map(|path| path.value.clone()).collect(),
+        versions: (
+            version(&policy.min_version).unwrap_or(TlsVersion::V1_2),
+            version(&policy.max_version).unwrap_or(TlsVersion::V1_3),
+        ),
+    }
+}
+
+fn retry(host: &LogHost, notes: &mut Notes) -> (Duration, Duration) {
+    let (first, longest) = &host.retry;
+    let pause = |pause: &Option<Located<Duration>>| pause.as_ref().map(|pause| pause.value);
+    let retry = match (pause(first), pause(longest)) {
+        (None, None) => RETRY,
+        (Some(first), None) => (first, first.max(RETRY.1)),
+        (None, Some(longest)) => (longest.min(RETRY.0), longest),
+        (Some(first), Some(longest)) => (first, longest),
+    };
+    if let Some(longest) = longest
+        && retry.0 > retry.1
+    {
+        let found = Some("a longest pause below the first".to_owned());
+        notes.fault(&longest.place, found, "retry-longest not below retry-first", "raise retry-longest");
+    }
+    retry
+}
+
+/// A key that would do nothing is a misunderstanding.
+fn refuse_what_has_no_effect(host: &LogHost, format: Format, notes: &mut Notes) {
+    if let Some(framing) = &host.framing {
+        let expected = "framing only for syslog over tcp or tls";
+        if format == Format::Binary {
+            notes.fault(
+                &framing.place,
+                Some("framing of binary records".to_owned()),
+                expected,
+                "remove it: IPFIX messages carry their length",
+            );
+        } else if host.transport == TransportKind::Udp {
+            notes.fault(
+                &framing.place,
+                Some("framing over udp".to_owned()),
+                expected,
+                "remove it: a datagram is a message",
+            );
+        }
+    }
+    if let Some(domain) = &host.observation_domain
+        && format == Format::Syslog
+    {
+        let found = Some("an observation domain for syslog".to_owned());
+        notes.fault(
+            &domain.place,
+            found,
+            "observation-domain only for binary records",
+            "remove it, or set format = \"binary\"",
+        );
+    }
+    for retry in [&host.retry.0, &host.retry.1].into_iter().flatten() {
+        if host.transport == TransportKind::Udp {
+            let expected = "a pause between connections only for tcp or tls";
+            notes.fault(
+                &retry.place,
+                Some("a pause over udp".to_owned()),
+                expected,
+                "remove it: udp has no connections",
+            );
+        }
+    }
+}

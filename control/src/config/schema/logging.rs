@@ -1,0 +1,298 @@
+//! `[log.*]`, `[[log-host]]` and `[ssl-policy.NAME]`: what is recorded, in which form, and where it goes.
+
+use std::net::IpAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use toml::de::DeValue;
+
+use super::super::document::{Located, Notes, Section};
+use super::super::fault::Place;
+use super::super::value::{self, Refusal};
+use crate::export::{Format, Framing, TlsVersion};
+use crate::record::Class;
+
+/// `[log.session]`.
+#[derive(Debug)]
+pub(crate) struct LogSession {
+    /// `type`; default binary.
+    pub(crate) format: Format,
+}
+
+impl Default for LogSession {
+    fn default() -> Self {
+        Self { format: Format::Binary }
+    }
+}
+
+/// How accounts are written.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum AccountForm {
+    /// As seen.
+    #[default]
+    Clear,
+    /// A keyed hash of it.
+    Pseudonym,
+    /// Not at all.
+    Omit,
+}
+
+/// `[log.im]`.
+#[derive(Debug, Default)]
+pub(crate) struct LogIm {
+    /// Where the section is written, if it is.
+    pub(crate) place: Option<Place>,
+    /// `enable`; default false.
+    pub(crate) enable: bool,
+    /// `type`; default: as `[log.session]`.
+    pub(crate) format: Option<Format>,
+    /// `account`; default clear.
+    pub(crate) account: AccountForm,
+    /// `pseudonym-key-file`.
+    pub(crate) key_file: Option<Located<PathBuf>>,
+    /// `applications`; default: every one whose sign-ons the signatures know.
+    pub(crate) applications: Option<Vec<Located<String>>>,
+}
+
+const FORMATS: &[(&str, Format)] = &[("binary", Format::Binary), ("syslog", Format::Syslog)];
+
+/// Reads `[log]`.
+pub(super) fn read(section: Option<Section<'_, '_>>, notes: &mut Notes) -> (LogSession, LogIm) {
+    let (mut session, mut im) = (LogSession::default(), LogIm::default());
+    let Some(mut section) = section else { return (session, im) };
+    if let Some(mut section) = section.table("session", notes) {
+        if let Some(format) = section.optional("type", notes, value::choice(FORMATS, &[])) {
+            session.format = format.value;
+        }
+        section.finish(notes);
+    }
+    if let Some(section) = section.table("im", notes) {
+        im = LogIm::read(section, notes);
+    }
+    section.later("access", notes);
+    section.later("call-status", notes);
+    section.finish(notes);
+    (session, im)
+}
+
+impl LogIm {
+    fn read(mut section: Section<'_, '_>, notes: &mut Notes) -> Self {
+        let forms =
+            &[("clear", AccountForm::Clear), ("pseudonym", AccountForm::Pseudonym), ("omit", AccountForm::Omit)];
+        let read = Self {
+            place: Some(section.place().clone()),
+            enable: section.optional("enable", notes, value::boolean).is_some_and(|on| on.value),
+            format: section.optional("type", notes, value::choice(FORMATS, &[])).map(|format| format.value),
+            account: section
+                .optional("account", notes, value::choice(forms, &[]))
+                .map_or_else(Default::default, |form| form.value),
+            key_file: section.optional("pseudonym-key-file", notes, value::path),
+            applications: section.list("applications", notes, value::name).map(|list| list.value),
+        };
+        match (read.account, &read.key_file) {
+            (AccountForm::Pseudonym, None) => {
+                let mut place = section.place().clone();
+                place.key.push_str(".pseudonym-key-file");
+                let expected = "the file of the key that makes the pseudonyms";
+                let advice = "make one with: head -c 32 /dev/urandom | base64 > FILE; chmod 600 FILE";
+                notes.fault(&place, None, expected, advice);
+            }
+            (AccountForm::Clear | AccountForm::Omit, Some(file)) => {
+                let found = Some(file.value.display().to_string());
+                let expected = "no key: only account = \"pseudonym\" uses one";
+                notes.fault(&file.place, found, expected, "set account = \"pseudonym\", or remove the key");
+            }
+            _ => {}
+        }
+        section.finish(notes);
+        read
+    }
+}
+
+/// The transports by name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum TransportKind {
+    /// One datagram a message.
+    Udp,
+    /// A stream in clear.
+    Tcp,
+    /// A stream under TLS.
+    Tls,
+}
+
+/// One `[[log-host]]`.
+#[derive(Debug)]
+pub(crate) struct LogHost {
+    /// Where it is written.
+    pub(crate) place: Place,
+    /// `name`.
+    pub(crate) name: Option<Located<String>>,
+    /// `address`.
+    pub(crate) address: Option<Located<IpAddr>>,
+    /// `port`; default by format and transport, see [`default_port`].
+    pub(crate) port: Option<u16>,
+    /// `transport`; default udp.
+    pub(crate) transport: TransportKind,
+    /// `ssl-policy`.
+    pub(crate) ssl_policy: Option<Located<String>>,
+    /// `format`; default: each class's own type.
+    pub(crate) format: Option<Located<Format>>,
+    /// `records`; default: all classes.
+    pub(crate) records: Vec<Located<Class>>,
+    /// `framing`; default octet counting.
+    pub(crate) framing: Option<Located<Framing>>,
+    /// `queue`; default 65,536 records.
+    pub(crate) queue: usize,
+    /// `observation-domain`; default 1.
+    pub(crate) observation_domain: Option<Located<u32>>,
+    /// `retry-first` and `retry-longest`; default 1 s and 60 s.
+    pub(crate) retry: (Option<Located<Duration>>, Option<Located<Duration>>),
+}
+
+impl LogHost {
+    pub(super) fn read(mut section: Section<'_, '_>, notes: &mut Notes) -> Self {
+        let name = section.required("name", notes, "the log host's name", value::name);
+        if let Some(name) = &name {
+            section.rename(format!("log-host[{}]", name.value));
+        }
+        let transports = &[("udp", TransportKind::Udp), ("tcp", TransportKind::Tcp), ("tls", TransportKind::Tls)];
+        let classes = &[("session", Class::Session), ("im", Class::Im)];
+        let framings = &[("octet-counting", Framing::OctetCounting), ("lf", Framing::Lf)];
+        let pause = value::duration(Duration::from_millis(10), Duration::from_secs(3600));
+        let read = Self {
+            place: section.place().clone(),
+            name,
+            address: section.required("address", notes, "an IP address", address),
+            port: section.optional("port", notes, value::number(1_u16, u16::MAX)).map(|port| port.value),
+            transport: section
+                .optional("transport", notes, value::choice(transports, &["relp", "relp-tls"]))
+                .map_or(TransportKind::Udp, |transport| transport.value),
+            ssl_policy: section.optional("ssl-policy", notes, value::name),
+            format: section.optional("format", notes, value::choice(FORMATS, &[])),
+            records: section
+                .list("records", notes, value::choice(classes, &["access", "call-status", "audit"]))
+                .map(|list| list.value)
+                .unwrap_or_default(),
+            framing: section.optional("framing", notes, value::choice(framings, &[])),
+            queue: section
+                .optional("queue", notes, value::number(16_usize, 1 << 24))
+                .map_or(65_536, |queue| queue.value),
+            observation_domain: section.optional("observation-domain", notes, value::number(0_u32, u32::MAX)),
+            retry: (section.optional("retry-first", notes, &pause), section.optional("retry-longest", notes, &pause)),
+        };
+        section.finish(notes);
+        read
+    }
+}
+
+/// IPFIX: 4739, over TLS 4740 (RFC 7011, 10.3.4 and 10.4.3). Syslog: 514 over UDP (RFC 5426, 3.3) and, by custom, over TCP
+/// (RFC 6587 assigns none); 6514 over TLS (RFC 5425, 4.1).
+pub(crate) fn default_port(format: Format, transport: TransportKind) -> u16 {
+    match (format, transport) {
+        (Format::Binary, TransportKind::Udp | TransportKind::Tcp) => 4739,
+        (Format::Binary, TransportKind::Tls) => 4740,
+        (Format::Syslog, TransportKind::Udp | TransportKind::Tcp) => 514,
+        (Format::Syslog, TransportKind::Tls) => 6514,
+    }
+}
+
+fn address(value: &DeValue<'_>) -> Result<IpAddr, Refusal> {
+    let advice = "write the host's IPv4 or IPv6 address; names are not looked up, so that logging never waits for DNS";
+    let refusal = || Refusal::new("an IP address like \"192.0.2.10\" or \"2001:db8::10\"", advice);
+    let address: IpAddr = value::text(value)?.parse().map_err(|_| refusal())?;
+    if address.is_unspecified() || address.is_multicast() {
+        return Err(refusal());
+    }
+    Ok(address)
+}
+
+/// One `[ssl-policy.NAME]`.
+#[derive(Debug)]
+pub(crate) struct SslPolicy {
+    /// Its name.
+    pub(crate) name: Located<String>,
+    /// `ca`.
+    pub(crate) ca: Option<Located<PathBuf>>,
+    /// `certificate`.
+    pub(crate) certificate: Option<Located<PathBuf>>,
+    /// `key`.
+    pub(crate) key: Option<Located<PathBuf>>,
+    /// `server-name`; default: the host's address.
+    pub(crate) server_name: Option<Located<String>>,
+    /// `crl`; default none.
+    pub(crate) crl: Vec<Located<PathBuf>>,
+    /// `min-version`; default 1.2.
+    pub(crate) min_version: Option<Located<TlsVersion>>,
+    /// `max-version`; default 1.3.
+    pub(crate) max_version: Option<Located<TlsVersion>>,
+}
+
+impl SslPolicy {
+    pub(super) fn read_all(section: Option<Section<'_, '_>>, notes: &mut Notes) -> Vec<Self> {
+        let Some(section) = section else { return Vec::new() };
+        let mut policies = Vec::new();
+        for (name, value) in section.entries(notes) {
+            if let Err(refusal) = value::name_text(&name.value) {
+                notes.fault(&name.place, Some(name.value.clone()), refusal.expected, refusal.advice);
+                continue;
+            }
+            let DeValue::Table(table) = value.get_ref() else {
+                let found = Some(notes.source(value.span()));
+                let advice = format!("write it as [{}]", name.place.key);
+                notes.fault(&name.place, found, "a table", advice);
+                continue;
+            };
+            let section = Section::new(name.place.key.clone(), value.span().start, table, notes);
+            policies.push(Self::read(name, section, notes));
+        }
+        policies
+    }
+
+    fn read(name: Located<String>, mut section: Section<'_, '_>, notes: &mut Notes) -> Self {
+        let versions = &[("1.2", TlsVersion::V1_2), ("1.3", TlsVersion::V1_3)];
+        let read = Self {
+            ca: section.required(
+                "ca",
+                notes,
+                "the PEM file of the authorities that sign the host's certificate",
+                value::path,
+            ),
+            certificate: section.optional("certificate", notes, value::path),
+            key: section.optional("key", notes, value::path),
+            server_name: section.optional("server-name", notes, server_name),
+            crl: section.list("crl", notes, value::path).map(|list| list.value).unwrap_or_default(),
+            min_version: section.optional("min-version", notes, value::choice(versions, &[])),
+            max_version: section.optional("max-version", notes, value::choice(versions, &[])),
+            name,
+        };
+        let missing = match (&read.certificate, &read.key) {
+            (Some(certificate), None) => Some((certificate, "key", "the key of this certificate")),
+            (None, Some(key)) => Some((key, "certificate", "the certificate of this key")),
+            _ => None,
+        };
+        if let Some((present, absent, expected)) = missing {
+            let mut place = present.place.clone();
+            place.key = format!("{}.{absent}", read.name.place.key);
+            notes.fault(&place, None, expected, format!("add {absent} = \"…\", or remove the other"));
+        }
+        if let (Some(min), Some(max)) = (&read.min_version, &read.max_version)
+            && min.value > max.value
+        {
+            let expected = "a highest version that is not below the lowest";
+            notes.fault(&max.place, Some("1.2".to_owned()), expected, "raise max-version or lower min-version");
+        }
+        section.finish(notes);
+        read
+    }
+}
+
+fn server_name(value: &DeValue<'_>) -> Result<String, Refusal> {
+    let name = value::text(value)?;
+    match rustls_pki_types::ServerName::try_from(name.as_str()) {
+        Ok(_) => Ok(name),
+        Err(_) => Err(Refusal::new(
+            "a DNS name or an IP address, as the host's certificate has it",
+            "look it up with: openssl x509 -in CERTIFICATE -noout -ext subjectAltName",
+        )),
+    }
+}

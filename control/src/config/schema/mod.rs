@@ -1,0 +1,111 @@
+//! The configuration as written: every key with its type, its limits and its default; names not yet resolved.
+
+pub(super) mod dataplane;
+pub(super) mod logging;
+pub(super) mod objects;
+pub(super) mod rules;
+
+use std::path::PathBuf;
+
+use jiff::tz::TimeZone;
+use toml::Spanned;
+use toml::de::DeTable;
+
+use super::document::{Located, Notes, Section};
+use super::value;
+
+use dataplane::{Dataplane, Port, Wire};
+use logging::{LogHost, LogIm, LogSession, SslPolicy};
+use objects::{Object, Profile};
+use rules::{Identification, Rule};
+
+/// A configuration file as written.
+#[derive(Debug)]
+pub(super) struct Source {
+    pub(super) system: System,
+    pub(super) management: Management,
+    pub(super) dataplane: Dataplane,
+    pub(super) ports: Vec<Port>,
+    pub(super) wires: Vec<Wire>,
+    pub(super) addresses: Vec<Object>,
+    pub(super) services: Vec<Object>,
+    pub(super) profiles: Vec<Profile>,
+    pub(super) rules: Vec<Rule>,
+    pub(super) implicit_deny_logging: bool,
+    pub(super) identification: Identification,
+    pub(super) log_session: LogSession,
+    pub(super) log_im: LogIm,
+    pub(super) hosts: Vec<LogHost>,
+    pub(super) ssl_policies: Vec<SslPolicy>,
+}
+
+/// `[system]`.
+#[derive(Debug, Default)]
+pub(super) struct System {
+    /// `host-name`; default: the kernel's.
+    pub(super) host_name: Option<Located<String>>,
+    /// `time-zone` of syslog time stamps; default UTC.
+    pub(super) time_zone: Option<TimeZone>,
+}
+
+/// `[management]`.
+#[derive(Debug)]
+pub(super) struct Management {
+    /// `socket`.
+    pub(super) socket: PathBuf,
+}
+
+impl Source {
+    /// Reads a parsed file. Faults are noted; what was refused is absent from the result.
+    pub(super) fn read(document: &Spanned<DeTable<'_>>, notes: &mut Notes) -> Self {
+        let mut root = Section::new("", 0, document.get_ref(), notes);
+        let source = Self {
+            system: System::read(root.table("system", notes), notes),
+            management: Management::read(root.table("management", notes), notes),
+            dataplane: Dataplane::read(root.table("dataplane", notes), notes),
+            ports: root.tables("port", notes).into_iter().map(|section| Port::read(section, notes)).collect(),
+            wires: root.tables("wire", notes).into_iter().filter_map(|section| Wire::read(section, notes)).collect(),
+            addresses: objects::read("an address", root.table("address", notes), notes),
+            services: objects::read("a service", root.table("service", notes), notes),
+            profiles: Profile::read_all(root.table("profile", notes), notes),
+            rules: root.tables("rule", notes).into_iter().map(|section| Rule::read(section, notes)).collect(),
+            implicit_deny_logging: rules::read_policy(root.table("policy", notes), notes),
+            identification: Identification::read(root.table("application-identification", notes), notes),
+            log_session: LogSession::default(),
+            log_im: LogIm::default(),
+            hosts: root.tables("log-host", notes).into_iter().map(|section| LogHost::read(section, notes)).collect(),
+            ssl_policies: SslPolicy::read_all(root.table("ssl-policy", notes), notes),
+        };
+        let (log_session, log_im) = logging::read(root.table("log", notes), notes);
+        root.later("audit", notes);
+        root.later("respond", notes);
+        root.finish(notes);
+        Self { log_session, log_im, ..source }
+    }
+}
+
+impl System {
+    fn read(section: Option<Section<'_, '_>>, notes: &mut Notes) -> Self {
+        let Some(mut section) = section else { return Self::default() };
+        let host_name = section.optional("host-name", notes, value::host_name);
+        let time_zone = section.optional("time-zone", notes, value::time_zone).map(|zone| zone.value);
+        section.finish(notes);
+        Self { host_name, time_zone }
+    }
+}
+
+impl Management {
+    /// Where `ostiary show` finds the running process unless told otherwise.
+    pub(super) const SOCKET: &'static str = "/run/ostiary/ostiary.sock";
+
+    fn read(section: Option<Section<'_, '_>>, notes: &mut Notes) -> Self {
+        let mut socket = PathBuf::from(Self::SOCKET);
+        if let Some(mut section) = section {
+            if let Some(path) = section.optional("socket", notes, value::socket_path) {
+                socket = path.value;
+            }
+            section.finish(notes);
+        }
+        Self { socket }
+    }
+}

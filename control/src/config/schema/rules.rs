@@ -1,0 +1,94 @@
+//! `[[rule]]`, `[policy]` and `[application-identification]`: what is let through, and what is looked into.
+
+use std::path::PathBuf;
+
+use dataplane::policy::Action;
+
+use super::super::document::{Located, Notes, Section};
+use super::super::fault::Place;
+use super::super::value;
+
+/// One `[[rule]]`. A list that is absent matches everything, as `["any"]` does.
+#[derive(Debug)]
+pub(crate) struct Rule {
+    /// Where it is written.
+    pub(crate) place: Place,
+    /// `name`.
+    pub(crate) name: Option<Located<String>>,
+    /// `from`: zones of the client's side.
+    pub(crate) from: Vec<Located<String>>,
+    /// `to`: zones of the server's side.
+    pub(crate) to: Vec<Located<String>>,
+    /// `source`: the client's addresses.
+    pub(crate) source: Vec<Located<String>>,
+    /// `destination`: the server's addresses.
+    pub(crate) destination: Vec<Located<String>>,
+    /// `service`.
+    pub(crate) service: Vec<Located<String>>,
+    /// `application`.
+    pub(crate) application: Vec<Located<String>>,
+    /// `action`.
+    pub(crate) action: Option<Located<Action>>,
+    /// `session-logging`; default false.
+    pub(crate) session_logging: bool,
+    /// `profile`; default none.
+    pub(crate) profile: Option<Located<String>>,
+}
+
+impl Rule {
+    pub(super) fn read(mut section: Section<'_, '_>, notes: &mut Notes) -> Self {
+        let name = section.required("name", notes, "the rule's name, which appears in records", value::name);
+        if let Some(name) = &name {
+            section.rename(format!("rule[{}]", name.value));
+        }
+        let mut names = |key| section.list(key, notes, value::text).map(|list| list.value).unwrap_or_default();
+        let (from, to) = (names("from"), names("to"));
+        let (source, destination) = (names("source"), names("destination"));
+        let (service, application) = (names("service"), names("application"));
+        let actions = &[("permit", Action::Permit), ("deny", Action::Deny), ("reset", Action::Reset)];
+        let action =
+            section.required("action", notes, "one of \"permit\", \"deny\", \"reset\"", value::choice(actions, &[]));
+        let session_logging = section.optional("session-logging", notes, value::boolean).is_some_and(|on| on.value);
+        let profile = section.optional("profile", notes, value::name);
+        let place = section.place().clone();
+        section.finish(notes);
+        Self { place, name, from, to, source, destination, service, application, action, session_logging, profile }
+    }
+}
+
+/// `[policy]`: `implicit-deny-logging`, default false.
+pub(super) fn read_policy(section: Option<Section<'_, '_>>, notes: &mut Notes) -> bool {
+    let Some(mut section) = section else { return false };
+    let logging = section.optional("implicit-deny-logging", notes, value::boolean);
+    section.finish(notes);
+    logging.is_some_and(|on| on.value)
+}
+
+/// `[application-identification]`.
+#[derive(Debug)]
+pub(crate) struct Identification {
+    /// `mode = "full"`; default `"on-demand"`.
+    pub(crate) full: bool,
+    /// `signatures`.
+    pub(crate) signatures: PathBuf,
+    /// Where `signatures` is written, if it is.
+    pub(crate) place: Option<Place>,
+}
+
+impl Identification {
+    /// Where the compiled signature database is unless told otherwise.
+    pub(crate) const SIGNATURES: &'static str = "/var/lib/ostiary/ostiary.sigdb";
+
+    pub(super) fn read(section: Option<Section<'_, '_>>, notes: &mut Notes) -> Self {
+        let mut read = Self { full: false, signatures: PathBuf::from(Self::SIGNATURES), place: None };
+        let Some(mut section) = section else { return read };
+        let modes = value::choice(&[("on-demand", false), ("full", true)], &[]);
+        read.full = section.optional("mode", notes, modes).is_some_and(|mode| mode.value);
+        if let Some(path) = section.optional("signatures", notes, value::path) {
+            read.signatures = path.value;
+            read.place = Some(path.place);
+        }
+        section.finish(notes);
+        read
+    }
+}

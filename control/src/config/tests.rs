@@ -1,0 +1,133 @@
+//! Every fault and every warning, each with the line and the key that it names.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use dataplane::policy::{PortId, RuleId, ZoneId};
+use sigdb::Database;
+
+use super::*;
+
+/// A configuration without faults and warnings, to which tests add lines.
+const BASE: &str = r#"[[port]]
+name = "inside"
+device = "net_null0"
+zone = "trust"
+[[port]]
+name = "outside"
+device = "net_null1"
+zone = "untrust"
+[[wire]]
+ports = ["inside", "outside"]
+"#;
+
+fn load_text(text: &str, purpose: Purpose) -> Result<(Compiled, Vec<Warning>), Vec<Fault>> {
+    let mut open = |_: &Path| Ok(Arc::new(Database::default()));
+    compile_text(Path::new("policy.toml"), text, purpose, &mut open)
+}
+
+/// The faults of BASE and `addition`, lines counted from the first of `addition`.
+fn faults(addition: &str) -> Vec<(usize, String)> {
+    let base = BASE.lines().count();
+    match load_text(&format!("{BASE}{addition}"), Purpose::Run) {
+        Ok(_) => Vec::new(),
+        Err(faults) => {
+            faults.into_iter().map(|fault| (fault.place.line.saturating_sub(base), fault.place.key)).collect()
+        }
+    }
+}
+
+/// The one fault of BASE and `addition`.
+fn fault(addition: &str) -> Fault {
+    let faults = load_text(&format!("{BASE}{addition}"), Purpose::Run).expect_err("a fault");
+    assert_eq!(faults.len(), 1, "{faults:#?}");
+    faults.into_iter().next().unwrap()
+}
+
+/// Asserts that `addition` has exactly one fault, at that line and key, whose expectation and advice contain these words.
+#[track_caller]
+fn refused(addition: &str, line: usize, key: &str, expected: &str, advice: &str) {
+    let fault = fault(addition);
+    let found = (fault.place.line - BASE.lines().count(), fault.place.key.as_str());
+    assert_eq!(found, (line, key), "{fault}");
+    assert!(fault.expected.contains(expected), "{fault}");
+    assert!(fault.advice.contains(advice), "{fault}");
+}
+
+/// The warnings of BASE and `addition`, lines counted from the first of `addition`.
+#[track_caller]
+fn warnings(addition: &str) -> Vec<(usize, String, String)> {
+    let (_, warnings) = load_text(&format!("{BASE}{addition}"), Purpose::Run).unwrap();
+    let base = BASE.lines().count();
+    warnings.into_iter().map(|warning| (warning.place.line - base, warning.place.key, warning.effect)).collect()
+}
+
+#[track_caller]
+fn warned(addition: &str, line: usize, key: &str, effect: &str) {
+    let warnings = warnings(addition);
+    assert_eq!(warnings.len(), 1, "{warnings:#?}");
+    assert_eq!((warnings[0].0, warnings[0].1.as_str()), (line, key), "{warnings:#?}");
+    assert!(warnings[0].2.contains(effect), "{warnings:#?}");
+}
+
+#[test]
+fn the_least_configuration_has_every_default() {
+    let (compiled, warnings) = load_text(BASE, Purpose::Run).unwrap();
+    assert_eq!(warnings, []);
+    let dataplane = &compiled.dataplane;
+    assert_eq!((dataplane.max_sessions, dataplane.memory, dataplane.hugepages), (1_000_000, 512, true));
+    assert_eq!((dataplane.inspection_slots, dataplane.fragment_slots), (65_536, 4_096));
+    assert_eq!((dataplane.session_events, dataplane.sign_on_events), (65_536, 16_384));
+    assert_eq!((dataplane.file_prefix.as_str(), dataplane.mbufs, dataplane.verify_checksums), ("ostiary", None, true));
+    assert_eq!(dataplane.workers.len(), 1);
+    assert_eq!(dataplane.wires, [(PortId(0), PortId(1))]);
+    assert_eq!((dataplane.ports[1].mtu, dataplane.ports[1].rx_descriptors), (1500, 1024));
+    assert_eq!(compiled.policy.zones, [ZoneId(0), ZoneId(1)]);
+    assert!(!compiled.policy.full_identification && !compiled.policy.implicit_deny_logging && !compiled.im.enable);
+    assert_eq!(&**compiled.names.rule(RuleId::IMPLICIT), "implicit-deny");
+    assert_eq!(&**compiled.names.zone_of_port(1), "untrust");
+    assert_eq!(compiled.signatures, Path::new("/var/lib/ostiary/ostiary.sigdb"));
+    assert_eq!(compiled.socket, Path::new("/run/ostiary/ostiary.sock"));
+}
+
+#[test]
+fn replay_without_a_policy_permits_and_records_all() {
+    let compiled = replay_default(Arc::default());
+    assert_eq!(compiled.dataplane.wires, [(PortId(0), PortId(1))]);
+    let [rule] = &compiled.policy.rules[..] else { panic!("one rule") };
+    assert_eq!(rule.action, dataplane::policy::Action::Permit);
+    assert!(rule.session_logging && rule.source.is_empty() && rule.from.is_empty());
+    assert!(compiled.policy.full_identification && compiled.im.enable && compiled.hosts.is_empty());
+    assert!(!compiled.dataplane.verify_checksums);
+    assert_eq!(compiled.im.account.word(), "clear");
+}
+
+#[test]
+fn faults_are_told_all_at_once_in_the_order_of_lines() {
+    let addition = r#"[[rule]]
+name = "a"
+action = "alow"
+sorce = ["office"]
+[[rule]]
+source = ["10.0.0.0/99", "ofice"]
+action = "permit"
+[address]
+office = ["10.0.0.0/8"]
+"#;
+    let expected = [
+        (3, "rule[a].action"),
+        (4, "rule[a].sorce"),
+        (5, "rule[2].name"),
+        (6, "rule[2].source"),
+        (6, "rule[2].source"),
+    ];
+    assert_eq!(faults(addition), expected.map(|(line, key)| (line, key.to_owned())));
+}
+
+#[test]
+fn a_fault_reads_as_it_should() {
+    let fault = fault("[[rule]]\nname = \"a\"\naction = \"alow\"\n");
+    let text = "policy.toml:13:10: rule[a].action\n  found:    \"alow\"\n  expected: one of \"permit\", \"deny\", \"reset\"\n  \
+                to do:    write one of these words";
+    assert_eq!(fault.to_string(), text);
+}

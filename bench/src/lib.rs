@@ -1,1 +1,3 @@
-//! Placeholder.
+//! Traffic and measurement for Ostiary.
+
+pub mod pktgen;

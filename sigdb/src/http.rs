@@ -69,7 +69,13 @@ fn start_line(line: &[u8]) -> Option<StartLine<'_>> {
     }
     let mut words = line.split(|&octet| octet == b' ').filter(|word| !word.is_empty());
     let (method, target, version) = (words.next()?, words.next()?, words.next()?);
-    version.starts_with(VERSION).then_some(StartLine::Request(method, target))
+    version.starts_with(VERSION).then_some(StartLine::Request(method, path(target)))
+}
+
+/// A proxy is asked with the whole address (absolute-form, RFC 9112, 3.2.2); what identifies is the path.
+fn path(target: &[u8]) -> &[u8] {
+    let Some(rest) = target.strip_prefix(b"http://") else { return target };
+    memchr::memchr(b'/', rest).map_or(&rest[rest.len()..], |slash| &rest[slash..])
 }
 
 impl<'a> Head<'a> {
@@ -134,6 +140,14 @@ mod tests {
         assert_eq!(head.query("in"), None);
         assert_eq!(head.body_length(), BodyLength::Known(0));
         assert_eq!(&text[head.body_at..], b"rest");
+    }
+
+    #[test]
+    fn a_proxy_is_asked_with_the_whole_address() {
+        let Look::Head(head) = look(b"GET http://a.example/x?y=1 HTTP/1.1\r\n\r\n") else { panic!("no head") };
+        assert_eq!(head.start, StartLine::Request(b"GET", b"/x?y=1"));
+        let Look::Head(head) = look(b"GET http://a.example HTTP/1.1\r\n\r\n") else { panic!("no head") };
+        assert_eq!(head.start, StartLine::Request(b"GET", b""));
     }
 
     #[test]

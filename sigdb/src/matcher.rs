@@ -307,13 +307,16 @@ fn within(ranges: &Ranges, number: u64) -> bool {
     ranges.iter().any(|(first, last)| (*first..=*last).contains(&number))
 }
 
+/// A pattern behind `!` excludes what others would take.
 fn any_name(patterns: &[String], name: &[u8]) -> bool {
-    patterns.iter().any(|pattern| match pattern.strip_prefix('*') {
+    let fits = |pattern: &str| match pattern.strip_prefix('*') {
         Some(suffix) => {
             name.len() > suffix.len() && name[name.len() - suffix.len()..].eq_ignore_ascii_case(suffix.as_bytes())
         }
         None => name.eq_ignore_ascii_case(pattern.as_bytes()),
-    })
+    };
+    let excluded = patterns.iter().filter_map(|pattern| pattern.strip_prefix('!')).any(fits);
+    !excluded && patterns.iter().any(|pattern| fits(pattern))
 }
 
 fn contains_ignoring_case(value: &[u8], text: &str) -> bool {
@@ -394,7 +397,8 @@ mod tests {
 
     #[test]
     fn names_match_whole_labels() {
-        let patterns = ["*.weixin.qq.com".to_owned(), "wx.qq.com".to_owned()];
+        let patterns = ["*.weixin.qq.com", "wx.qq.com", "!work.weixin.qq.com"].map(str::to_owned);
+        assert!(!any_name(&patterns, b"work.weixin.qq.com"));
         assert!(any_name(&patterns, b"short.Weixin.QQ.com"));
         assert!(any_name(&patterns, b"wx.qq.com"));
         assert!(!any_name(&patterns, b"notweixin.qq.com"));

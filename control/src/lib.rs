@@ -8,3 +8,4 @@ pub mod presence;
 pub mod record;
 pub mod replay;
 pub mod runtime;
+pub mod signatures;

@@ -7,7 +7,7 @@ use dataplane::policy::{Action, AddressRange, PolicySource, PortId, RuleSource, 
 use sigdb::{AppId, Database};
 
 use super::address;
-use super::compiled::{Compiled, IMPLICIT_DENY, ImLogging, Names, applications};
+use super::compiled::{Compiled, IMPLICIT_DENY, ImLogging, Names};
 use super::document::{Located, Notes};
 use super::fault::Place;
 use super::group::{ANY, Groups, quoted};
@@ -282,7 +282,7 @@ impl Lists<'_> {
         let database = self.database?;
         let found = database.by_name(&name.value);
         if found.is_none() {
-            let known = applications(database).map(|(_, name)| name);
+            let known = database.applications().map(|(name, _)| name);
             let otherwise = "list the applications with: ostiary sigdb show FILE";
             let advice = near::suggest(&name.value, known, otherwise);
             let expected = format!("an application of the signature database (version {})", database.version());

@@ -65,7 +65,7 @@ impl Names {
         port_zones: Vec<ZoneId>,
         database: &Database,
     ) -> Self {
-        let applications = applications(database).map(|(_, name)| Name::from(name));
+        let applications = database.applications().map(|(name, _)| Name::from(name));
         let unknown = Name::from("unknown");
         let applications = std::iter::once(Arc::clone(&unknown)).chain(applications).collect();
         Self { rules, zones, ports, port_zones, applications, implicit_deny: Name::from(IMPLICIT_DENY), unknown }
@@ -98,11 +98,6 @@ impl Names {
 
 /// What the deny at the end of the policy is called in records; no rule may be called so.
 pub(super) const IMPLICIT_DENY: &str = "implicit-deny";
-
-/// The applications of a database, from number 1.
-pub(super) fn applications(database: &Database) -> impl Iterator<Item = (AppId, &str)> {
-    (1..=u16::MAX).map(AppId).map(|id| (id, database.name(id))).take_while(|(_, name)| *name != "unknown")
-}
 
 /// `[log.im]` and the profiles of rules: which sign-ons are recorded, and how their accounts are written.
 #[derive(Clone, Debug, Default)]

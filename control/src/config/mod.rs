@@ -51,8 +51,8 @@ pub enum Purpose {
     Replay,
 }
 
-/// Opens a signature database; the text says what is wrong with it, and what to do.
-pub type OpenDatabase<'a> = &'a mut dyn FnMut(&Path) -> Result<Arc<Database>, String>;
+/// Opens the signature database that a configuration names.
+pub type OpenDatabase<'a> = &'a mut dyn FnMut(&Path) -> Result<Arc<Database>, sigdb::LoadError>;
 
 /// Loads and compiles `file`.
 ///
@@ -132,8 +132,8 @@ fn compile_text(
         Err(why) => {
             let place = source.identification.place.clone();
             let place = place.unwrap_or_else(|| notes.whole("application-identification.signatures"));
-            let found = Some(format!("{} ({why})", source.identification.signatures.display()));
-            let advice = "make one with: ostiary sigdb compile -o FILE sigdb/signatures";
+            let found = Some(why.to_string());
+            let advice = "make one with 'ostiary sigdb compile -o FILE FOLDER', or correct the path";
             notes.fault(&place, found, "a compiled signature database", advice);
             None
         }

@@ -1,1 +1,25 @@
-//! To be built.
+//! The management socket: how `ostiary show` sees into the running process.
+//!
+//! A Unix stream socket, mode 0660. A request is one line of JSON, at most 4 KiB: `{"show":"sessions","limit":1000}` (see
+//! [`protocol::Request`]). The answer is lines of JSON: one a row, then `{"end":{"rows":3,"more":false}}`, or
+//! `{"error":"…"}` in place of it (see [`protocol::Answer`]). A client may send further requests on the same connection;
+//! they are answered in order.
+//!
+//! The server never makes the control core wait: sockets are non-blocking, each turn does a bounded piece of work, a client
+//! that does not read is cut off, and there are only so many clients at once.
+
+mod client;
+mod connection;
+pub mod protocol;
+mod server;
+mod view;
+
+#[cfg(test)]
+mod tests;
+
+pub use client::{Answers, ClientError, request};
+pub use server::{BindError, CLIENTS, Manager, Source};
+pub use view::{
+    ApplicationRow, HostClassRow, HostRow, ImRow, ImTable, PolicyRow, PortRow, RecordRow, SessionRow, SigdbRow,
+    Statistics, VolumeRow, WorkerRow,
+};

@@ -1,0 +1,288 @@
+//! One client of the management socket: its half-read request, and its half-sent answer.
+
+use std::io::{ErrorKind, Read, Write};
+use std::time::{Duration, Instant};
+
+use crossbeam::channel::{Receiver, TryRecvError};
+use dataplane::command::SessionView;
+use mio::net::UnixStream;
+
+use super::protocol::{Answer, IM_LIMIT, REQUEST_LIMIT, Request};
+use super::server::Source;
+use super::view::{PolicyRow, SessionRow, SigdbRow};
+
+/// A client that neither reads nor asks for so long is cut off.
+pub(super) const PATIENCE: Duration = Duration::from_secs(30);
+
+/// Rows that one turn makes at most.
+const ROWS_PER_TURN: usize = 512;
+
+/// Octets that one turn writes at most.
+const OCTETS_PER_TURN: usize = 256 << 10;
+
+/// Above this, no more rows are made until the client has read.
+const OUTPUT_HIGH: usize = 64 << 10;
+
+/// Sessions that wait between the workers and this client.
+pub(super) const DUMP_QUEUE: usize = 1_024;
+
+/// What a turn left a connection in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum State {
+    /// It waits for its socket.
+    Waiting,
+    /// It has work of its own and wants another turn soon.
+    Ready,
+    /// It is over.
+    Closed,
+}
+
+/// A client.
+#[derive(Debug)]
+pub(super) struct Connection {
+    pub(super) stream: UnixStream,
+    pub(super) state: State,
+    input: Vec<u8>,
+    output: Vec<u8>,
+    sent: usize,
+    answer: Option<Rows>,
+    /// The client will ask nothing more.
+    ended: bool,
+    progress: Instant,
+}
+
+/// Rows that an answer still has to make.
+#[derive(Debug)]
+enum Rows {
+    /// Sessions as workers send them.
+    Sessions { views: Receiver<SessionView>, limit: usize, made: usize },
+    /// Rows that were gathered when the request came.
+    Gathered { rows: std::vec::IntoIter<Answer>, made: usize, more: bool },
+    /// Rules from this one on.
+    Policy { next: usize },
+}
+
+impl Connection {
+    pub(super) fn new(stream: UnixStream, now: Instant) -> Self {
+        Self {
+            stream,
+            state: State::Ready,
+            input: Vec::new(),
+            output: Vec::new(),
+            sent: 0,
+            answer: None,
+            ended: false,
+            progress: now,
+        }
+    }
+
+    /// Does what can be done now, a bounded piece of it.
+    pub(super) fn turn(&mut self, now: Instant, source: &mut dyn Source) {
+        self.state = self.step(now, source);
+    }
+
+    /// Whether the workers' tables are being read for this client.
+    pub(super) fn dumps(&self) -> bool {
+        matches!(self.answer, Some(Rows::Sessions { .. }))
+    }
+
+    /// Whether the client let us wait for too long.
+    pub(super) fn is_stuck(&self, now: Instant) -> bool {
+        now.saturating_duration_since(self.progress) > PATIENCE
+    }
+
+    fn step(&mut self, now: Instant, source: &mut dyn Source) -> State {
+        let mut rows = 0;
+        let mut octets = 0;
+        loop {
+            if rows >= ROWS_PER_TURN || octets >= OCTETS_PER_TURN {
+                return State::Ready;
+            }
+            match self.flush() {
+                Ok(Flushed::All(count)) => {
+                    octets += count;
+                    if count > 0 {
+                        self.progress = now;
+                    }
+                }
+                Ok(Flushed::Part(count)) => {
+                    if count > 0 {
+                        self.progress = now;
+                    }
+                    return State::Waiting;
+                }
+                Err(_) => return State::Closed,
+            }
+            if self.answer.is_some() {
+                match self.make_rows(ROWS_PER_TURN - rows, source) {
+                    0 if self.output.is_empty() => {
+                        // The workers have sent nothing yet; that is not the client's fault.
+                        self.progress = now;
+                        return State::Ready;
+                    }
+                    made => rows += made,
+                }
+                continue;
+            }
+            match self.next_request() {
+                Next::Request(line) => {
+                    self.progress = now;
+                    rows += 1;
+                    self.begin(&line, source);
+                }
+                Next::TooLong => {
+                    self.put(&Answer::Error(format!("a request is a line of at most {REQUEST_LIMIT} octets")));
+                    self.ended = true;
+                    self.input.clear();
+                }
+                Next::Nothing if self.ended => return State::Closed,
+                Next::Nothing => match self.fill() {
+                    Ok(true) => {}
+                    Ok(false) => return State::Waiting,
+                    Err(_) => return State::Closed,
+                },
+            }
+        }
+    }
+
+    /// Starts the answer to a request.
+    fn begin(&mut self, line: &[u8], source: &mut dyn Source) {
+        let request = match serde_json::from_slice::<Request>(line) {
+            Ok(request) => request,
+            Err(error) => return self.put(&Answer::Error(format!("not understood: {error}"))),
+        };
+        let gathered = |rows: Vec<Answer>, more| Rows::Gathered { rows: rows.into_iter(), made: 0, more };
+        self.answer = Some(match request {
+            Request::Sessions { limit } => {
+                let (sender, views) = crossbeam::channel::bounded(DUMP_QUEUE);
+                source.dump(sender);
+                Rows::Sessions { views, limit, made: 0 }
+            }
+            Request::Im { limit } => {
+                let table = source.im(limit.min(IM_LIMIT));
+                gathered(table.rows.into_iter().map(Answer::Im).collect(), table.more)
+            }
+            Request::Statistics {} => gathered(vec![Answer::Statistics(Box::new(source.statistics()))], false),
+            Request::Counters {} => gathered(source.workers().into_iter().map(Answer::Worker).collect(), false),
+            Request::Ports {} => gathered(source.ports().into_iter().map(Answer::Port).collect(), false),
+            Request::Policy {} => Rows::Policy { next: 0 },
+            Request::Sigdb {} => {
+                let compiled = source.compiled();
+                gathered(vec![Answer::Sigdb(SigdbRow::new(&compiled.database, &compiled.signatures))], false)
+            }
+        });
+    }
+
+    /// Makes at most `most` rows, as long as the output is not full; returns how many lines were put.
+    fn make_rows(&mut self, most: usize, source: &mut dyn Source) -> usize {
+        let mut put = 0;
+        while put < most && self.output.len() < OUTPUT_HIGH {
+            let Some(answer) = &mut self.answer else { break };
+            let Some(line) = answer.next(source) else { break };
+            if matches!(line, Answer::End { .. }) {
+                self.answer = None;
+            }
+            self.put(&line);
+            put += 1;
+        }
+        put
+    }
+
+    fn put(&mut self, answer: &Answer) {
+        // Plain data with text keys: serialising it into memory cannot fail.
+        if serde_json::to_writer(&mut self.output, answer).is_ok() {
+            self.output.push(b'\n');
+        }
+    }
+
+    fn flush(&mut self) -> std::io::Result<Flushed> {
+        let before = self.sent;
+        while self.sent < self.output.len() {
+            match self.stream.write(&self.output[self.sent..]) {
+                Ok(0) => return Err(ErrorKind::WriteZero.into()),
+                Ok(count) => self.sent += count,
+                Err(error) if error.kind() == ErrorKind::WouldBlock => return Ok(Flushed::Part(self.sent - before)),
+                Err(error) if error.kind() == ErrorKind::Interrupted => {}
+                Err(error) => return Err(error),
+            }
+        }
+        let count = self.sent - before;
+        self.output.clear();
+        self.sent = 0;
+        Ok(Flushed::All(count))
+    }
+
+    /// Takes a line from the input.
+    fn next_request(&mut self) -> Next {
+        match self.input.iter().position(|octet| *octet == b'\n') {
+            Some(end) => {
+                let line = self.input.drain(..=end).collect();
+                Next::Request(line)
+            }
+            None if self.input.len() >= REQUEST_LIMIT => Next::TooLong,
+            None => Next::Nothing,
+        }
+    }
+
+    /// Reads what there is, up to the limit of a line; false where there is nothing yet.
+    fn fill(&mut self) -> std::io::Result<bool> {
+        let mut buffer = [0; REQUEST_LIMIT];
+        let room = REQUEST_LIMIT - self.input.len();
+        match self.stream.read(&mut buffer[..room]) {
+            Ok(0) => {
+                self.ended = true;
+                Ok(true)
+            }
+            Ok(count) => {
+                self.input.extend_from_slice(&buffer[..count]);
+                Ok(true)
+            }
+            Err(error) if error.kind() == ErrorKind::WouldBlock => Ok(false),
+            Err(error) if error.kind() == ErrorKind::Interrupted => Ok(true),
+            Err(error) => Err(error),
+        }
+    }
+}
+
+impl Rows {
+    /// The next line; none where it is not there yet.
+    fn next(&mut self, source: &mut dyn Source) -> Option<Answer> {
+        match self {
+            Self::Sessions { views, limit, made } => match views.try_recv() {
+                Ok(_) if *made >= *limit => Some(Answer::End { rows: *made, more: true }),
+                Ok(view) => {
+                    *made += 1;
+                    Some(Answer::Session(SessionRow::new(&view, &source.compiled().names)))
+                }
+                Err(TryRecvError::Empty) => None,
+                Err(TryRecvError::Disconnected) => Some(Answer::End { rows: *made, more: false }),
+            },
+            Self::Gathered { rows, made, more } => Some(match rows.next() {
+                Some(row) => {
+                    *made += 1;
+                    row
+                }
+                None => Answer::End { rows: *made, more: *more },
+            }),
+            Self::Policy { next } => Some(match PolicyRow::of(source.compiled(), *next) {
+                Some(row) => {
+                    *next += 1;
+                    Answer::Rule(row)
+                }
+                None => Answer::End { rows: *next, more: false },
+            }),
+        }
+    }
+}
+
+/// How far the output was written, and how many octets of it now.
+enum Flushed {
+    All(usize),
+    Part(usize),
+}
+
+enum Next {
+    Request(Vec<u8>),
+    TooLong,
+    Nothing,
+}

@@ -1,0 +1,206 @@
+//! The server's side of the management socket, driven by the control core's poll.
+
+use std::io::{self, ErrorKind};
+use std::os::unix::fs::{FileTypeExt, PermissionsExt};
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use crossbeam::channel::Sender;
+use dataplane::command::SessionView;
+use mio::event::Event;
+use mio::net::{UnixListener, UnixStream};
+use mio::{Interest, Registry, Token};
+use socket2::{Domain, SockAddr, Socket, Type};
+
+use super::connection::{Connection, State};
+use super::view::{ImTable, PortRow, Statistics, WorkerRow};
+use crate::config::Compiled;
+
+/// Clients at once; others are closed at once. The manager's tokens are the listener's and one for each.
+pub const CLIENTS: usize = 16;
+
+/// What the management socket shows; the control core implements it. Nothing here may wait.
+pub trait Source {
+    /// The configuration in force.
+    fn compiled(&self) -> &Compiled;
+    /// Asks every worker to send what its table holds ([`dataplane::command::Command::Dump`], each with a clone of the
+    /// sender). Where the receiver is gone, the dump is over.
+    fn dump(&mut self, into: Sender<SessionView>);
+    /// Who is online, `limit` rows at most.
+    fn im(&self, limit: usize) -> ImTable;
+    /// What the process did.
+    fn statistics(&self) -> Statistics;
+    /// The workers' counters.
+    fn workers(&self) -> Vec<WorkerRow>;
+    /// Ports and their counters.
+    fn ports(&self) -> Vec<PortRow>;
+}
+
+/// Why the socket could not be made.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum BindError {
+    /// Somebody answers there.
+    #[error("{0}: another ostiary is running and listens here; stop it, or set another [management] socket")]
+    InUse(PathBuf),
+    /// Something else is there.
+    #[error("{0}: is there and is no socket; remove it, or set another [management] socket")]
+    NotASocket(PathBuf),
+    /// It cannot be made.
+    #[error("{path}: cannot {action}: {error}; set another [management] socket, or mend the folder's mode")]
+    Io {
+        /// The socket.
+        path: PathBuf,
+        /// What failed.
+        action: &'static str,
+        /// Why.
+        error: io::Error,
+    },
+}
+
+/// The management socket and its clients. Its file is removed when this is dropped.
+#[derive(Debug)]
+pub struct Manager {
+    path: PathBuf,
+    listener: UnixListener,
+    registry: Registry,
+    token_base: usize,
+    clients: [Option<Connection>; CLIENTS],
+    refused: u64,
+}
+
+impl Manager {
+    /// Listens at `path` with mode 0660. Its folder is made where it is missing; a socket that nobody listens on is
+    /// replaced. Events come with the tokens from `token_base` to `token_base + CLIENTS`.
+    ///
+    /// # Errors
+    /// Where somebody listens already, something else is in the way, or the file cannot be made.
+    pub fn bind(path: &Path, registry: &Registry, token_base: usize) -> Result<Self, BindError> {
+        let failed = |action| move |error| BindError::Io { path: path.to_owned(), action, error };
+        if let Some(folder) = path.parent() {
+            std::fs::create_dir_all(folder).map_err(failed("make its folder"))?;
+        }
+        remove_stale(path)?;
+        let socket = Socket::new(Domain::UNIX, Type::STREAM, None).map_err(failed("make a socket"))?;
+        let address = SockAddr::unix(path).map_err(failed("bind"))?;
+        socket.bind(&address).map_err(failed("bind"))?;
+        // Before it listens: nobody can connect while the mode is the umask's.
+        std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o660)).map_err(failed("set its mode"))?;
+        socket.listen(64).map_err(failed("listen"))?;
+        socket.set_nonblocking(true).map_err(failed("listen"))?;
+        let mut listener = UnixListener::from_std(socket.into());
+        let registry = registry.try_clone().map_err(failed("poll"))?;
+        registry.register(&mut listener, Token(token_base), Interest::READABLE).map_err(failed("poll"))?;
+        let clients = std::array::from_fn(|_| None);
+        Ok(Self { path: path.to_owned(), listener, registry, token_base, clients, refused: 0 })
+    }
+
+    /// Whether events with this token are for the manager.
+    pub fn owns(&self, token: Token) -> bool {
+        (self.token_base..=self.token_base + CLIENTS).contains(&token.0)
+    }
+
+    /// Handles an event whose token it [owns](Self::owns).
+    pub fn handle(&mut self, event: &Event, now: Instant, source: &mut dyn Source) {
+        match event.token().0 - self.token_base {
+            0 => self.accept(now, source),
+            slot => self.serve(slot - 1, now, source),
+        }
+    }
+
+    /// Carries on with what was left over, and cuts off clients that are stuck. Call it in every turn of the loop.
+    pub fn turn(&mut self, now: Instant, source: &mut dyn Source) {
+        for slot in 0..CLIENTS {
+            let Some(client) = &self.clients[slot] else { continue };
+            if client.is_stuck(now) {
+                self.close(slot);
+            } else if client.state == State::Ready {
+                self.serve(slot, now, source);
+            }
+        }
+    }
+
+    /// How long the loop may sleep on the manager's account; none: until an event.
+    pub fn timeout(&self) -> Option<Duration> {
+        let mut clients = self.clients.iter().flatten().peekable();
+        clients.peek()?;
+        // Workers send sessions without waking the loop, so it looks again.
+        let ready = clients.any(|client| client.state == State::Ready);
+        Some(if ready { Duration::from_millis(1) } else { Duration::from_secs(1) })
+    }
+
+    /// Clients now, those that have sessions sent to them, and those refused since start because there were too many.
+    pub fn clients(&self) -> (usize, usize, u64) {
+        let clients = || self.clients.iter().flatten();
+        (clients().count(), clients().filter(|client| client.dumps()).count(), self.refused)
+    }
+
+    fn accept(&mut self, now: Instant, source: &mut dyn Source) {
+        loop {
+            match self.listener.accept() {
+                Ok((stream, _)) => self.admit(stream, now, source),
+                Err(error) if error.kind() == ErrorKind::Interrupted => {}
+                // WouldBlock: all are in. Anything else (no descriptors left) is tried again at the next client.
+                Err(_) => return,
+            }
+        }
+    }
+
+    fn admit(&mut self, mut stream: UnixStream, now: Instant, source: &mut dyn Source) {
+        let Some(slot) = self.clients.iter().position(Option::is_none) else {
+            use std::io::Write;
+            self.refused += 1;
+            // A courtesy: where it does not get through, the closed connection tells as much.
+            let _ = stream.write(b"{\"error\":\"too many clients: try again\"}\n");
+            return;
+        };
+        let token = Token(self.token_base + 1 + slot);
+        if self.registry.register(&mut stream, token, Interest::READABLE | Interest::WRITABLE).is_ok() {
+            self.clients[slot] = Some(Connection::new(stream, now));
+            self.serve(slot, now, source);
+        }
+    }
+
+    fn serve(&mut self, slot: usize, now: Instant, source: &mut dyn Source) {
+        let Some(Some(client)) = self.clients.get_mut(slot) else { return };
+        client.turn(now, source);
+        if client.state == State::Closed {
+            self.close(slot);
+        }
+    }
+
+    fn close(&mut self, slot: usize) {
+        if let Some(mut client) = self.clients[slot].take() {
+            // Closing the descriptor does it too; this only keeps the registry's books.
+            let _ = self.registry.deregister(&mut client.stream);
+        }
+    }
+}
+
+impl Drop for Manager {
+    fn drop(&mut self) {
+        // The next start would replace it anyway.
+        let _ = std::fs::remove_file(&self.path);
+    }
+}
+
+/// Removes what a process that ended without ceremony left behind.
+fn remove_stale(path: &Path) -> Result<(), BindError> {
+    let failed = |action| move |error| BindError::Io { path: path.to_owned(), action, error };
+    let metadata = match std::fs::symlink_metadata(path) {
+        Ok(metadata) => metadata,
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(()),
+        Err(error) => return Err(failed("look at it")(error)),
+    };
+    if !metadata.file_type().is_socket() {
+        return Err(BindError::NotASocket(path.to_owned()));
+    }
+    match std::os::unix::net::UnixStream::connect(path) {
+        Err(error) if error.kind() == ErrorKind::ConnectionRefused => {
+            std::fs::remove_file(path).map_err(failed("remove the old one"))
+        }
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(()),
+        Err(error) => Err(failed("see who listens")(error)),
+        Ok(_) => Err(BindError::InUse(path.to_owned())),
+    }
+}

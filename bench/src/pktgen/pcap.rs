@@ -91,8 +91,8 @@ impl LinkType {
                 head.extend_from_slice(&[0, 0]);
                 head
             }
-            // AF_INET6 as Linux numbers it; other systems have other numbers.
-            Self::Null => (if v6 { 10_u32 } else { 2 }).to_le_bytes().to_vec(),
+            // AF_INET6 has a number of its own in every system; these are Darwin's and NetBSD's.
+            Self::Null => (if v6 { 30_u32 } else { 2 }).to_le_bytes().to_vec(),
             Self::Loop => (if v6 { 24_u32 } else { 2 }).to_be_bytes().to_vec(),
             Self::Ppp => vec![0xff, 0x03, 0x00, if v6 { 0x57 } else { 0x21 }],
         };

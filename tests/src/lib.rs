@@ -1,1 +1,15 @@
-//! Placeholder.
+//! What the whole-system tests stand on: the built program, real collectors, network namespaces, captures and stories.
+//!
+//! A test that this machine cannot run says so through [`skip::skip`]; `scripts/test` counts those apart.
+
+pub mod captures;
+pub mod certificates;
+pub mod firewall;
+pub mod ipfix;
+pub mod netns;
+pub mod policy;
+pub mod process;
+pub mod program;
+pub mod rsyslog;
+pub mod skip;
+pub mod stories;

@@ -1,0 +1,111 @@
+//! The generator's stories as capture files, and a replay's answer compared with what a story says.
+
+use std::collections::BTreeSet;
+use std::fs::File;
+use std::io::BufWriter;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use bench::pktgen::pcap::{self, Layout};
+use bench::pktgen::script::SignOn;
+use bench::pktgen::story::Story;
+use serde_json::Value;
+
+use crate::program::Replay;
+
+/// Writes a story into `folder`.
+pub fn write(story: &Story, layout: Layout, folder: &Path, name: &str) -> PathBuf {
+    let path = folder.join(name);
+    let mut file = BufWriter::new(File::create(&path).expect("a file can be made in a temporary folder"));
+    pcap::write(story, layout, &mut file).expect("a capture can be written");
+    path
+}
+
+/// Every difference between what was replayed and what the story says; empty where they agree.
+///
+/// Other applications than QQ and WeChat are none of the stories' business; neither is a failure that a protocol hides.
+pub fn differences(story: &Story, replay: &Replay) -> Vec<String> {
+    let mut found = Vec::new();
+    if replay.code != 0 {
+        found.push(format!("exit code {}: {}", replay.code, replay.errors.trim()));
+    }
+    let packets = &replay.summary()["packets"];
+    if *packets != story.frames.len() {
+        found.push(format!("{packets} packets of {}", story.frames.len()));
+    }
+    sign_ons(story, replay, &mut found);
+    applications(story, replay, &mut found);
+    found
+}
+
+fn of_messenger(event: &Value) -> bool {
+    matches!(event["application"].as_str(), Some("qq" | "wechat"))
+}
+
+fn sign_ons(story: &Story, replay: &Replay, found: &mut Vec<String>) {
+    let mut expected: Vec<&SignOn> = story.expected.sign_ons.iter().collect();
+    for event in replay.events("signon").filter(|event| of_messenger(event)) {
+        // Without an account there is nothing to hold it against.
+        if event["account"].is_null() {
+            continue;
+        }
+        match expected.iter().position(|sign_on| says(event, sign_on)) {
+            Some(i) => {
+                let sign_on = expected.remove(i);
+                found.extend(details(story, sign_on, event));
+            }
+            None => found.push(format!("false: {event}")),
+        }
+    }
+    found.extend(expected.into_iter().map(|missing| format!("missed: {missing:?}")));
+}
+
+fn says(event: &Value, sign_on: &SignOn) -> bool {
+    let client = event["client"].as_str().and_then(|client| client.parse::<SocketAddr>().ok());
+    event["application"] == sign_on.application
+        && event["action"] == sign_on.action.text()
+        && event["account"] == sign_on.account.as_str()
+        && client.is_some_and(|client| client.ip() == sign_on.client)
+}
+
+/// What a right event says wrongly.
+fn details(story: &Story, sign_on: &SignOn, event: &Value) -> Vec<String> {
+    let mut found = Vec::new();
+    if let Some(reason) = sign_on.reason
+        && sign_on.action != bench::pktgen::script::Action::Login
+        && event["reason"] != reason
+    {
+        found.push(format!("reason should be {reason}: {event}"));
+    }
+    let begins = jiff::Timestamp::from_second(story.begins as i64).expect("a story begins in this century");
+    let time = event["time"].as_str().and_then(|time| time.parse::<jiff::Timestamp>().ok());
+    match time.map(|time| Duration::try_from(time.duration_since(begins)).unwrap_or_default()) {
+        Some(at) if sign_on.window.0 <= at && at <= sign_on.window.1 => {}
+        at => found.push(format!("{at:?} is not within {:?}: {event}", sign_on.window)),
+    }
+    for key in ["server", "rule", "session"] {
+        if event[key].is_null() {
+            found.push(format!("no {key}: {event}"));
+        }
+    }
+    found
+}
+
+fn applications(story: &Story, replay: &Replay, found: &mut Vec<String>) {
+    let mut seen = BTreeSet::new();
+    for event in replay.events("application").filter(|event| of_messenger(event)) {
+        let text = |key: &str| event[key].as_str().unwrap_or_default().to_owned();
+        seen.insert((text("application"), text("client"), text("server")));
+    }
+    for flow in &story.expected.flows {
+        let (client, server) = (flow.ends.client.to_string(), flow.ends.server.to_string());
+        let named = (flow.application.to_owned(), client.clone(), server.clone());
+        // A flow that was picked up in its middle may be told the other way round.
+        let turned = (flow.application.to_owned(), server, client);
+        if !seen.remove(&named) && !seen.remove(&turned) && !flow.optional {
+            found.push(format!("not identified: {flow:?}"));
+        }
+    }
+    found.extend(seen.into_iter().map(|extra| format!("identified wrongly: {extra:?}")));
+}

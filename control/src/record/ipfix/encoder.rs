@@ -94,19 +94,13 @@ impl Encoder {
         Some((&self.message, records))
     }
 
-    /// Gives `send` the messages that a collector needs before data of these classes: all templates, then type
-    /// information for our own elements; with each, the number of data records in it. The open message must be finished.
+    /// Gives `send` the messages that a collector needs before data of these classes: type information for our own
+    /// elements, then all templates; with each, the number of data records in it. The open message must be finished.
+    ///
+    /// In this order, because collectors bind a template's elements when it comes: libfixbuf takes an element that it
+    /// does not know yet for octets, and keeps to that.
     pub fn announce(&mut self, classes: &[Class], time: u32, mut send: impl FnMut(&[u8], u32)) {
         debug_assert!(self.set.is_none());
-        let kinds = classes.iter().flat_map(|class| Template::of_class(*class)).copied();
-        for template in kinds.chain([Template::of_losses()]) {
-            let specifiers = template.fields().map(Field::specifier);
-            self.must(time, &mut send, TEMPLATE_SET, |out| {
-                word(out, template.id);
-                word(out, specifiers.clone().count() as u16);
-                specifiers.clone().for_each(|specifier| write_specifier(out, specifier));
-            });
-        }
         self.must(time, &mut send, OPTIONS_TEMPLATE_SET, |out| {
             word(out, type_information::TEMPLATE);
             word(out, type_information::FIELDS.len() as u16);
@@ -115,6 +109,15 @@ impl Encoder {
         });
         for element in OWN {
             self.must(time, &mut send, type_information::TEMPLATE, |out| type_information::write(out, element));
+        }
+        let kinds = classes.iter().flat_map(|class| Template::of_class(*class)).copied();
+        for template in kinds.chain([Template::of_losses()]) {
+            let specifiers = template.fields().map(Field::specifier);
+            self.must(time, &mut send, TEMPLATE_SET, |out| {
+                word(out, template.id);
+                word(out, specifiers.clone().count() as u16);
+                specifiers.clone().for_each(|specifier| write_specifier(out, specifier));
+            });
         }
         if let Some((message, records)) = self.finish(time) {
             send(message, records);

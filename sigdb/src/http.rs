@@ -49,7 +49,7 @@ const VERSION: &[u8] = b"HTTP/1.";
 /// Looks for a head at the start of `data`.
 pub fn look(data: &[u8]) -> Look<'_> {
     let begins = |word: &&[u8]| data.starts_with(word) || word.starts_with(data);
-    if !METHODS.iter().any(|word| begins(word)) && !begins(&VERSION) {
+    if !METHODS.iter().any(begins) && !begins(&VERSION) {
         return Look::No;
     }
     let Some(end) = memmem::find(data, b"\r\n\r\n") else { return Look::More };

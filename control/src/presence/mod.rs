@@ -1,1 +1,4 @@
-//! To be built.
+//! Who is online: sightings of many flows become one login, one logout, one sighting.
+
+pub mod im;
+mod place;

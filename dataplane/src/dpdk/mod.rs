@@ -1,5 +1,29 @@
 //! DPDK made safe: every `unsafe` of the dataplane is in this room.
+//!
+//! What lives keeps what it needs alive: a [`QueuePair`] its [`Port`], a port its [`Pool`], a pool the [`Eal`]. So the
+//! order in which they are dropped cannot be wrong. Only frames are not counted that way; a pool that is dropped while
+//! frames are out stays allocated instead.
 
+mod clock;
 mod device;
+mod eal;
+mod errno;
+mod error;
+mod mbuf;
+mod pool;
+mod port;
+mod rings;
+mod rss;
+mod thread;
 
+pub use clock::{Clock, cycles, cycles_per_second};
 pub use device::{BadDevice, Device, PciAddress};
+pub use eal::{Eal, EalConfig, Memory};
+pub use errno::Errno;
+pub use error::SetupError;
+pub use mbuf::{Burst, Mbuf};
+pub use pool::{Pool, PoolConfig, mbufs_needed};
+pub use port::{Found, Link, Port, PortNumber, PortStatistics, QueueId, QueuePair, Queues};
+pub use rings::{Ring, port_from_rings};
+pub use rss::NoSpread;
+pub use thread::WorkerThread;

@@ -1,0 +1,317 @@
+//! What the flow table follows of a TCP connection: its states, and the window in which a segment may lie.
+//!
+//! The bounds are those of Guido van Rooij's "Real Stateful TCP Packet Filtering" (2001), with a window's slack: the
+//! firewall is no receiver and only refuses what is clearly outside. A connection picked up in its middle, whose window
+//! scale is unknown, is held to a generous guess for RST and to nothing else.
+
+use super::record::State;
+use crate::endpoint::Direction;
+use crate::event::CloseReason;
+use crate::packet::Segment;
+use crate::wire::tcp::{ACK, FIN, RST, SYN};
+
+/// One side of a connection.
+#[derive(Clone, Copy, Debug, Default)]
+struct Side {
+    /// One past the highest sequence number that it sent.
+    end: u32,
+    /// One past the highest that the other side allowed it to send.
+    limit: u32,
+    /// The largest window that it offered, unscaled.
+    window: u16,
+    /// Its window's shift.
+    scale: u8,
+    /// What was seen of it.
+    seen: u8,
+}
+
+/// Something came from it: its numbers hold.
+const SEEN: u8 = 1;
+/// Its SYN was seen.
+const SYN_SEEN: u8 = 2;
+/// Its FIN was seen.
+const FIN_SEEN: u8 = 4;
+/// Its FIN was acknowledged.
+const FIN_ACKED: u8 = 8;
+/// Its SYN carried a window scale.
+const SCALED: u8 = 16;
+/// The connection's numbers are not reliable (kept in the client's side).
+const LIBERAL: u8 = 32;
+
+/// Both sides of a connection.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct TcpTrack {
+    client: Side,
+    server: Side,
+}
+
+/// What becomes of a segment.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Step {
+    /// It belongs to the connection, which is now in this state.
+    Pass(State),
+    /// It ends the connection.
+    Close(CloseReason),
+    /// It is clearly outside the window.
+    OutOfWindow,
+    /// It opens the next connection between the same ports.
+    Reopen,
+    /// It belongs to no connection any more.
+    Stray,
+}
+
+/// Slack for sides whose window is small or unknown; the largest window without scaling.
+const LEAST_SLACK: u32 = 65_535;
+/// How far from what was seen last a RST may lie in a connection picked up in its middle.
+const GUESSED_WINDOW: u32 = 1 << 24;
+
+impl TcpTrack {
+    /// A connection whose first segment this is, sent in `direction`, and its state.
+    pub fn open(direction: Direction, segment: &Segment) -> (Self, State) {
+        let mut track = Self::default();
+        let is_syn = segment.flags & SYN != 0;
+        track.side(direction).begin(segment);
+        if is_syn && segment.flags & ACK == 0 {
+            return (track, State::SynSent);
+        }
+        track.client.seen |= LIBERAL;
+        if segment.flags & FIN != 0 {
+            track.side(direction).seen |= FIN_SEEN;
+        }
+        (track, if is_syn { State::SynReceived } else { State::Picked })
+    }
+
+    /// Takes a segment, sent in `direction`, of a connection in `state`.
+    pub fn step(&mut self, state: State, direction: Direction, segment: &Segment) -> Step {
+        let flags = segment.flags;
+        let is_syn = flags & SYN != 0;
+        match state {
+            State::Closed | State::Closing if is_syn && flags & ACK == 0 => return Step::Reopen,
+            State::Closed => return self.after_close(direction, segment),
+            _ => {}
+        }
+        if flags & RST != 0 {
+            let valid = self.reset_is_valid(state, direction, segment);
+            return if valid { Step::Close(CloseReason::Reset) } else { Step::OutOfWindow };
+        }
+        if is_syn {
+            return self.synchronize(state, direction, segment);
+        }
+        if !self.is_liberal() && !self.is_within(direction, segment) {
+            return Step::OutOfWindow;
+        }
+        self.advance(direction, segment);
+        self.next_state(state, direction)
+    }
+
+    /// Stops judging windows: part of what the sides send is not seen whole.
+    pub fn set_liberal(&mut self) {
+        self.client.seen |= LIBERAL;
+    }
+
+    /// Whether a side's SYN was seen, and then its sequence number, as long as nothing followed it.
+    pub fn initial_sequence(&self, direction: Direction) -> Option<u32> {
+        let side = match direction {
+            Direction::ToServer => &self.client,
+            Direction::ToClient => &self.server,
+        };
+        (side.seen & SYN_SEEN != 0).then(|| side.end.wrapping_sub(1))
+    }
+
+    /// Whether both sides sent a FIN.
+    pub const fn both_finished(&self) -> bool {
+        self.client.seen & self.server.seen & FIN_SEEN != 0
+    }
+
+    fn is_liberal(&self) -> bool {
+        self.client.seen & LIBERAL != 0
+    }
+
+    fn side(&mut self, direction: Direction) -> &mut Side {
+        match direction {
+            Direction::ToServer => &mut self.client,
+            Direction::ToClient => &mut self.server,
+        }
+    }
+
+    /// The sender and the receiver of a segment that goes in `direction`.
+    fn sides(&self, direction: Direction) -> (&Side, &Side) {
+        match direction {
+            Direction::ToServer => (&self.client, &self.server),
+            Direction::ToClient => (&self.server, &self.client),
+        }
+    }
+
+    fn synchronize(&mut self, state: State, direction: Direction, segment: &Segment) -> Step {
+        let acknowledges = segment.flags & ACK != 0;
+        match (state, direction, acknowledges) {
+            // Repeated, or tried anew with another number.
+            (State::SynSent, Direction::ToServer, false) => {
+                self.client.begin(segment);
+                Step::Pass(state)
+            }
+            // Opened by both at once (RFC 9293, 3.5, figure 7).
+            (State::SynSent, Direction::ToClient, false) => {
+                self.server.begin(segment);
+                self.settle_scales();
+                Step::Pass(State::SynReceived)
+            }
+            (State::SynSent | State::SynReceived, _, true) => {
+                let liberal = self.is_liberal();
+                let (sender, receiver) = self.sides(direction);
+                // From SYN alone to all that a SYN with data carried (RFC 7413).
+                let acknowledged = receiver.end.wrapping_sub(segment.acknowledgment);
+                let expected = receiver.seen & SEEN != 0 && acknowledged <= LEAST_SLACK;
+                if !expected && !liberal || sender.seen & SYN_SEEN == 0 && direction == Direction::ToServer {
+                    return Step::OutOfWindow;
+                }
+                self.side(direction).begin(segment);
+                self.settle_scales();
+                self.allow(direction, segment);
+                Step::Pass(State::SynReceived)
+            }
+            // Repeated by who saw no answer, or a new try over a connection that the other side forgot: the other side
+            // answers by an ACK or a RST of its own (RFC 5961, 4), and that decides.
+            (_, _, false) => Step::Pass(state),
+            (_, _, true) => {
+                let (sender, _) = self.sides(direction);
+                if sender.end.wrapping_sub(segment.sequence) > LEAST_SLACK {
+                    self.set_liberal();
+                }
+                Step::Pass(state)
+            }
+        }
+    }
+
+    /// Scales count only where both SYNs carry them (RFC 7323, 1.3).
+    fn settle_scales(&mut self) {
+        if self.client.seen & self.server.seen & SCALED == 0 {
+            self.client.scale = 0;
+            self.server.scale = 0;
+        }
+    }
+
+    fn reset_is_valid(&self, state: State, direction: Direction, segment: &Segment) -> bool {
+        let (sender, receiver) = self.sides(direction);
+        if state == State::SynSent && direction == Direction::ToClient && sender.seen & SEEN == 0 {
+            // The refusal of a SYN: it must acknowledge it (RFC 9293, 3.10.7.3).
+            let acknowledged = receiver.end.wrapping_sub(segment.acknowledgment);
+            return segment.flags & ACK != 0 && acknowledged <= LEAST_SLACK;
+        }
+        if sender.seen & SEEN == 0 {
+            return true;
+        }
+        let slack = if self.is_liberal() { GUESSED_WINDOW } else { receiver.slack() };
+        is_between(segment.sequence, sender.end.wrapping_sub(slack), sender.end.wrapping_add(slack))
+    }
+
+    fn is_within(&self, direction: Direction, segment: &Segment) -> bool {
+        let (sender, receiver) = self.sides(direction);
+        if sender.seen & receiver.seen & SEEN == 0 {
+            return true;
+        }
+        let slack = receiver.slack();
+        let end = segment.sequence.wrapping_add(segment.payload_length);
+        let data = is_between(end, sender.end.wrapping_sub(slack), sender.limit.wrapping_add(slack));
+        let slack = sender.slack();
+        let acknowledged = segment.flags & ACK == 0
+            || is_between(segment.acknowledgment, receiver.end.wrapping_sub(slack), receiver.end.wrapping_add(slack));
+        data && acknowledged
+    }
+
+    fn advance(&mut self, direction: Direction, segment: &Segment) {
+        let fin = segment.flags & FIN != 0;
+        let side = self.side(direction);
+        let end = segment.sequence.wrapping_add(segment.payload_length).wrapping_add(u32::from(fin));
+        if side.seen & SEEN == 0 {
+            (side.end, side.limit) = (end, end);
+        }
+        if is_after(end, side.end) {
+            side.end = end;
+        }
+        if is_after(side.end, side.limit) {
+            side.limit = side.end;
+        }
+        side.seen |= SEEN | if fin { FIN_SEEN } else { 0 };
+        side.window = side.window.max(segment.window);
+        self.allow(direction, segment);
+    }
+
+    /// What the sender of a segment allows the other side by it.
+    fn allow(&mut self, direction: Direction, segment: &Segment) {
+        if segment.flags & ACK == 0 {
+            return;
+        }
+        // The window of a SYN is never scaled (RFC 7323, 2.2).
+        let scale = if segment.flags & SYN != 0 { 0 } else { self.side(direction).scale };
+        let limit = segment.acknowledgment.wrapping_add((u32::from(segment.window) << scale).max(1));
+        let other = self.side(direction.reverse());
+        if other.seen & SEEN == 0 {
+            return;
+        }
+        if is_after(limit, other.limit) {
+            other.limit = limit;
+        }
+        if other.seen & FIN_SEEN != 0 && !is_after(other.end, segment.acknowledgment) {
+            other.seen |= FIN_ACKED;
+        }
+    }
+
+    fn next_state(&self, state: State, direction: Direction) -> Step {
+        let (client, server) = (self.client.seen, self.server.seen);
+        if client & server & FIN_ACKED != 0 {
+            return Step::Close(CloseReason::Fin);
+        }
+        let both = client & server & SEEN != 0;
+        Step::Pass(match state {
+            _ if client & server & FIN_SEEN != 0 => State::Closing,
+            _ if both && (client | server) & FIN_SEEN != 0 => State::HalfClosed,
+            // The handshake's last acknowledgment comes from the client; whatever else comes back proves it as well.
+            State::SynReceived if direction == Direction::ToServer => State::Established,
+            State::SynSent | State::Picked if both => State::Established,
+            state => state,
+        })
+    }
+
+    /// After the end only repetitions pass.
+    fn after_close(&mut self, direction: Direction, segment: &Segment) -> Step {
+        let (sender, _) = self.sides(direction);
+        let end = segment.sequence.wrapping_add(segment.payload_length);
+        let new = segment.payload_length > 0 && sender.seen & SEEN != 0 && is_after(end, sender.end);
+        if new { Step::Stray } else { Step::Pass(State::Closed) }
+    }
+}
+
+impl Side {
+    /// Takes its numbers from a segment, as its first.
+    fn begin(&mut self, segment: &Segment) {
+        let syn = segment.flags & SYN != 0;
+        let length = segment.payload_length + u32::from(syn) + u32::from(segment.flags & FIN != 0);
+        self.end = segment.sequence.wrapping_add(length);
+        self.limit = self.end;
+        self.window = segment.window;
+        self.seen = self.seen & LIBERAL | SEEN;
+        if syn {
+            self.seen |= SYN_SEEN;
+            self.scale = segment.scale.unwrap_or(0);
+            if segment.scale.is_some() {
+                self.seen |= SCALED;
+            }
+        }
+    }
+
+    /// How far outside what it allowed a segment to it may lie.
+    fn slack(&self) -> u32 {
+        (u32::from(self.window) << self.scale).max(LEAST_SLACK)
+    }
+}
+
+/// Whether `a` comes after `b` in sequence space (RFC 9293, 3.4).
+const fn is_after(a: u32, b: u32) -> bool {
+    (a.wrapping_sub(b) as i32) > 0
+}
+
+/// Whether `value` lies between, both ends included.
+const fn is_between(value: u32, first: u32, last: u32) -> bool {
+    value.wrapping_sub(first) <= last.wrapping_sub(first)
+}

@@ -1,0 +1,65 @@
+//! From the start of a frame to its IP header: tags, PPPoE and SNAP.
+
+use crate::verdict::DropReason;
+use crate::wire::vlan::{TagError, Tags};
+use crate::wire::{ethernet, pppoe};
+
+/// Which IP a frame carries.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Network {
+    /// IPv4.
+    Ipv4,
+    /// IPv6.
+    Ipv6,
+}
+
+/// What lies in front of the IP header.
+#[derive(Clone, Copy, Debug)]
+pub struct Link {
+    /// VLAN tags.
+    pub tags: Tags,
+    /// Where the IP header begins; at most 38.
+    pub offset: u16,
+    /// Which IP.
+    pub network: Network,
+    /// Where a PPPoE header begins, if there is one.
+    pub pppoe: Option<u16>,
+    /// Where PPPoE says that its payload ends.
+    end: Option<u16>,
+}
+
+impl Link {
+    /// Reads a frame's link headers; none where it does not carry IP.
+    pub fn read(frame: &[u8]) -> Result<Option<Self>, DropReason> {
+        let ether_type = ethernet::ether_type(frame).ok_or(DropReason::Truncated)?;
+        let (tags, ether_type, at) = Tags::read(frame, ether_type, ethernet::HEADER).map_err(|error| match error {
+            TagError::Truncated => DropReason::Truncated,
+            TagError::TooMany => DropReason::TooManyTags,
+        })?;
+        let (ether_type, at) = ethernet::snap(frame, ether_type, at).unwrap_or((ether_type, at));
+        let link = |network| Self { tags, offset: at as u16, network, pppoe: None, end: None };
+        Ok(match ether_type {
+            ethernet::IPV4 => Some(link(Network::Ipv4)),
+            ethernet::IPV6 => Some(link(Network::Ipv6)),
+            ethernet::PPPOE_SESSION => Self::read_pppoe(frame, tags, at),
+            _ => None,
+        })
+    }
+
+    fn read_pppoe(frame: &[u8], tags: Tags, at: usize) -> Option<Self> {
+        let session = pppoe::Session::read(frame, at)?;
+        let network = match session.protocol {
+            pppoe::IPV4 => Network::Ipv4,
+            pppoe::IPV6 => Network::Ipv6,
+            _ => return None,
+        };
+        let offset = at + pppoe::HEADER;
+        let end = Some((offset + session.length).min(usize::from(u16::MAX)) as u16);
+        Some(Self { tags, offset: offset as u16, network, pppoe: Some(at as u16), end })
+    }
+
+    /// Where the link says that an IP packet must end, in a frame of `length` octets.
+    pub fn limit(&self, length: u32) -> u32 {
+        self.end.map_or(length, |end| length.min(u32::from(end)))
+    }
+}

@@ -1,0 +1,140 @@
+//! The classifier's slow and obvious twin, and the test that they agree.
+
+use proptest::prelude::*;
+use sigdb::AppId;
+
+use super::*;
+
+/// What [`Policy::decide`] must say.
+fn decide(policy: &Policy, query: &Query) -> Decision {
+    let first = policy.source().rules.iter().position(|rule| {
+        let service = rule.service.is_empty() || rule.service.iter().any(|service| matches(service, query));
+        let application = match query.application {
+            Application::Named(application) => rule.application.is_empty() || rule.application.contains(&application),
+            Application::Undecided => true,
+            Application::Unknown => rule.application.is_empty(),
+        };
+        service
+            && application
+            && (rule.from.is_empty() || rule.from.contains(&query.from))
+            && (rule.to.is_empty() || rule.to.contains(&query.to))
+            && within(&rule.source, query.source)
+            && within(&rule.destination, query.destination)
+    });
+    let Some(index) = first else {
+        let session_logging = policy.source().implicit_deny_logging;
+        let (rule, action) = (RuleId::IMPLICIT, Action::Deny);
+        return Decision { rule, action, inspect: false, session_logging, tentative: false };
+    };
+    let rule = &policy.source().rules[index];
+    let tentative = !rule.application.is_empty() && query.application == Application::Undecided;
+    Decision {
+        rule: RuleId(index as u16),
+        action: if tentative { Action::Permit } else { rule.action },
+        inspect: !rule.application.is_empty() || rule.profile || policy.source().full_identification,
+        session_logging: rule.session_logging,
+        tentative,
+    }
+}
+
+fn matches(service: &ServiceMatch, query: &Query) -> bool {
+    service.protocol.is_none_or(|protocol| protocol == query.protocol)
+        && (service.source.first..=service.source.last).contains(&query.source_port)
+        && (service.destination.first..=service.destination.last).contains(&query.destination_port)
+}
+
+fn within(ranges: &[AddressRange], address: Address) -> bool {
+    ranges.is_empty() || ranges.iter().any(|range| (range.first..=range.last).contains(&address))
+}
+
+/// Few values, so that rules and queries meet.
+fn address() -> impl Strategy<Value = Address> {
+    prop_oneof![
+        (0u8..6).prop_map(|last| Address::v4([10, 0, 0, last])),
+        (0u8..6).prop_map(|last| {
+            let mut octets = [0; 16];
+            (octets[0], octets[15]) = (0x20, last);
+            Address(octets)
+        }),
+        Just(Address([0; 16])),
+        Just(Address([0xff; 16])),
+    ]
+}
+
+fn port() -> impl Strategy<Value = u16> {
+    prop_oneof![0u16..8, Just(u16::MAX), Just(u16::MAX - 1)]
+}
+
+fn ports() -> impl Strategy<Value = PortRange> {
+    prop_oneof![Just(PortRange::ANY), (port(), port()).prop_map(|(first, last)| PortRange { first, last })]
+}
+
+fn service() -> impl Strategy<Value = ServiceMatch> {
+    let protocol = prop::option::of(prop_oneof![Just(1u8), Just(6), Just(17), Just(255)]);
+    (protocol, ports(), ports()).prop_map(|(protocol, source, destination)| ServiceMatch {
+        protocol,
+        source,
+        destination,
+    })
+}
+
+fn rule() -> impl Strategy<Value = RuleSource> {
+    let zones = || prop::collection::vec((0u8..3).prop_map(ZoneId), 0..3);
+    let range = (address(), address()).prop_map(|(first, last)| AddressRange { first, last });
+    let addresses = || prop::collection::vec(range.clone(), 0..4);
+    let action = prop_oneof![Just(Action::Permit), Just(Action::Deny), Just(Action::Reset)];
+    let services = prop::collection::vec(service(), 0..4);
+    let applications = prop::collection::vec((1u16..4).prop_map(AppId), 0..3);
+    (zones(), zones(), addresses(), addresses(), services, applications, action, any::<(bool, bool)>()).prop_map(
+        |(from, to, source, destination, service, application, action, (session_logging, profile))| RuleSource {
+            from,
+            to,
+            source,
+            destination,
+            service,
+            application,
+            action,
+            session_logging,
+            profile,
+        },
+    )
+}
+
+fn query() -> impl Strategy<Value = Query> {
+    let application = prop_oneof![
+        Just(Application::Undecided),
+        Just(Application::Unknown),
+        (1u16..4).prop_map(|number| Application::Named(AppId(number))),
+    ];
+    let protocol = prop_oneof![Just(1u8), Just(6), Just(17), Just(47), Just(255)];
+    ((0u8..4, 0u8..4), address(), address(), protocol, port(), port(), application).prop_map(
+        |((from, to), source, destination, protocol, source_port, destination_port, application)| Query {
+            from: ZoneId(from),
+            to: ZoneId(to),
+            source,
+            destination,
+            protocol,
+            source_port,
+            destination_port,
+            application,
+        },
+    )
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 2_000, ..ProptestConfig::default() })]
+
+    #[test]
+    fn the_classifier_agrees_with_its_slow_twin(
+        rules in prop::collection::vec(rule(), 0..80),
+        queries in prop::collection::vec(query(), 1..60),
+        implicit_deny_logging: bool,
+        full_identification: bool,
+    ) {
+        let zones = Vec::new();
+        let policy = Policy::compile(PolicySource { rules, implicit_deny_logging, full_identification, zones });
+        for query in &queries {
+            prop_assert_eq!(policy.decide(query), decide(&policy, query), "{:?}", query);
+        }
+    }
+}

@@ -123,6 +123,37 @@ impl PacketInfo {
         frame.get(usize::from(self.payload.0)..usize::from(self.payload.1)).unwrap_or_default()
     }
 
+    /// The flow that the packet concerns: of an ICMP error the one that it quotes.
+    pub const fn flow_key(&self) -> &FlowKey {
+        match &self.transport {
+            Transport::Error(Some(quoted)) => &quoted.key,
+            _ => &self.key,
+        }
+    }
+
+    /// Whether it is for one host, as far as an address tells.
+    pub fn is_unicast(&self) -> bool {
+        let (source, destination) = self.addresses();
+        let is_group = match destination.0 {
+            [0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff, first, rest @ ..] => {
+                first >= 224 && (first < 240 || rest == [255; 3])
+            }
+            [first, ..] => first == 0xff,
+        };
+        !is_group && source != Address::default() && source != Address::v4([0; 4])
+    }
+
+    /// What an ICMP error quotes of it: its IP header and 8 octets (RFC 792), of IPv6 what goes into 48 octets.
+    pub fn quotation<'a>(&self, frame: &'a [u8]) -> &'a [u8] {
+        let start = usize::from(self.link.offset);
+        let length = match self.link.network {
+            Network::Ipv4 => usize::from(self.transport_offset).saturating_sub(start) + 8,
+            Network::Ipv6 => 48,
+        };
+        let end = (start + length.min(self.length as usize)).min(frame.len());
+        frame.get(start..end).unwrap_or_default()
+    }
+
     /// Sender's and receiver's addresses.
     pub const fn addresses(&self) -> (Address, Address) {
         (self.key.end(self.sender).address, self.key.end(self.sender.other()).address)

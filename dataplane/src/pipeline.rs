@@ -1,16 +1,32 @@
 //! From a burst of frames to a verdict for each, and events: everything of the packet path meets here, without DPDK.
 
+mod flows;
+mod fragments;
+mod housekeeping;
+mod icmp;
+mod inspection;
+mod judgement;
+mod reply;
+mod report;
+mod wires;
+
+use std::hint::black_box;
 use std::sync::Arc;
 use std::time::Duration;
 
 use arrayvec::ArrayVec;
 
-use crate::command::Command;
-use crate::counters::Counters;
+use self::housekeeping::Dump;
+use self::reply::Replies;
+use self::wires::Wires;
+use crate::appid::Inspector;
+use crate::counters::{Counter, Counters};
 use crate::event::{EventSender, WorkerId};
+use crate::flow::{FragmentTable, Slot, Table};
+use crate::packet::{self, Fragment, PacketInfo, Parsed, Transport};
 use crate::policy::{Policy, PortId};
 use crate::time::Nanos;
-use crate::verdict::Verdict;
+use crate::verdict::{DropReason, Verdict};
 
 /// Frames handled together at most.
 pub const BURST: usize = 64;
@@ -22,7 +38,8 @@ pub struct Timeouts {
     pub tcp_opening: Duration,
     /// TCP, established.
     pub tcp_established: Duration,
-    /// TCP after a FIN or RST.
+    /// TCP after a FIN from both sides or a RST. After a FIN from one side only the other may go on sending: that waits
+    /// two minutes, or as long as an established session if that is less.
     pub tcp_closing: Duration,
     /// UDP seen in one direction only.
     pub udp: Duration,
@@ -101,45 +118,136 @@ pub struct Reply {
 /// The packet path of one worker.
 #[derive(Debug)]
 pub struct Pipeline {
-    counters: Arc<Counters>,
-    #[allow(dead_code)]
+    settings: Settings,
+    policy: Arc<Policy>,
+    inspector: Inspector,
     events: EventSender,
+    counters: Arc<Counters>,
+    table: Table,
+    fragments: FragmentTable,
+    wires: Wires,
+    replies: Replies,
+    /// Counts sessions; the worker's number stands above.
+    sessions: u64,
+    active: u64,
+    dump: Option<Dump>,
 }
 
 impl Pipeline {
     /// Takes all its memory now. The signature database is the one that `policy` was compiled against.
+    ///
+    /// # Panics
+    /// Where `settings` has more than 256 wires: DPDK has fewer ports than that needs.
     pub fn new(settings: Settings, policy: Arc<Policy>, signatures: Arc<sigdb::Database>, events: EventSender) -> Self {
-        let _ = (settings, policy, signatures);
-        Self { counters: Arc::default(), events }
+        Self {
+            inspector: Inspector::new(signatures, settings.inspection_slots),
+            table: Table::new(settings.max_sessions),
+            fragments: FragmentTable::new(settings.fragment_slots),
+            wires: Wires::new(&settings.wires),
+            replies: Replies::default(),
+            counters: Arc::default(),
+            sessions: 0,
+            active: 0,
+            dump: None,
+            settings,
+            policy,
+            events,
+        }
     }
 
     /// Judges a burst (at most [`BURST`] frames): one verdict a frame, in order. Time is read once a burst.
     pub fn process(&mut self, now: Nanos, frames: &[Frame<'_>], verdicts: &mut ArrayVec<Verdict, BURST>) {
-        let _ = (now, frames, verdicts);
+        verdicts.clear();
+        let mut packets: ArrayVec<Result<Parsed, DropReason>, BURST> = ArrayVec::new();
+        for frame in frames.iter().take(BURST) {
+            packets.push(self.parse(frame));
+        }
+        let hashes = self.fetch(&packets);
+        for ((frame, packet), hash) in frames.iter().zip(&packets).zip(hashes) {
+            self.counters.add(Counter::PacketsReceived, 1);
+            self.counters.add(Counter::OctetsReceived, u64::from(frame.length));
+            let verdict = match packet {
+                Ok(parsed) => self.judge(now, frame, parsed, hash),
+                Err(reason) => Err(*reason),
+            };
+            verdicts.push(match verdict {
+                Ok(port) => {
+                    self.counters.add(Counter::PacketsForwarded, 1);
+                    Verdict::Forward(port)
+                }
+                Err(reason) => {
+                    self.counters.add_drop(reason, 1);
+                    Verdict::Drop(reason)
+                }
+            });
+        }
+        // At most one session a packet is opened, so this keeps up with any rate.
+        self.expire(now, BURST);
     }
 
     /// Frames that the last burst asks to be sent; the caller empties it.
     pub fn replies(&mut self) -> impl Iterator<Item = Reply> + '_ {
-        std::iter::empty()
-    }
-
-    /// Housekeeping: expiry and open dumps, a bounded piece of it. Call it every few bursts, and when idle.
-    pub fn turn(&mut self, now: Nanos) {
-        let _ = now;
-    }
-
-    /// Carries out a command from control.
-    pub fn command(&mut self, now: Nanos, command: Command) {
-        let _ = (now, command);
-    }
-
-    /// Ends every session with [`crate::event::CloseReason::Shutdown`].
-    pub fn shutdown(&mut self, now: Nanos) {
-        let _ = now;
+        self.replies.take()
     }
 
     /// The counters, shared with control.
     pub fn counters(&self) -> &Arc<Counters> {
         &self.counters
     }
+
+    fn parse(&self, frame: &Frame<'_>) -> Result<Parsed, DropReason> {
+        let (wire, _) = self.wires.from(frame.port).ok_or(DropReason::NoWire)?;
+        packet::parse(frame, wire, self.settings.verify_checksums)
+    }
+
+    /// Hashes every key and touches what its lookup will read, so that the waits for memory overlap.
+    fn fetch(&self, packets: &[Result<Parsed, DropReason>]) -> ArrayVec<u32, BURST> {
+        let mut hashes = ArrayVec::new();
+        for packet in packets {
+            hashes.push(match packet {
+                Ok(Parsed::Packet(info)) => self.table.hash(info.flow_key()),
+                _ => 0,
+            });
+        }
+        let mut slots: ArrayVec<Slot, BURST> = ArrayVec::new();
+        slots.extend(hashes.iter().filter_map(|hash| self.table.touch(*hash)));
+        for slot in slots {
+            black_box(self.table.touch_record(slot));
+        }
+        hashes
+    }
+
+    /// Where a frame goes.
+    fn judge(&mut self, now: Nanos, frame: &Frame<'_>, parsed: &Parsed, hash: u32) -> Result<PortId, DropReason> {
+        let (_, out) = self.wires.from(frame.port).ok_or(DropReason::NoWire)?;
+        let info = match parsed {
+            Parsed::NonIp => {
+                self.counters.add(Counter::PassedNonIp, 1);
+                return Ok(out);
+            }
+            Parsed::LinkControl => {
+                self.counters.add(Counter::PassedLinkControl, 1);
+                return Ok(out);
+            }
+            Parsed::Packet(info) => info,
+        };
+        let packet = Packet { now, frame, info, hash };
+        match (info.fragment, info.transport) {
+            (Fragment::Later(piece), _) => self.later_fragment(&packet, piece)?,
+            (_, Transport::Error(quoted)) => self.icmp_error(&packet, quoted)?,
+            (Fragment::First(piece), _) => self.first_fragment(&packet, piece)?,
+            (Fragment::None, _) => {
+                self.flow_packet(&packet)?;
+            }
+        }
+        Ok(out)
+    }
+}
+
+/// A packet on its way through the pipeline.
+struct Packet<'a> {
+    now: Nanos,
+    frame: &'a Frame<'a>,
+    info: &'a PacketInfo,
+    hash: u32,
 }

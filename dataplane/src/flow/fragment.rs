@@ -11,6 +11,7 @@ use super::table::FlowId;
 use crate::endpoint::Address;
 use crate::packet::Piece;
 use crate::time::Nanos;
+use crate::verdict::DropReason;
 
 /// What the fragments of one datagram have in common.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -89,21 +90,26 @@ impl FragmentTable {
         }
     }
 
-    /// Remembers the first fragment of a datagram of `flow`. `Err` where the table is full.
-    pub fn first(&mut self, now: Nanos, datagram: Datagram, piece: Piece, flow: FlowId) -> Result<Placed, ()> {
-        let mut dropped = 0;
-        let set = self.set(&datagram);
-        if set.iter().flatten().any(|entry| entry.datagram == datagram && entry.is_alive(now)) {
-            return Ok(Placed::Bad);
+    /// Whether the first fragment of a datagram can be taken: its like was not there, and there is room.
+    pub fn admits(&mut self, now: Nanos, datagram: &Datagram) -> Result<(), DropReason> {
+        let set = self.set(datagram);
+        if set.iter().flatten().any(|entry| entry.datagram == *datagram && entry.is_alive(now)) {
+            return Err(DropReason::BadFragment);
         }
+        let has_room = set.iter().any(|place| place.as_ref().is_none_or(|entry| !entry.is_alive(now)));
+        if has_room { Ok(()) } else { Err(DropReason::FragmentTableFull) }
+    }
+
+    /// Remembers the first fragment of a datagram of `flow`, which was admitted.
+    pub fn first(&mut self, now: Nanos, datagram: Datagram, piece: Piece, flow: FlowId) {
+        let set = self.set(&datagram);
         let place = set.iter_mut().find(|place| place.as_ref().is_none_or(|entry| !entry.is_alive(now)));
-        let Some(place) = place else { return Err(()) };
-        dropped += u64::from(place.is_some());
+        let Some(place) = place else { return };
+        let given_up = u64::from(place.is_some());
         let mut spans = ArrayVec::new();
         spans.push(Span { start: 0, end: piece.end });
         *place = Some(Entry { datagram, flow, since: now, end: None, spans });
-        self.timed_out += dropped;
-        Ok(Placed::Flow(flow))
+        self.timed_out += given_up;
     }
 
     /// Finds the flow of a later fragment. When all have come, the datagram is forgotten.

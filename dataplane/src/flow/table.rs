@@ -8,7 +8,7 @@ use foldhash::quality::RandomState;
 use super::index::Index;
 use super::key::FlowKey;
 use super::list::{Links, List};
-use super::record::{Class, Record, State};
+use super::record::{Class, Record};
 use super::wheel::Wheel;
 use crate::event::SessionId;
 use crate::time::Nanos;
@@ -216,26 +216,15 @@ impl Table {
         self.len() == 0
     }
 
-    /// The slots from `from` on that hold an open session, for walks in pieces: up to `count` places are looked at.
-    pub fn open_slots(&self, from: u32, count: usize) -> impl Iterator<Item = Slot> + '_ {
-        let end = self.records.len().min(from as usize + count);
-        (from as usize..end).map(|index| Slot(index as u32)).filter(|slot| self.holds_session(*slot))
+    /// The slot at a place, if it holds an open session; for walks over the whole table.
+    pub fn open_at(&self, place: usize) -> Option<Slot> {
+        let aside = self.asides.get(place)?;
+        let is_open = aside.session != SessionId(0) && self.records[place].state.is_open();
+        is_open.then_some(Slot(place as u32))
     }
 
     /// Places in all.
     pub fn capacity(&self) -> usize {
         self.records.len()
-    }
-
-    fn holds_session(&self, slot: Slot) -> bool {
-        let aside = &self.asides[slot.index()];
-        aside.session != SessionId(0) && self.records[slot.index()].state.is_open()
-    }
-}
-
-impl State {
-    /// Whether a flow in this state was seen in both directions.
-    pub const fn is_both_ways(self) -> bool {
-        matches!(self, Self::BothWays | Self::Established | Self::HalfClosed | Self::Closing)
     }
 }

@@ -24,6 +24,8 @@ pub struct Link {
     pub network: Network,
     /// Where a PPPoE header begins, if there is one.
     pub pppoe: Option<u16>,
+    /// Where the length of an IEEE 802.3 frame stands, if it is one.
+    pub length_at: Option<u16>,
     /// Where PPPoE says that its payload ends.
     end: Option<u16>,
 }
@@ -36,12 +38,14 @@ impl Link {
             TagError::Truncated => DropReason::Truncated,
             TagError::TooMany => DropReason::TooManyTags,
         })?;
-        let (ether_type, at) = ethernet::snap(frame, ether_type, at).unwrap_or((ether_type, at));
-        let link = |network| Self { tags, offset: at as u16, network, pppoe: None, end: None };
+        let snap = ethernet::snap(frame, ether_type, at);
+        let length_at = snap.map(|_| at as u16 - 2);
+        let (ether_type, at) = snap.unwrap_or((ether_type, at));
+        let link = |network| Self { tags, offset: at as u16, network, pppoe: None, length_at, end: None };
         Ok(match ether_type {
             ethernet::IPV4 => Some(link(Network::Ipv4)),
             ethernet::IPV6 => Some(link(Network::Ipv6)),
-            ethernet::PPPOE_SESSION => Self::read_pppoe(frame, tags, at),
+            ethernet::PPPOE_SESSION if length_at.is_none() => Self::read_pppoe(frame, tags, at),
             _ => None,
         })
     }
@@ -55,7 +59,7 @@ impl Link {
         };
         let offset = at + pppoe::HEADER;
         let end = Some((offset + session.length).min(usize::from(u16::MAX)) as u16);
-        Some(Self { tags, offset: offset as u16, network, pppoe: Some(at as u16), end })
+        Some(Self { tags, offset: offset as u16, network, pppoe: Some(at as u16), length_at: None, end })
     }
 
     /// Where the link says that an IP packet must end, in a frame of `length` octets.

@@ -190,6 +190,11 @@ impl Policy {
         self.source.zones.get(usize::from(port.0)).copied().unwrap_or(ZoneId(u8::MAX))
     }
 
+    /// What a rule does; the implicit rule denies.
+    pub fn action(&self, rule: RuleId) -> Action {
+        self.source.rules.get(usize::from(rule.0)).map_or(Action::Deny, |rule| rule.action)
+    }
+
     /// Judges a flow by the first rule that matches.
     ///
     /// A rule that names applications matches only what is named in it. Where the application is undecided and such a

@@ -80,8 +80,8 @@ fn service() -> impl Strategy<Value = ServiceMatch> {
 
 fn rule() -> impl Strategy<Value = RuleSource> {
     let zones = || prop::collection::vec((0u8..3).prop_map(ZoneId), 0..3);
-    let range = (address(), address()).prop_map(|(first, last)| AddressRange { first, last });
-    let addresses = || prop::collection::vec(range.clone(), 0..4);
+    let range = || (address(), address()).prop_map(|(first, last)| AddressRange { first, last });
+    let addresses = || prop::collection::vec(range(), 0..4);
     let action = prop_oneof![Just(Action::Permit), Just(Action::Deny), Just(Action::Reset)];
     let services = prop::collection::vec(service(), 0..4);
     let applications = prop::collection::vec((1u16..4).prop_map(AppId), 0..3);

@@ -1,0 +1,52 @@
+//! Fragments: the first is a packet of its flow, the later follow it.
+
+use super::{Packet, Pipeline};
+use crate::counters::Counter;
+use crate::endpoint::Direction;
+use crate::flow::{Datagram, Placed, State};
+use crate::packet::{Piece, Transport};
+use crate::verdict::DropReason;
+
+impl Pipeline {
+    /// The first fragment of a datagram, which holds the ports.
+    pub(super) fn first_fragment(&mut self, packet: &Packet<'_>, piece: Piece) -> Result<(), DropReason> {
+        let datagram = datagram(packet, piece);
+        self.fragments.admits(packet.now, &datagram)?;
+        let slot = self.flow_packet(packet)?;
+        if matches!(packet.info.transport, Transport::Tcp(_)) {
+            // The rest of the segment is in fragments without sequence numbers.
+            self.table.record_mut(slot).tcp.set_liberal();
+        }
+        self.fragments.first(packet.now, datagram, piece, self.table.id(slot));
+        self.counters.add(Counter::Fragments, 1);
+        self.counters.add(Counter::FragmentsTimedOut, self.fragments.take_timed_out());
+        Ok(())
+    }
+
+    /// A later fragment.
+    pub(super) fn later_fragment(&mut self, packet: &Packet<'_>, piece: Piece) -> Result<(), DropReason> {
+        let flow = match self.fragments.later(packet.now, datagram(packet, piece), piece) {
+            Placed::Flow(flow) => flow,
+            Placed::Unknown => return Err(DropReason::FragmentUnknown),
+            Placed::Bad => return Err(DropReason::BadFragment),
+        };
+        let slot = self.table.by_id(flow).ok_or(DropReason::FragmentUnknown)?;
+        self.ensure_current(packet, slot)?;
+        let record = self.table.record_mut(slot);
+        if record.state == State::Denied {
+            return Err(DropReason::FragmentUnknown);
+        }
+        record.last = packet.now;
+        // The sender by its address: a fragment has no ports to compare ends by.
+        let client = record.key().end(record.client()).address;
+        let direction = if packet.info.addresses().0 == client { Direction::ToServer } else { Direction::ToClient };
+        self.count(packet, slot, direction);
+        self.counters.add(Counter::Fragments, 1);
+        Ok(())
+    }
+}
+
+fn datagram(packet: &Packet<'_>, piece: Piece) -> Datagram {
+    let (source, destination) = packet.info.addresses();
+    Datagram { source, destination, identification: piece.identification, realm: packet.info.key.realm }
+}

@@ -1,0 +1,105 @@
+//! What happens between packets: expiry, commands, dumps, the end.
+
+use crossbeam::channel::{Sender, TrySendError};
+
+use super::Pipeline;
+use crate::command::{Command, SessionView};
+use crate::endpoint::Direction;
+use crate::event::CloseReason;
+use crate::flow::Slot;
+use crate::time::Nanos;
+
+/// Entries looked at for expiry in one turn at most.
+const EXPIRE_PER_TURN: usize = 1024;
+/// Places of the table looked at for a dump in one turn at most.
+const DUMP_PER_TURN: usize = 1024;
+
+/// A dump under way.
+#[derive(Debug)]
+pub(super) struct Dump {
+    to: Sender<SessionView>,
+    /// The place to go on from.
+    next: usize,
+}
+
+impl Pipeline {
+    /// Housekeeping: expiry and open dumps, a bounded piece of it. Call it every few bursts, and when idle.
+    pub fn turn(&mut self, now: Nanos) {
+        self.expire(now, EXPIRE_PER_TURN);
+        self.go_on_dumping();
+    }
+
+    /// Carries out a command from control. Of dumps one is under way at a time: a new one ends the one before.
+    pub fn command(&mut self, now: Nanos, command: Command) {
+        match command {
+            Command::Policy { policy, retired } => {
+                let old = std::mem::replace(&mut self.policy, policy);
+                // Where control waits no more, nobody else holds it and it is dropped here.
+                drop(retired.try_send(old));
+            }
+            Command::Dump(to) => self.dump = Some(Dump { to, next: 0 }),
+            Command::Stop => self.shutdown(now),
+        }
+    }
+
+    /// Ends every session with [`CloseReason::Shutdown`].
+    pub fn shutdown(&mut self, now: Nanos) {
+        for place in 0..self.table.capacity() {
+            let slot = self.table.open_at(place);
+            if let Some(slot) = slot {
+                self.leave(now, slot, CloseReason::Shutdown);
+            }
+        }
+    }
+
+    /// Looks at up to `count` entries whose time may have come.
+    pub(super) fn expire(&mut self, now: Nanos, count: usize) {
+        let mut budget = crate::flow::Table::turn_budget();
+        for _ in 0..count {
+            let Some(slot) = self.table.due(now, &mut budget) else { break };
+            let due = self.due(self.table.record(slot));
+            if due <= now {
+                self.close(now, slot, CloseReason::Timeout);
+                self.table.remove_off_wheel(slot);
+                self.count_table();
+            } else {
+                self.table.put_back(slot, now, due);
+            }
+        }
+    }
+
+    fn go_on_dumping(&mut self) {
+        let Some(mut dump) = self.dump.take() else { return };
+        let end = dump.next + DUMP_PER_TURN;
+        while dump.next < end.min(self.table.capacity()) {
+            let slot = self.table.open_at(dump.next);
+            if let Some(slot) = slot {
+                match dump.to.try_send(self.view(slot)) {
+                    Ok(()) => {}
+                    Err(TrySendError::Full(_)) => break,
+                    Err(TrySendError::Disconnected(_)) => return,
+                }
+            }
+            dump.next += 1;
+        }
+        if dump.next < self.table.capacity() {
+            self.dump = Some(dump);
+        }
+    }
+
+    fn view(&self, slot: Slot) -> SessionView {
+        let record = self.table.record(slot);
+        SessionView {
+            session: self.table.session(slot),
+            tuple: record.key().tuple(record.client()),
+            rule: record.rule,
+            application: record.application,
+            ports: self.ports(record),
+            start: record.start,
+            last: record.last,
+            state: record.state.name(),
+            to_server: record.volume(Direction::ToServer),
+            to_client: record.volume(Direction::ToClient),
+        }
+    }
+}

@@ -1,0 +1,170 @@
+//! Showing flows to the identification engine, and heeding what it finds.
+
+use sigdb::Sighting;
+
+use super::flows::InitialSequences;
+use super::judgement::Occasion;
+use super::{Packet, Pipeline};
+use crate::appid::{Finding, Findings, FlowStart, InspectionId, Progress, Segment};
+use crate::counters::Counter;
+use crate::endpoint::Direction;
+use crate::flow::{Flags, Identification, Slot};
+use crate::packet::{Fragment, Transport};
+use crate::time::Nanos;
+use crate::verdict::DropReason;
+use crate::wire::tcp::{FIN, RST, SYN};
+
+impl Pipeline {
+    /// Shows a packet to the engine, where the rule wants that. `Err` where the flow, judged by what the engine found, is
+    /// denied.
+    ///
+    /// A slot is taken at the first payload and not at the SYN, so that a flood of SYNs takes none; the engine is then
+    /// told of the SYNs (`initial`) first.
+    pub(super) fn inspect(
+        &mut self,
+        packet: &Packet<'_>,
+        slot: Slot,
+        direction: Direction,
+        initial: InitialSequences,
+    ) -> Result<(), DropReason> {
+        let record = self.table.record(slot);
+        if !record.flags.has(Flags::INSPECT) {
+            return Ok(());
+        }
+        let Some(segment) = shown(packet, direction) else { return Ok(()) };
+        let mut findings = Findings::new();
+        let (id, mut progress) = match record.identification() {
+            Identification::Over => return Ok(()),
+            Identification::NotBegun if segment.payload.is_empty() || segment.syn => return Ok(()),
+            Identification::NotBegun => {
+                let Some(id) = self.begin(slot) else { return self.judge_again(packet, slot, Occasion::Unnamed) };
+                (id, self.show_syns(packet.now, id, initial, &mut findings))
+            }
+            Identification::Running(_) if segment.payload.is_empty() && !segment.syn && !segment.fin => return Ok(()),
+            Identification::Running(id) => (id, Progress::Continue),
+        };
+        if progress == Progress::Continue {
+            progress = self.inspector.inspect(id, packet.now, segment, &mut findings);
+        }
+        self.heed(packet, slot, progress, &findings)
+    }
+
+    /// Releases a flow's inspection slot. What the engine says at the end is reported where it is to be `heard`.
+    pub(super) fn end_inspection(&mut self, now: Nanos, slot: Slot, heard: bool, then: Identification) {
+        let Identification::Running(id) = self.table.record(slot).identification() else { return };
+        self.table.record_mut(slot).set_identification(then);
+        let mut findings = Findings::new();
+        self.inspector.end(id, now, &mut findings);
+        if heard {
+            self.report_sign_ons(now, slot, &findings);
+        }
+    }
+
+    fn begin(&mut self, slot: Slot) -> Option<InspectionId> {
+        let record = self.table.record(slot);
+        let tuple = record.key().tuple(record.client());
+        let id = self.inspector.begin(FlowStart {
+            protocol: record.protocol(),
+            client_port: tuple.client.port,
+            server_port: tuple.server.port,
+            from_start: record.protocol() != crate::wire::protocol::TCP || record.flags.has(Flags::FROM_START),
+        });
+        let (counter, identification) = match id {
+            Some(id) => (Counter::AppidInspected, Identification::Running(id)),
+            None => (Counter::AppidNoSlot, Identification::Over),
+        };
+        self.counters.add(counter, 1);
+        self.table.record_mut(slot).set_identification(identification);
+        id
+    }
+
+    fn show_syns(
+        &mut self,
+        now: Nanos,
+        id: InspectionId,
+        initial: InitialSequences,
+        findings: &mut Findings,
+    ) -> Progress {
+        for (direction, sequence) in [Direction::ToServer, Direction::ToClient].into_iter().zip(initial) {
+            let Some(sequence) = sequence else { continue };
+            let segment = Segment { direction, sequence, syn: true, fin: false, payload: &[] };
+            let progress = self.inspector.inspect(id, now, segment, findings);
+            if progress != Progress::Continue {
+                return progress;
+            }
+        }
+        Progress::Continue
+    }
+
+    fn heed(
+        &mut self,
+        packet: &Packet<'_>,
+        slot: Slot,
+        progress: Progress,
+        findings: &Findings,
+    ) -> Result<(), DropReason> {
+        if progress != Progress::Continue {
+            self.table.record_mut(slot).set_identification(Identification::Over);
+        }
+        let was_known = self.table.record(slot).application.is_known();
+        let mut named = None;
+        for finding in findings {
+            if let Finding::Application(application, confidence) = *finding
+                && !was_known
+            {
+                self.table.record_mut(slot).application = application;
+                named = Some(Occasion::Named(confidence));
+            }
+        }
+        let occasion = match (named, progress) {
+            (Some(occasion), _) => {
+                self.counters.add(Counter::AppidIdentified, 1);
+                Some(occasion)
+            }
+            (None, Progress::Finished | Progress::GaveUp) if !was_known => {
+                self.counters.add(Counter::AppidGaveUp, 1);
+                Some(Occasion::Unnamed)
+            }
+            _ => None,
+        };
+        if let Some(occasion) = occasion {
+            self.judge_again(packet, slot, occasion)?;
+        }
+        self.report_sign_ons(packet.now, slot, findings);
+        Ok(())
+    }
+
+    /// Reports what the engine saw of users, where the rule wants the flow inspected.
+    fn report_sign_ons(&mut self, now: Nanos, slot: Slot, findings: &Findings) {
+        if !self.table.record(slot).flags.has(Flags::INSPECT) {
+            return;
+        }
+        for finding in findings {
+            let Finding::SignOn(application, sighting, account) = finding else { continue };
+            if matches!(sighting, Sighting::Login | Sighting::Online | Sighting::Opened) {
+                self.table.record_mut(slot).flags.set(Flags::SIGNED_ON, true);
+                self.table.reclassify(slot);
+            }
+            self.report_sign_on(now, slot, *application, *sighting, *account);
+        }
+    }
+}
+
+/// What of a packet the engine is shown. Of TCP no fragments, whose rest it would miss; of UDP the first, where most
+/// protocols have what tells them.
+fn shown<'a>(packet: &Packet<'a>, direction: Direction) -> Option<Segment<'a>> {
+    let payload = packet.info.payload(packet.frame.bytes);
+    match packet.info.transport {
+        Transport::Tcp(segment) if packet.info.fragment == Fragment::None && segment.flags & RST == 0 => {
+            Some(Segment {
+                direction,
+                sequence: segment.sequence,
+                syn: segment.flags & SYN != 0,
+                fin: segment.flags & FIN != 0,
+                payload,
+            })
+        }
+        Transport::Udp => Some(Segment { direction, sequence: 0, syn: false, fin: false, payload }),
+        _ => None,
+    }
+}

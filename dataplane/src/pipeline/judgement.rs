@@ -1,0 +1,169 @@
+//! What the policy says of a flow: at its first packet, when its application becomes known, and when the policy changed.
+
+use sigdb::Confidence;
+
+use super::{Packet, Pipeline};
+use crate::counters::Counter;
+use crate::event::CloseReason;
+use crate::flow::{Flags, Identification, Record, Slot, State};
+use crate::policy::{Action, Application, Decision, Query, RuleId};
+use crate::time::Nanos;
+use crate::verdict::DropReason;
+use crate::wire::protocol;
+
+impl Pipeline {
+    /// What the policy is asked about a flow.
+    pub(super) fn query(&self, record: &Record, application: Application) -> Query {
+        let key = record.key();
+        let (client, server) = (key.end(record.client()), key.end(record.client().other()));
+        let (client_port, server_port) = self.wires.pair(key.realm.wire(), record.flags.has(Flags::CLIENT_ON_SECOND));
+        let is_icmp = matches!(key.protocol, protocol::ICMP | protocol::ICMPV6);
+        Query {
+            from: self.policy.zone(client_port),
+            to: self.policy.zone(server_port),
+            source: client.address,
+            destination: server.address,
+            protocol: key.protocol,
+            source_port: if is_icmp { 0 } else { client.port },
+            // A query's type stands as the server's port in the key; queries have code 0.
+            destination_port: if is_icmp { server.port << 8 } else { server.port },
+            application,
+        }
+    }
+
+    /// Drops the first packet of a flow that the policy denies.
+    pub(super) fn refuse_first(
+        &mut self,
+        packet: &Packet<'_>,
+        record: &Record,
+        decision: &Decision,
+    ) -> Result<(), DropReason> {
+        let Some(reason) = refusal(decision) else { return Ok(()) };
+        if decision.session_logging {
+            self.report_deny(packet.now, record, decision.rule);
+        }
+        if reason == DropReason::PolicyReset {
+            self.reset_sender(packet);
+        }
+        Err(reason)
+    }
+
+    /// Writes a decision that lets a flow through into its record.
+    pub(super) fn apply(&self, record: &mut Record, decision: &Decision) {
+        record.epoch = self.policy.epoch();
+        record.rule = decision.rule;
+        record.flags.set(Flags::LOGGED, decision.session_logging);
+        record.flags.set(Flags::INSPECT, decision.inspect);
+        record.flags.set(Flags::TENTATIVE, decision.tentative);
+    }
+
+    /// Judges an entry by the present policy, if it was judged by an older one; drops what is denied.
+    pub(super) fn ensure_current(&mut self, packet: &Packet<'_>, slot: Slot) -> Result<(), DropReason> {
+        let record = self.table.record(slot);
+        match record.state {
+            State::Denied => self.still_denied(packet, slot).map_or(Ok(()), Err),
+            State::Closed => Ok(()),
+            _ if record.epoch == self.policy.epoch() => Ok(()),
+            _ => self.judge_again(packet, slot, Occasion::Policy),
+        }
+    }
+
+    /// Judges an open session by what is known of it now.
+    pub(super) fn judge_again(
+        &mut self,
+        packet: &Packet<'_>,
+        slot: Slot,
+        occasion: Occasion,
+    ) -> Result<(), DropReason> {
+        let now = packet.now;
+        self.counters.add(Counter::SessionsRejudged, 1);
+        let application = self.application(slot);
+        let decision = self.policy.decide(&self.query(self.table.record(slot), application));
+        let refusal = refusal(&decision);
+        if refusal.is_some() || !decision.inspect {
+            // Under the rule that applied until now: what this segment showed belongs to the new one, which does not want
+            // to know it; but who had signed on under the old one is told to be gone.
+            let heard = occasion == Occasion::Policy;
+            self.end_inspection(now, slot, heard, Identification::NotBegun);
+        }
+        let mut record = *self.table.record(slot);
+        self.apply(&mut record, &decision);
+        *self.table.record_mut(slot) = record;
+        if let Occasion::Named(confidence) = occasion {
+            self.report_application(now, slot, confidence);
+        }
+        if let Some(reason) = refusal {
+            if reason == DropReason::PolicyReset {
+                self.reset_both(packet, slot);
+            }
+            self.deny(now, slot);
+            return Err(reason);
+        }
+        self.report_create(now, slot);
+        Ok(())
+    }
+
+    /// Ends a session that the policy no longer allows; its entry stays to refuse what still comes.
+    fn deny(&mut self, now: Nanos, slot: Slot) {
+        self.close(now, slot, CloseReason::Policy);
+        self.table.record_mut(slot).last = now;
+        self.change_state(now, slot, State::Denied);
+        self.counters.add(Counter::DeniedPackets, 1);
+    }
+
+    /// Why a packet of a denied flow is dropped; none where a newer policy would let the flow through.
+    pub(super) fn still_denied(&mut self, packet: &Packet<'_>, slot: Slot) -> Option<DropReason> {
+        let record = self.table.record(slot);
+        let (rule, action) = if record.epoch == self.policy.epoch() {
+            (record.rule, self.policy.action(record.rule))
+        } else {
+            let decision = self.policy.decide(&self.query(record, self.application(slot)));
+            (decision.rule, decision.action)
+        };
+        let reason = reason(rule, action)?;
+        let epoch = self.policy.epoch();
+        let record = self.table.record_mut(slot);
+        (record.epoch, record.rule, record.last) = (epoch, rule, packet.now);
+        self.counters.add(Counter::DeniedPackets, 1);
+        if reason == DropReason::PolicyReset {
+            self.reset_sender(packet);
+        }
+        Some(reason)
+    }
+
+    /// What is known of a flow's application.
+    pub(super) fn application(&self, slot: Slot) -> Application {
+        let record = self.table.record(slot);
+        let inspectable = matches!(record.protocol(), protocol::TCP | protocol::UDP);
+        match record.identification() {
+            _ if record.application.is_known() => Application::Named(record.application),
+            Identification::NotBegun | Identification::Running(_) if inspectable => Application::Undecided,
+            _ => Application::Unknown,
+        }
+    }
+}
+
+/// Why a session is judged again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Occasion {
+    /// The policy changed.
+    Policy,
+    /// The engine named its application.
+    Named(Confidence),
+    /// The engine cannot name it.
+    Unnamed,
+}
+
+/// Why a packet is dropped by this decision; none where it is let through.
+pub(super) fn refusal(decision: &Decision) -> Option<DropReason> {
+    reason(decision.rule, decision.action)
+}
+
+fn reason(rule: RuleId, action: Action) -> Option<DropReason> {
+    match action {
+        Action::Permit => None,
+        _ if rule == RuleId::IMPLICIT => Some(DropReason::ImplicitDeny),
+        Action::Deny => Some(DropReason::Policy),
+        Action::Reset => Some(DropReason::PolicyReset),
+    }
+}

@@ -1,0 +1,104 @@
+//! Events of sessions and users, sent to control.
+
+use sigdb::{AccountText, AppId, Confidence, Sighting};
+
+use super::Pipeline;
+use crate::counters::Counter;
+use crate::endpoint::Direction;
+use crate::event::{CloseReason, SessionChange, SessionEvent, SessionId, SignOnEvent};
+use crate::flow::{Flags, Record, Slot};
+use crate::policy::RuleId;
+use crate::time::Nanos;
+
+impl Pipeline {
+    /// Reports that a session began, where its rule logs and it was not reported yet.
+    pub(super) fn report_create(&mut self, now: Nanos, slot: Slot) {
+        let record = self.table.record_mut(slot);
+        if record.flags.has(Flags::LOGGED) && !record.flags.has(Flags::CREATE_SENT) {
+            record.flags.set(Flags::CREATE_SENT, true);
+            self.report(now, slot, SessionChange::Create);
+        }
+    }
+
+    /// Reports that a session ended, where its rule logs or its begin was reported.
+    pub(super) fn report_close(&mut self, now: Nanos, slot: Slot, reason: CloseReason) {
+        let record = self.table.record(slot);
+        if !record.flags.has(Flags::LOGGED) && !record.flags.has(Flags::CREATE_SENT) {
+            return;
+        }
+        let change = SessionChange::Close {
+            reason,
+            start: record.start,
+            to_server: record.volume(Direction::ToServer),
+            to_client: record.volume(Direction::ToClient),
+        };
+        self.report(now, slot, change);
+    }
+
+    /// Reports the application of a session, whatever its rule logs.
+    pub(super) fn report_application(&mut self, now: Nanos, slot: Slot, confidence: Confidence) {
+        self.report(now, slot, SessionChange::Application(confidence));
+    }
+
+    /// Reports that a packet was denied that would have opened this session.
+    pub(super) fn report_deny(&mut self, now: Nanos, record: &Record, rule: RuleId) {
+        let mut record = *record;
+        record.rule = rule;
+        record.flags.set(Flags::LOGGED, true);
+        self.send(now, SessionId(0), &record, SessionChange::Deny);
+    }
+
+    /// Reports what was seen of a user.
+    pub(super) fn report_sign_on(
+        &mut self,
+        now: Nanos,
+        slot: Slot,
+        application: AppId,
+        sighting: Sighting,
+        account: AccountText,
+    ) {
+        let record = self.table.record(slot);
+        let session = self.table.session(slot);
+        let tuple = record.key().tuple(record.client());
+        let (rule, logged, ports) = (record.rule, record.flags.has(Flags::LOGGED), self.ports(record));
+        let kept = self.events.sign_on(now, |header| SignOnEvent {
+            header,
+            session,
+            tuple,
+            rule,
+            application,
+            ports,
+            logged,
+            sighting,
+            account,
+        });
+        self.counters.add(if kept { Counter::SignonEvents } else { Counter::SignonEventsLost }, 1);
+    }
+
+    fn report(&mut self, now: Nanos, slot: Slot, change: SessionChange) {
+        let record = *self.table.record(slot);
+        self.send(now, self.table.session(slot), &record, change);
+    }
+
+    fn send(&mut self, now: Nanos, session: SessionId, record: &Record, change: SessionChange) {
+        let ports = self.ports(record);
+        let kept = self.events.session(now, |header| SessionEvent {
+            header,
+            session,
+            tuple: record.key().tuple(record.client()),
+            rule: record.rule,
+            application: record.application,
+            ports,
+            logged: record.flags.has(Flags::LOGGED),
+            change,
+        });
+        self.counters.add(if kept { Counter::SessionEvents } else { Counter::SessionEventsLost }, 1);
+    }
+
+    /// The port of the client's side and the other.
+    pub(super) fn ports(&self, record: &Record) -> (u16, u16) {
+        let swapped = record.flags.has(Flags::CLIENT_ON_SECOND);
+        let (client, server) = self.wires.pair(record.key().realm.wire(), swapped);
+        (client.0, server.0)
+    }
+}

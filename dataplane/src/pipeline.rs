@@ -131,6 +131,8 @@ pub struct Pipeline {
     sessions: u64,
     active: u64,
     dump: Option<Dump>,
+    /// When the first burst came.
+    started: Option<Nanos>,
 }
 
 impl Pipeline {
@@ -149,6 +151,7 @@ impl Pipeline {
             sessions: 0,
             active: 0,
             dump: None,
+            started: None,
             settings,
             policy,
             events,
@@ -158,6 +161,7 @@ impl Pipeline {
     /// Judges a burst (at most [`BURST`] frames): one verdict a frame, in order. Time is read once a burst.
     pub fn process(&mut self, now: Nanos, frames: &[Frame<'_>], verdicts: &mut ArrayVec<Verdict, BURST>) {
         verdicts.clear();
+        self.started.get_or_insert(now);
         let mut packets: ArrayVec<Result<Parsed, DropReason>, BURST> = ArrayVec::new();
         for frame in frames.iter().take(BURST) {
             packets.push(self.parse(frame));
@@ -251,3 +255,6 @@ struct Packet<'a> {
     info: &'a PacketInfo,
     hash: u32,
 }
+
+#[cfg(test)]
+mod tests;

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use sigdb::AppId;
 
+use super::judgement::refusal;
 use super::{Midstream, Packet, Pipeline};
 use crate::counters::Counter;
 use crate::endpoint::Direction;
@@ -117,12 +118,12 @@ impl Pipeline {
     /// The first packet of a flow: judged, and where it is let through, a session.
     fn open(&mut self, packet: &Packet<'_>, application: AppId) -> Result<Slot, DropReason> {
         let (now, info) = (packet.now, packet.info);
-        let client = self.client_of_first(packet)?;
+        let mut client = self.client_of_first(packet)?;
+        if client != info.sender && !self.may_answer_first(packet) {
+            client = info.sender;
+        }
         let direction = info.sender.direction(client);
-        let mut record = Record::new(&info.key, client, now);
-        let client_is_here = direction == Direction::ToServer;
-        let client_on_second = self.wires.is_second(packet.frame.port) == client_is_here;
-        record.flags.set(Flags::CLIENT_ON_SECOND, client_on_second);
+        let mut record = self.record(packet, client);
         if let Transport::Tcp(segment) = &info.transport {
             (record.tcp, record.state) = TcpTrack::open(direction, segment);
             record.flags.set(Flags::FROM_START, record.state == State::SynSent);
@@ -148,6 +149,33 @@ impl Pipeline {
         self.inspect(packet, slot, direction, [None; 2])?;
         self.count(packet, slot, direction);
         Ok(slot)
+    }
+
+    /// A new record of a packet's flow, `client` being the client's end.
+    fn record(&self, packet: &Packet<'_>, client: End) -> Record {
+        let mut record = Record::new(&packet.info.key, client, packet.now);
+        let client_is_here = packet.info.sender == client;
+        let client_on_second = self.wires.is_second(packet.frame.port) == client_is_here;
+        record.flags.set(Flags::CLIENT_ON_SECOND, client_on_second);
+        record
+    }
+
+    /// Whether a first packet may be taken for an answer, and its flow judged by the question's direction. Just after the
+    /// start it may, as long as the other side could wait for it: sessions survive a restart. Later the question would
+    /// have been seen, and a port that looks like a server's proves nothing: the policy has to permit the packet's own
+    /// direction too.
+    fn may_answer_first(&self, packet: &Packet<'_>) -> bool {
+        let timeouts = &self.settings.timeouts;
+        let patience = match packet.info.transport {
+            Transport::Tcp(_) => timeouts.tcp_established,
+            _ => timeouts.udp_stream,
+        };
+        let picks_up = self.settings.midstream == Midstream::Permit;
+        if picks_up && self.started.is_none_or(|started| packet.now.since(started) < patience) {
+            return true;
+        }
+        let record = self.record(packet, packet.info.sender);
+        refusal(&self.policy.decide(&self.query(&record, Application::Undecided))).is_none()
     }
 
     /// Puts a record into the table, another giving way where it is full.

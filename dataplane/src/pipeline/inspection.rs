@@ -140,12 +140,12 @@ impl Pipeline {
             return;
         }
         for finding in findings {
-            let Finding::SignOn(application, sighting, account) = finding else { continue };
-            if matches!(sighting, Sighting::Login | Sighting::Online | Sighting::Opened) {
+            let Finding::SignOn(sign_on) = finding else { continue };
+            if matches!(sign_on.sighting, Sighting::Login | Sighting::Online | Sighting::Opened) {
                 self.table.record_mut(slot).flags.set(Flags::SIGNED_ON, true);
                 self.table.reclassify(slot);
             }
-            self.report_sign_on(now, slot, *application, *sighting, *account);
+            self.report_sign_on(now, slot, *sign_on);
         }
     }
 }

@@ -1,6 +1,6 @@
 //! Events of sessions and users, sent to control.
 
-use sigdb::{AccountText, AppId, Confidence, Sighting};
+use sigdb::{Confidence, SignOn};
 
 use super::Pipeline;
 use crate::counters::Counter;
@@ -49,29 +49,13 @@ impl Pipeline {
     }
 
     /// Reports what was seen of a user.
-    pub(super) fn report_sign_on(
-        &mut self,
-        now: Nanos,
-        slot: Slot,
-        application: AppId,
-        sighting: Sighting,
-        account: AccountText,
-    ) {
+    pub(super) fn report_sign_on(&mut self, now: Nanos, slot: Slot, sign_on: SignOn) {
         let record = self.table.record(slot);
         let session = self.table.session(slot);
         let tuple = record.key().tuple(record.client());
         let (rule, logged, ports) = (record.rule, record.flags.has(Flags::LOGGED), self.ports(record));
-        let kept = self.events.sign_on(now, |header| SignOnEvent {
-            header,
-            session,
-            tuple,
-            rule,
-            application,
-            ports,
-            logged,
-            sighting,
-            account,
-        });
+        let kept =
+            self.events.sign_on(now, |header| SignOnEvent { header, session, tuple, rule, ports, logged, sign_on });
         self.counters.add(if kept { Counter::SignonEvents } else { Counter::SignonEventsLost }, 1);
     }
 

@@ -1,5 +1,7 @@
 //! Views over the bytes of a frame: nothing is copied, every access is checked, nothing panics on what a stranger sent.
 
+#[cfg(test)]
+pub(crate) mod build;
 pub mod checksum;
 pub mod ethernet;
 pub mod icmp;

@@ -124,7 +124,7 @@ impl Half {
 
     /// Reads messages from the front of the buffer.
     fn drain(&mut self, pool: &mut Pool, read: &mut impl FnMut(&[u8]) -> Step) -> Option<Progress> {
-        let Some(buffer) = self.buffer else { return None };
+        let buffer = self.buffer?;
         let Some(&(0, end)) = self.pieces.first() else { return None };
         if self.pieces.len() == 1 {
             self.waited = 0; // no hole is open

@@ -1,0 +1,118 @@
+//! What the compiler refuses, and how it says so.
+
+use sigdb::{Source, compile};
+
+const HEAD: &str = "version = \"1\"\ndate = \"2026-01-01\"\n";
+
+/// A file that compiles: one application, known by four octets at the start of a UDP datagram.
+const GOOD: &str = r#"
+[application]
+name = "thing"
+title = "Thing"
+
+[[protocol]]
+name = "hello"
+limit = "60 s"
+[[protocol.carrier]]
+transport = "udp"
+framing = { kind = "datagram" }
+[[protocol.identify]]
+when = [{ at = 0, octets = "01 02 03 04" }]
+[[protocol.message]]
+name = "login"
+from = "client"
+when = [{ at = 4, u8 = 1 }]
+account = { at = 5, form = "digits" }
+means = "attempt"
+[[protocol.message]]
+name = "welcome"
+from = "server"
+when = [{ at = 4, u8 = 2 }]
+answers = ["login"]
+account = { at = 5, form = "digits" }
+means = "login"
+
+[[sample]]
+name = "hit"
+transport = "udp"
+server-port = 9
+application = "thing"
+sightings = ["attempt 12345", "login 12345"]
+segment = [
+  { from = "client", octets = "01 02 03 04 01 31 32 33 34 35" },
+  { from = "server", octets = "01 02 03 04 02 31 32 33 34 35" },
+]
+[[sample]]
+name = "miss"
+transport = "udp"
+server-port = 9
+application = "none"
+segment = [{ from = "client", octets = "01 02 03 05" }]
+"#;
+
+fn faults(text: &str) -> String {
+    let sources =
+        [("database.toml", HEAD), ("thing.toml", text)].map(|(name, text)| Source { name: name.into(), text: text.into() });
+    match compile(&sources) {
+        Ok(_) => String::new(),
+        Err(faults) => faults.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n"),
+    }
+}
+
+/// The good file with one thing changed is refused with these words.
+#[track_caller]
+fn refused(from: &str, to: &str, words: &str) {
+    assert!(GOOD.contains(from), "{from:?} does not stand in the file");
+    let said = faults(&GOOD.replacen(from, to, 1));
+    assert!(said.starts_with("thing.toml: ") && said.contains(words), "said {said:?}, not {words:?}");
+}
+
+#[test]
+fn the_good_file_compiles() {
+    assert_eq!(faults(GOOD), "");
+}
+
+#[test]
+fn a_sample_that_does_not_hold_is_refused() {
+    refused("login 12345\"]", "login 12346\"]", "sample \"hit\": expected sightings");
+    refused("04 02 31", "04 03 31", "found [\"attempt 12345\"]");
+    refused("\"01 02 03 05\"", "\"01 02 03 04\"", "sample \"miss\": expected application \"none\", found \"thing\"");
+    refused("application = \"none\"", "application = \"thing\"", "near misses");
+}
+
+#[test]
+fn what_the_language_does_not_know_is_refused_with_its_line() {
+    refused("limit = \"60 s\"", "limits = \"60 s\"", "line 8: unknown field `limits`");
+    refused("means = \"attempt\"", "means = \"try\"", "unknown variant `try`");
+    refused("limit = \"60 s\"", "limit = \"60\"", "no span of time");
+    refused("[application]", "[application", "line 2");
+}
+
+#[test]
+fn what_contradicts_itself_is_refused() {
+    refused("answers = [\"login\"]", "answers = [\"hello\"]", "message welcome: answers \"hello\"");
+    refused("{ at = 0, octets = \"01 02 03 04\" }", "{ server-port = 9 }", "a port or a length alone");
+    refused("{ at = 0, octets = \"01 02 03 04\" }", "{ at = 0 }", "a test says one thing, this one 0");
+    refused("{ at = 0, octets = \"01 02 03 04\" }", "{ octets = \"01\" }", "needs 'at'");
+    refused("octets = \"01 02 03 04\" }]\n[[", "octets = \"01 0\" }]\n[[", "no string of hex octets");
+    refused("octets = \"01 02 03 04\" }]\n[[", "octets = \"01\", mask = \"ff ff\" }]\n[[", "of one length");
+    refused("u8 = 1 }", "u8 = { from = 2, to = 1 } }", "neither a number");
+    refused("{ at = 4, u8 = 1 }", "{ at = \"tail + 4\", u8 = 1 }", "neither start, end, body nor an anchor");
+    refused("{ kind = \"datagram\" }", "{ kind = \"stream\" }", "'datagram' goes with udp");
+    refused("name = \"thing\"", "name = \"Thing\"", "lower-case");
+    refused("name = \"thing\"", "name = \"unknown\"", "is taken");
+    refused("form = \"digits\" }", "form = \"digits\", prefix = 3 }", "'prefix' is 1, 2 or 4");
+}
+
+#[test]
+fn a_database_needs_its_name() {
+    let sources = [Source { name: "thing.toml".into(), text: GOOD.into() }];
+    let faults = compile(&sources).unwrap_err();
+    assert!(faults[0].to_string().contains("database.toml: file: is missing"));
+}
+
+#[test]
+fn all_faults_are_said_at_once() {
+    let text = GOOD.replacen("u8 = 1", "u8 = []", 1).replacen("name = \"thing\"", "name = \"\"", 1);
+    assert!(faults(&text).lines().count() >= 2, "{}", faults(&text));
+}

@@ -51,8 +51,8 @@ segment = [{ from = "client", octets = "01 02 03 05" }]
 "#;
 
 fn faults(text: &str) -> String {
-    let sources =
-        [("database.toml", HEAD), ("thing.toml", text)].map(|(name, text)| Source { name: name.into(), text: text.into() });
+    let sources = [("database.toml", HEAD), ("thing.toml", text)]
+        .map(|(name, text)| Source { name: name.into(), text: text.into() });
     match compile(&sources) {
         Ok(_) => String::new(),
         Err(faults) => faults.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n"),

@@ -1,4 +1,32 @@
 //! Delivery to log hosts: one queue, one encoder and one transport a host, none of which can hold up another.
+//!
+//! What a host can rely on:
+//! - **UDP**: records may be lost on the way, and nobody will know, but for gaps in the sequence numbers. After an ICMP error
+//!   nothing is sent during the pause that follows.
+//! - **TCP and TLS**: a record that was not wholly written when a connection broke is written again on the next; so are the
+//!   last 16384 records of the last 60 seconds that were wholly written, as a write that returned is no delivery. Everything
+//!   that the host's TCP had not acknowledged is among those. So nothing is lost in the network; records may arrive twice,
+//!   and (boot, sequence) tells which did. What is *not* covered: records that the host's TCP acknowledged and its program
+//!   never read, if they are older or more than that; no such protocol can know of them.
+//! - **A queue that is full** loses records, oldest kept, sign-ons before session records; how many were lost is said to the
+//!   host in a record of its own once it takes records again. Nothing is lost without a number.
+
+mod backlog;
+mod backoff;
+mod channel;
+mod exporters;
+mod link;
+mod notice;
+mod outbox;
+mod status;
+mod tls;
+mod trouble;
+mod writer;
+
+pub use backlog::Counts;
+pub use exporters::Exporters;
+pub use notice::Notice;
+pub use status::{ClassStatus, HostState, HostStatus};
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -87,4 +115,15 @@ pub struct HostConfig {
     pub time_zone: Option<TimeZone>,
     /// First and longest pause between connection attempts.
     pub backoff: (Duration, Duration),
+}
+
+impl Transport {
+    /// In the words of the configuration.
+    pub fn text(&self) -> &'static str {
+        match self {
+            Self::Udp => "udp",
+            Self::Tcp => "tcp",
+            Self::Tls(_) => "tls",
+        }
+    }
 }

@@ -1,0 +1,466 @@
+//! What a log host is still owed: the bounded queue, what is being written, and what was written a moment ago.
+//!
+//! A record is pushed, waits, is taken into a message, and is sent once the last octet of that message was handed to the
+//! kernel. On a stream it then stays in the *window*, because a write that returned is no delivery: what breaks with the
+//! connection is written again on the next one. For each class, always:
+//! `pushed = sent + dropped + queued`.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use dataplane::time::Nanos;
+
+use crate::record::{Body, BootId, Class, LossPlace, LossRecord, Name, Record};
+
+/// How many written records are kept for another connection. The send buffer is limited so that it holds fewer (see
+/// `link`): what the host's TCP has not acknowledged is always among them.
+pub(super) const WINDOW: usize = 16_384;
+
+/// For how long they are kept. TCP_USER_TIMEOUT breaks a connection whose host acknowledged nothing for half of this: what
+/// is older on a living connection has reached the host.
+pub(super) const WINDOW_AGE: Duration = Duration::from_secs(60);
+
+/// How many records leave the window in one turn because of their age.
+const EXPIRE_AT_ONCE: usize = 1_024;
+
+const CLASSES: usize = 2;
+
+/// The counters of one class at one host, since start.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Counts {
+    /// Records that were for this host.
+    pub pushed: u64,
+    /// Wholly written, once each.
+    pub sent: u64,
+    /// Given up because the queue was full; said to the host in band.
+    pub dropped: u64,
+    /// Waiting, or partly written.
+    pub queued: u64,
+    /// Written again after a connection broke, on top of `sent`.
+    pub resent: u64,
+    /// Records about losses at this queue that were written; in none of the counters above.
+    pub losses_said: u64,
+}
+
+/// See the module.
+#[derive(Debug)]
+pub(super) struct Backlog {
+    host: Name,
+    /// Records that may be queued.
+    capacity: usize,
+    /// Whether what was written is kept for another connection.
+    keep: bool,
+    queued: usize,
+    arrivals: u64,
+    waiting: [VecDeque<Owed>; CLASSES],
+    /// Goes before `waiting`: what the last connection did not, or perhaps did not, deliver.
+    again: VecDeque<Owed>,
+    /// In a message that is not wholly written.
+    taken: VecDeque<Owed>,
+    window: VecDeque<(Instant, Owed)>,
+    counts: [Counts; CLASSES],
+    losses: [Option<Loss>; CLASSES],
+    /// How many of ours are in `waiting`, `again` or `taken`, to say a loss.
+    saying: [usize; CLASSES],
+}
+
+/// A record that the host is owed.
+#[derive(Debug)]
+struct Owed {
+    record: Arc<Record>,
+    arrival: u64,
+    /// Made here, to say a loss.
+    own: bool,
+    /// Was wholly written before.
+    sent: bool,
+}
+
+/// A loss that the host was not told of yet.
+///
+/// Of the records lost it has the name (boot, sequence) of the first. This host never gets that record, so the name is
+/// unique at this host, and a receiver that collapses duplicates by it collapses this one too.
+#[derive(Clone, Copy, Debug)]
+struct Loss {
+    boot: BootId,
+    sequence: u64,
+    count: u64,
+    span: (Nanos, Nanos),
+}
+
+impl Backlog {
+    /// For `host`; `keep`s a window where the transport is a stream.
+    pub(super) fn new(host: Name, capacity: usize, keep: bool) -> Self {
+        Self {
+            host,
+            capacity: capacity.max(1),
+            keep,
+            queued: 0,
+            arrivals: 0,
+            waiting: Default::default(),
+            again: VecDeque::new(),
+            taken: VecDeque::new(),
+            window: VecDeque::new(),
+            counts: Default::default(),
+            losses: Default::default(),
+            saying: Default::default(),
+        }
+    }
+
+    /// Queues a record. Where there is no room, a sign-on takes the place of the youngest session record; else the new
+    /// record is lost.
+    pub(super) fn push(&mut self, record: &Arc<Record>) {
+        let class = record.body.class();
+        self.counts[at(class)].pushed += 1;
+        if self.queued >= self.capacity && !(class == Class::Im && self.evict_session(record)) {
+            self.lose(record, record);
+            return;
+        }
+        self.queued += 1;
+        self.counts[at(class)].queued += 1;
+        self.enqueue(Arc::clone(record), false);
+    }
+
+    /// Drops the youngest waiting session record in favour of `newcomer`.
+    fn evict_session(&mut self, newcomer: &Record) -> bool {
+        loop {
+            match self.waiting[at(Class::Session)].pop_back() {
+                None => return false,
+                Some(victim) if victim.own => self.unsay(&victim.record),
+                Some(victim) => {
+                    self.queued -= 1;
+                    self.counts[at(Class::Session)].queued -= 1;
+                    self.lose(&victim.record, newcomer);
+                    return true;
+                }
+            }
+        }
+    }
+
+    /// Counts `record`, for which there was no room when `cause` came.
+    fn lose(&mut self, record: &Record, cause: &Record) {
+        let class = at(record.body.class());
+        self.counts[class].dropped += 1;
+        let loss = self.losses[class].get_or_insert(Loss {
+            boot: record.boot,
+            sequence: record.sequence,
+            count: 0,
+            span: (cause.time, cause.time),
+        });
+        loss.count += 1;
+        loss.span.1 = loss.span.1.max(cause.time);
+    }
+
+    /// Queues a record about each class's losses, now that there is room: one at a time, so that a host that is always too
+    /// slow gets one for each length of its queue.
+    pub(super) fn say_losses(&mut self) {
+        for class in [Class::Session, Class::Im] {
+            if self.queued >= self.capacity || self.saying[at(class)] > 0 {
+                continue;
+            }
+            let Some(Loss { boot, sequence, count, span }) = self.losses[at(class)].take() else { continue };
+            let body = Body::Loss(LossRecord { class, place: LossPlace::Host(self.host.clone()), count, span });
+            self.saying[at(class)] += 1;
+            self.enqueue(Arc::new(Record { boot, sequence, time: span.1, body }), true);
+        }
+    }
+
+    /// Takes back a record of [`Self::say_losses`] that was not sent: it is said later, with what was lost since.
+    fn unsay(&mut self, record: &Record) {
+        let Body::Loss(LossRecord { class, count, span, .. }) = &record.body else { return };
+        let class = at(*class);
+        self.saying[class] -= 1;
+        let since = self.losses[class].take();
+        self.losses[class] = Some(Loss {
+            boot: record.boot,
+            sequence: record.sequence,
+            count: count + since.map_or(0, |loss| loss.count),
+            span: (span.0, since.map_or(span.1, |loss| loss.span.1)),
+        });
+    }
+
+    fn enqueue(&mut self, record: Arc<Record>, own: bool) {
+        let arrival = self.arrivals;
+        self.arrivals += 1;
+        let class = at(record.body.class());
+        self.waiting[class].push_back(Owed { record, arrival, own, sent: false });
+    }
+
+    /// The next record to write.
+    pub(super) fn front(&self) -> Option<&Record> {
+        match self.again.front() {
+            Some(owed) => Some(&owed.record),
+            None => self.oldest().and_then(|class| self.waiting[class].front()).map(|owed| &*owed.record),
+        }
+    }
+
+    /// The front is in a message now.
+    pub(super) fn take(&mut self) {
+        let owed = match self.again.pop_front() {
+            Some(owed) => Some(owed),
+            None => self.oldest().and_then(|class| self.waiting[class].pop_front()),
+        };
+        self.taken.extend(owed);
+    }
+
+    /// The class whose first waiting record came first.
+    fn oldest(&self) -> Option<usize> {
+        let arrival = |class: &usize| self.waiting[*class].front().map(|owed| owed.arrival);
+        (0..CLASSES).filter(|class| arrival(class).is_some()).min_by_key(arrival)
+    }
+
+    /// The messages with the oldest `records` taken were wholly written.
+    pub(super) fn written(&mut self, records: usize, now: Instant) {
+        for _ in 0..records {
+            let Some(mut owed) = self.taken.pop_front() else { return };
+            let class = at(owed.record.body.class());
+            match (owed.sent, owed.own) {
+                (true, _) => self.counts[class].resent += 1,
+                (false, true) => {
+                    self.counts[class].losses_said += 1;
+                    self.saying[class] -= 1;
+                }
+                (false, false) => {
+                    self.counts[class].sent += 1;
+                    self.counts[class].queued -= 1;
+                    self.queued -= 1;
+                }
+            }
+            owed.sent = true;
+            if self.keep {
+                self.window.push_back((now, owed));
+            }
+        }
+        let over = self.window.len().saturating_sub(WINDOW);
+        self.window.drain(..over);
+    }
+
+    /// Forgets what a living connection took long ago.
+    pub(super) fn expire(&mut self, now: Instant) {
+        let old = |(written, _): &&(Instant, Owed)| now.saturating_duration_since(*written) > WINDOW_AGE;
+        let count = self.window.iter().take(EXPIRE_AT_ONCE).take_while(old).count();
+        self.window.drain(..count);
+    }
+
+    /// The connection broke: what it did not, or perhaps did not, deliver goes first on the next.
+    pub(super) fn broke(&mut self) {
+        while let Some(owed) = self.taken.pop_back() {
+            self.again.push_front(owed);
+        }
+        while let Some((_, owed)) = self.window.pop_back() {
+            self.again.push_front(owed);
+        }
+    }
+
+    /// Whether nothing waits or is partly written.
+    pub(super) fn is_empty(&self) -> bool {
+        self.taken.is_empty() && self.front().is_none()
+    }
+
+    /// Whether a record waits to be taken.
+    pub(super) fn waits(&self) -> bool {
+        self.front().is_some()
+    }
+
+    /// The counters of a class.
+    pub(super) fn counts(&self, class: Class) -> Counts {
+        self.counts[at(class)]
+    }
+
+    /// The host will take no more: what it did not get, by class, as losses at shutdown, and what it was never told of
+    /// losses before.
+    pub(super) fn give_up(&mut self, time: Nanos) -> Vec<LossRecord> {
+        self.broke();
+        let own: Vec<Arc<Record>> = (self.again.drain(..).chain(self.waiting.iter_mut().flat_map(|w| w.drain(..))))
+            .filter(|owed| owed.own && !owed.sent)
+            .map(|owed| owed.record)
+            .collect();
+        own.iter().for_each(|record| self.unsay(record));
+        self.queued = 0;
+        let mut left = Vec::new();
+        for class in [Class::Session, Class::Im] {
+            let counts = &mut self.counts[at(class)];
+            let count = std::mem::take(&mut counts.queued);
+            counts.dropped += count;
+            if count > 0 {
+                let place = LossPlace::Shutdown(self.host.clone());
+                left.push(LossRecord { class, place, count, span: (time, time) });
+            }
+            if let Some(Loss { count, span, .. }) = self.losses[at(class)].take() {
+                left.push(LossRecord { class, place: LossPlace::Host(self.host.clone()), count, span });
+            }
+        }
+        left
+    }
+}
+
+fn at(class: Class) -> usize {
+    match class {
+        Class::Session => 0,
+        Class::Im => 1,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::record::sample;
+
+    fn record(class: Class, sequence: u64) -> Arc<Record> {
+        let mut record = match class {
+            Class::Session => sample::create(sample::flow_v4()),
+            Class::Im => sample::login("10001"),
+        };
+        record.sequence = sequence;
+        Arc::new(record)
+    }
+
+    /// Takes and writes everything; gives what the host got.
+    fn drain(backlog: &mut Backlog) -> Vec<Record> {
+        let mut got = Vec::new();
+        loop {
+            backlog.say_losses();
+            let Some(record) = backlog.front().cloned() else { return got };
+            backlog.take();
+            backlog.written(1, Instant::now());
+            got.push(record);
+        }
+    }
+
+    #[test]
+    fn a_full_queue_says_what_it_lost_once_there_is_room() {
+        let mut backlog = Backlog::new("siem".into(), 3, true);
+        (1..=10).for_each(|sequence| backlog.push(&record(Class::Session, sequence)));
+        backlog.say_losses();
+        let got = drain(&mut backlog);
+        assert_eq!(got.iter().map(|record| record.sequence).collect::<Vec<_>>(), [1, 2, 3, 4]);
+        let Body::Loss(loss) = &got[3].body else { panic!("a loss") };
+        assert_eq!((loss.count, &loss.place), (7, &LossPlace::Host("siem".into())));
+        let counts = Counts { pushed: 10, sent: 3, dropped: 7, losses_said: 1, ..Counts::default() };
+        assert_eq!(backlog.counts(Class::Session), counts);
+    }
+
+    #[test]
+    fn a_sign_on_takes_the_place_of_a_session_record() {
+        let mut backlog = Backlog::new("siem".into(), 2, true);
+        backlog.push(&record(Class::Session, 1));
+        backlog.push(&record(Class::Session, 2));
+        backlog.push(&record(Class::Im, 3));
+        backlog.push(&record(Class::Im, 4));
+        backlog.push(&record(Class::Im, 5));
+        let got: Vec<(u64, Class)> = drain(&mut backlog).iter().map(|r| (r.sequence, r.body.class())).collect();
+        assert_eq!(got, [(3, Class::Im), (4, Class::Im), (2, Class::Session), (5, Class::Im)]);
+        assert_eq!(backlog.counts(Class::Session).dropped, 2);
+        assert_eq!(backlog.counts(Class::Im).dropped, 1);
+    }
+
+    #[test]
+    fn what_a_connection_took_is_written_again_first() {
+        let mut backlog = Backlog::new("siem".into(), 9, true);
+        (1..=4).for_each(|sequence| backlog.push(&record(Class::Im, sequence)));
+        backlog.take();
+        backlog.take();
+        backlog.take();
+        backlog.written(2, Instant::now());
+        backlog.broke();
+        backlog.broke();
+        assert_eq!(drain(&mut backlog).iter().map(|record| record.sequence).collect::<Vec<_>>(), [1, 2, 3, 4]);
+        let counts = Counts { pushed: 4, sent: 4, resent: 2, ..Counts::default() };
+        assert_eq!(backlog.counts(Class::Im), counts);
+        backlog.expire(Instant::now() + WINDOW_AGE * 2);
+        backlog.broke();
+        assert!(backlog.is_empty());
+    }
+
+    #[test]
+    fn giving_up_counts_what_is_left() {
+        let mut backlog = Backlog::new("siem".into(), 2, true);
+        (1..=5).for_each(|sequence| backlog.push(&record(Class::Im, sequence)));
+        backlog.take();
+        let left = backlog.give_up(sample::TIME);
+        let left: Vec<(u64, LossPlace)> = left.into_iter().map(|loss| (loss.count, loss.place)).collect();
+        assert_eq!(left, [(2, LossPlace::Shutdown("siem".into())), (3, LossPlace::Host("siem".into()))]);
+        assert_eq!(backlog.counts(Class::Im), Counts { pushed: 5, dropped: 5, ..Counts::default() });
+    }
+
+    #[derive(Clone, Debug)]
+    enum Step {
+        Push(Class),
+        Take,
+        Written(usize),
+        Broke,
+        Say,
+        Expire,
+    }
+
+    fn step() -> impl Strategy<Value = Step> {
+        prop_oneof![
+            6 => prop_oneof![Just(Class::Session), Just(Class::Im)].prop_map(Step::Push),
+            4 => Just(Step::Take),
+            2 => (1..5_usize).prop_map(Step::Written),
+            1 => Just(Step::Broke),
+            2 => Just(Step::Say),
+            1 => Just(Step::Expire),
+        ]
+    }
+
+    proptest! {
+        /// Whatever happens, in whatever order: pushed = sent + dropped + queued, the queue is bounded, and in the end the
+        /// host has every record that was not dropped, and was told of exactly those that were.
+        #[test]
+        fn no_record_is_unaccounted_for(steps in prop::collection::vec(step(), 0..300), capacity in 1..12_usize) {
+            let mut backlog = Backlog::new("siem".into(), capacity, true);
+            let (mut sequence, mut got, mut taken) = (0, Vec::new(), VecDeque::new());
+            let now = Instant::now();
+            for step in steps {
+                match step {
+                    Step::Push(class) => {
+                        sequence += 1;
+                        backlog.push(&record(class, sequence));
+                    }
+                    Step::Take => {
+                        taken.extend(backlog.front().cloned());
+                        backlog.take();
+                    }
+                    Step::Written(count) => {
+                        let count = count.min(taken.len());
+                        got.extend(taken.drain(..count));
+                        backlog.written(count, now);
+                    }
+                    Step::Broke => {
+                        taken.clear();
+                        backlog.broke();
+                    }
+                    Step::Say => backlog.say_losses(),
+                    Step::Expire => backlog.expire(now + WINDOW_AGE * 2),
+                }
+                let mut queued = 0;
+                for class in [Class::Session, Class::Im] {
+                    let counts = backlog.counts(class);
+                    prop_assert_eq!(counts.pushed, counts.sent + counts.dropped + counts.queued);
+                    queued += counts.queued;
+                }
+                let owed = backlog.again.iter().chain(&backlog.taken).chain(backlog.waiting.iter().flatten());
+                let counted = owed.filter(|owed| !owed.own && !owed.sent).count();
+                prop_assert_eq!((counted, counted as u64), (backlog.queued, queued));
+                prop_assert!(counted <= capacity);
+            }
+            backlog.broke();
+            got.extend(drain(&mut backlog));
+            for class in [Class::Session, Class::Im] {
+                let counts = backlog.counts(class);
+                let of_class = || got.iter().filter(|record| record.body.class() == class);
+                let distinct: std::collections::BTreeSet<u64> =
+                    of_class().filter(|r| !matches!(r.body, Body::Loss(_))).map(|r| r.sequence).collect();
+                prop_assert_eq!(distinct.len() as u64, counts.sent);
+                let losses: std::collections::BTreeMap<u64, u64> = of_class()
+                    .filter_map(|r| if let Body::Loss(loss) = &r.body { Some((r.sequence, loss.count)) } else { None })
+                    .collect();
+                prop_assert_eq!(losses.values().sum::<u64>(), counts.dropped);
+                prop_assert!(losses.keys().all(|sequence| !distinct.contains(sequence)));
+            }
+        }
+    }
+}

@@ -1,0 +1,344 @@
+//! One log host in one format: its queue, its encoder and its connection, and nothing that another host could wait for.
+
+use std::net::SocketAddr;
+use std::os::fd::AsFd as _;
+use std::sync::Arc;
+use std::time::{Duration, Instant, SystemTime};
+
+use dataplane::time::Nanos;
+use mio::{Registry, Token};
+use rustix::event::{PollFd, PollFlags};
+
+use super::backlog::Backlog;
+use super::backoff::Backoff;
+use super::link::{Link, Wrote};
+use super::notice::{Notices, Voice};
+use super::outbox::Outbox;
+use super::status::{ClassStatus, HostState, HostStatus};
+use super::trouble::Trouble;
+use super::writer::Writer;
+use super::{Format, HostConfig, Transport};
+use crate::record::{Class, LossRecord, Name, Record};
+
+/// For a TCP connection, and again for a TLS handshake.
+const SETUP: Duration = Duration::from_secs(10);
+
+/// A host that takes nothing for so long is left and tried again. Longer than TCP_USER_TIMEOUT, which usually finds it
+/// first, and shorter than the backlog's window lasts.
+const STALL: Duration = Duration::from_secs(40);
+
+/// Blocked for so long, a host is shown as stalled.
+const SLOW: Duration = Duration::from_secs(2);
+
+/// A connection that lasted so long was a good one: the next pause is the shortest again.
+const GOOD: Duration = Duration::from_secs(1);
+
+/// Writes in one turn; then it is another host's.
+const WRITES: usize = 32;
+
+/// See the module.
+#[derive(Debug)]
+pub(super) struct Channel {
+    host: Name,
+    address: SocketAddr,
+    transport: Transport,
+    format: Format,
+    classes: Vec<Class>,
+    token: Token,
+    backlog: Backlog,
+    writer: Writer,
+    outbox: Outbox,
+    state: State,
+    backoff: Backoff,
+    voice: Voice,
+    /// Connections that were established.
+    connections: u64,
+    last_error: Option<String>,
+    /// When the state was entered.
+    since: SystemTime,
+    /// Told to stop: no second attempt, and nothing waits for company.
+    stopping: bool,
+}
+
+#[derive(Debug)]
+enum State {
+    /// For the next attempt.
+    Waiting { until: Instant },
+    /// For the connection, then for the handshake.
+    Connecting { link: Link, connected: bool, until: Instant },
+    /// Records may be written.
+    Up(Up),
+    /// No further attempt.
+    Stopped,
+}
+
+#[derive(Debug)]
+struct Up {
+    link: Link,
+    since: Instant,
+    /// Since when the socket takes nothing.
+    blocked: Option<Instant>,
+    /// Our side is closed; the host has yet to close its own.
+    closing: bool,
+    /// There may be something to read that no event will tell of.
+    unread: bool,
+}
+
+impl Channel {
+    /// For the records of these classes in that format; the first attempt is due at once.
+    pub(super) fn new(host: &HostConfig, format: Format, classes: Vec<Class>, token: Token, now: Instant) -> Self {
+        let stream = !matches!(host.transport, Transport::Udp);
+        Self {
+            host: host.name.clone(),
+            address: host.address,
+            transport: host.transport.clone(),
+            format,
+            classes: classes.clone(),
+            token,
+            backlog: Backlog::new(host.name.clone(), host.queue, stream),
+            writer: Writer::new(host, format, classes),
+            outbox: Outbox::default(),
+            state: State::Waiting { until: now },
+            backoff: Backoff::new(host.backoff),
+            voice: Voice::new(host.name.clone(), now),
+            connections: 0,
+            last_error: None,
+            since: SystemTime::now(),
+            stopping: false,
+        }
+    }
+
+    /// Queues the record if the host wants its class.
+    pub(super) fn push(&mut self, record: &Arc<Record>) {
+        if self.classes.contains(&record.body.class()) {
+            self.backlog.push(record);
+        }
+    }
+
+    /// The poller says that the socket can be read or written.
+    pub(super) fn event(&mut self, readable: bool, writable: bool, now: Instant, notices: &mut Notices) {
+        match &mut self.state {
+            State::Connecting { .. } => self.advance(now, notices),
+            State::Up(up) => {
+                up.unread |= readable;
+                if writable {
+                    up.blocked = None;
+                }
+                self.pump(now, notices);
+            }
+            State::Waiting { .. } | State::Stopped => {}
+        }
+    }
+
+    /// Does what is due.
+    pub(super) fn tick(&mut self, registry: &Registry, now: Instant, notices: &mut Notices) {
+        match &self.state {
+            State::Waiting { until } if *until <= now => self.connect(registry, now, notices),
+            State::Connecting { connected, until, .. } if *until <= now => {
+                let trouble = match connected {
+                    false => Trouble::ConnectTimeout(SETUP.as_secs()),
+                    true => Trouble::HandshakeTimeout(SETUP.as_secs()),
+                };
+                self.broke(trouble, now, notices);
+            }
+            State::Up(_) => self.pump(now, notices),
+            State::Waiting { .. } | State::Connecting { .. } | State::Stopped => {}
+        }
+    }
+
+    /// When [`Self::tick`] has something to do; a time that is past means at once.
+    pub(super) fn next_deadline(&self, now: Instant) -> Option<Instant> {
+        match &self.state {
+            State::Waiting { until } | State::Connecting { until, .. } => Some(*until),
+            State::Stopped => None,
+            State::Up(up) if up.unread => Some(now),
+            State::Up(Up { blocked: Some(since), .. }) => Some(*since + STALL),
+            State::Up(_) if self.outbox.len() > 0 || self.backlog.waits() => Some(now),
+            State::Up(_) => self.writer.flush_at(),
+        }
+    }
+
+    fn connect(&mut self, registry: &Registry, now: Instant, notices: &mut Notices) {
+        match Link::open(self.address, &self.transport, registry, self.token) {
+            Ok(link) if !link.is_stream() => self.up(link, now, notices),
+            Ok(link) => self.enter(State::Connecting { link, connected: false, until: now + SETUP }),
+            Err(trouble) => self.broke(trouble, now, notices),
+        }
+    }
+
+    /// A connection or handshake goes on.
+    fn advance(&mut self, now: Instant, notices: &mut Notices) {
+        let State::Connecting { link, connected, until } = &mut self.state else { return };
+        if !*connected {
+            match link.connected() {
+                Ok(true) => (*connected, *until) = (true, now + SETUP),
+                Ok(false) => return,
+                Err(trouble) => return self.broke(trouble, now, notices),
+            }
+        }
+        match link.handshake() {
+            Ok(false) => {}
+            Err(trouble) => self.broke(trouble, now, notices),
+            Ok(true) => {
+                if let State::Connecting { link, .. } = std::mem::replace(&mut self.state, State::Stopped) {
+                    self.up(link, now, notices);
+                }
+            }
+        }
+    }
+
+    fn up(&mut self, link: Link, now: Instant, notices: &mut Notices) {
+        // UDP has no connection to speak of, only troubles.
+        if link.is_stream() {
+            let over = link.protection().map(|protection| format!(" ({protection})")).unwrap_or_default();
+            self.voice.say(notices, format_args!("connected to {}{over}", self.address), now);
+        }
+        self.connections += 1;
+        self.enter(State::Up(Up { link, since: now, blocked: None, closing: false, unread: true }));
+        self.pump(now, notices);
+    }
+
+    /// Reads, encodes and writes until the socket takes no more, nothing is left, or the turn is over.
+    fn pump(&mut self, now: Instant, notices: &mut Notices) {
+        if let Err(trouble) = self.work(now) {
+            self.broke(trouble, now, notices);
+        }
+    }
+
+    fn work(&mut self, now: Instant) -> Result<(), Trouble> {
+        let State::Up(up) = &mut self.state else { return Ok(()) };
+        if up.unread {
+            up.unread = !up.link.read()?;
+        }
+        if up.closing {
+            return Ok(());
+        }
+        if up.blocked.is_some_and(|since| now.saturating_duration_since(since) >= STALL) {
+            return Err(Trouble::Stalled(STALL.as_secs()));
+        }
+        self.backlog.expire(now);
+        if now.saturating_duration_since(up.since) >= GOOD {
+            self.backoff.reset();
+        }
+        for _ in 0..WRITES {
+            if up.blocked.is_some() {
+                return Ok(());
+            }
+            self.backlog.say_losses();
+            self.writer.fill(&mut self.backlog, &mut self.outbox, now, self.stopping);
+            if self.outbox.len() == 0 {
+                return Ok(());
+            }
+            match up.link.write(&self.outbox)? {
+                Wrote::Octets(octets) => self.backlog.written(self.outbox.advance(octets), now),
+                Wrote::Blocked => up.blocked = Some(now),
+            }
+        }
+        Ok(())
+    }
+
+    /// Leaves the connection, keeps what it owes, and waits.
+    fn broke(&mut self, trouble: Trouble, now: Instant, notices: &mut Notices) {
+        let said_goodbye = matches!(&self.state, State::Up(up) if up.closing);
+        let never_left = self.outbox.clear();
+        self.writer.broke(never_left);
+        if said_goodbye {
+            // The host closed after us: it read everything. Any other end of this connection tells nothing new.
+            return self.enter(State::Stopped);
+        }
+        self.backlog.broke();
+        let text = trouble.to_string();
+        if self.stopping {
+            self.voice.say(notices, &text, now);
+            self.enter(State::Stopped);
+        } else {
+            let pause = self.backoff.pause();
+            self.voice.say(notices, format_args!("{text}; trying again in {:.1} s", pause.as_secs_f32()), now);
+            self.enter(State::Waiting { until: now + pause });
+        }
+        self.last_error = Some(text);
+    }
+
+    fn enter(&mut self, state: State) {
+        self.state = state;
+        self.since = SystemTime::now();
+    }
+
+    /// The process stops: a last attempt where there is no connection and something waits.
+    pub(super) fn stop(&mut self, now: Instant) {
+        self.stopping = true;
+        if let State::Waiting { until } = &mut self.state {
+            *until = now;
+            if self.backlog.is_empty() {
+                self.enter(State::Stopped);
+            }
+        }
+    }
+
+    /// Closes the connection once everything is written; whether there is nothing left to do.
+    pub(super) fn stopped(&mut self) -> bool {
+        let done = self.backlog.is_empty() && self.outbox.len() == 0;
+        match &mut self.state {
+            State::Stopped => return true,
+            State::Waiting { .. } => return false,
+            // Nothing is owed: no need for the connection.
+            State::Connecting { .. } if done => {}
+            State::Connecting { .. } => return false,
+            State::Up(up) if done && !up.closing && up.link.is_stream() => {
+                up.link.close();
+                up.closing = true;
+                up.unread = true;
+                return false;
+            }
+            State::Up(up) if done && !up.link.is_stream() => {}
+            State::Up(_) => return false,
+        }
+        self.enter(State::Stopped);
+        true
+    }
+
+    /// What to poll for while the process stops.
+    pub(super) fn poll_fd(&self) -> Option<PollFd<'_>> {
+        let (link, write) = match &self.state {
+            State::Connecting { link, connected, .. } => (link, !connected),
+            State::Up(up) => (&up.link, up.blocked.is_some()),
+            State::Waiting { .. } | State::Stopped => return None,
+        };
+        let flags = if write { PollFlags::IN | PollFlags::OUT } else { PollFlags::IN };
+        Some(PollFd::from_borrowed_fd(link.as_fd(), flags))
+    }
+
+    /// No more time: what the host did not get.
+    pub(super) fn give_up(&mut self, time: Nanos) -> Vec<LossRecord> {
+        self.outbox.clear();
+        if !matches!(self.state, State::Stopped) {
+            self.enter(State::Stopped);
+        }
+        self.backlog.give_up(time)
+    }
+
+    /// For the operator.
+    pub(super) fn status(&self, now: Instant) -> HostStatus {
+        let state = match &self.state {
+            State::Waiting { .. } => HostState::Waiting,
+            State::Connecting { .. } => HostState::Connecting,
+            State::Stopped => HostState::Stopped,
+            State::Up(up) => match up.blocked {
+                Some(since) if now.saturating_duration_since(since) >= SLOW => HostState::Stalled,
+                _ => HostState::Up,
+            },
+        };
+        let class = |class: &Class| ClassStatus { class: *class, counts: self.backlog.counts(*class) };
+        HostStatus {
+            name: self.host.clone(),
+            address: self.address,
+            transport: self.transport.text(),
+            format: self.format,
+            classes: self.classes.iter().map(class).collect(),
+            state,
+            since: self.since,
+            reconnects: self.connections.saturating_sub(1),
+            last_error: self.last_error.clone(),
+        }
+    }
+}

@@ -1,0 +1,127 @@
+//! All log hosts, driven by the one loop of the control core.
+
+use std::io;
+use std::ops::Range;
+use std::sync::Arc;
+use std::time::{Duration, Instant, SystemTime};
+
+use dataplane::time::Nanos;
+use mio::{Registry, Token};
+use rustix::event::{PollFd, Timespec, poll};
+
+use super::channel::Channel;
+use super::notice::{Notice, Notices};
+use super::status::HostStatus;
+use super::{Format, HostConfig};
+use crate::record::{Class, LossRecord, Record};
+
+/// Delivers records to log hosts. Nothing here blocks, but [`Self::drain`], and that for a bounded time.
+///
+/// The loop that owns it registers nothing itself: it passes on the events whose tokens are in [`Self::tokens`], sleeps no
+/// longer than [`Self::next_deadline`], and calls [`Self::tick`] once a turn, after the turn's records were pushed.
+#[derive(Debug)]
+pub struct Exporters {
+    registry: Registry,
+    first: usize,
+    channels: Vec<Channel>,
+    notices: Notices,
+}
+
+impl Exporters {
+    /// For these hosts; sockets get the tokens from `first_token` on. Connections begin with the first [`Self::tick`].
+    ///
+    /// # Errors
+    /// If the poller's registry cannot be shared.
+    pub fn new(hosts: Vec<HostConfig>, registry: &Registry, first_token: Token) -> io::Result<Self> {
+        let now = Instant::now();
+        let mut channels = Vec::new();
+        for host in &hosts {
+            for format in [Format::Binary, Format::Syslog] {
+                let classes: Vec<Class> =
+                    host.records.iter().filter(|(_, wanted)| *wanted == format).map(|(class, _)| *class).collect();
+                if !classes.is_empty() {
+                    let token = Token(first_token.0 + channels.len());
+                    channels.push(Channel::new(host, format, classes, token, now));
+                }
+            }
+        }
+        Ok(Self { registry: registry.try_clone()?, first: first_token.0, channels, notices: Notices::default() })
+    }
+
+    /// The tokens in use, fixed from the start.
+    pub fn tokens(&self) -> Range<usize> {
+        self.first..self.first + self.channels.len()
+    }
+
+    /// Queues a record for each host that wants its class; a host without room counts it and is told so later.
+    pub fn push(&mut self, record: &Arc<Record>) {
+        self.channels.iter_mut().for_each(|channel| channel.push(record));
+    }
+
+    /// An event of the poller. `readable` is also right for its read-closed and error events, `writable` for its
+    /// write-closed and error events: whatever happened is then found by reading and writing.
+    pub fn event(&mut self, token: Token, readable: bool, writable: bool) {
+        let Some(channel) = token.0.checked_sub(self.first).and_then(|at| self.channels.get_mut(at)) else { return };
+        channel.event(readable, writable, Instant::now(), &mut self.notices);
+    }
+
+    /// Does what is due: writes what was pushed, flushes, connects, gives up attempts.
+    pub fn tick(&mut self, now: Instant) {
+        for channel in &mut self.channels {
+            channel.tick(&self.registry, now, &mut self.notices);
+        }
+    }
+
+    /// When [`Self::tick`] is due, at the latest; a time that is past means at once.
+    pub fn next_deadline(&self) -> Option<Instant> {
+        let now = Instant::now();
+        self.channels.iter().filter_map(|channel| channel.next_deadline(now)).min()
+    }
+
+    /// How each host is doing.
+    pub fn status(&self) -> Vec<HostStatus> {
+        let now = Instant::now();
+        self.channels.iter().map(|channel| channel.status(now)).collect()
+    }
+
+    /// Lines for standard error since the last call.
+    pub fn take_notices(&mut self) -> Vec<Notice> {
+        self.notices.take()
+    }
+
+    /// Stops: writes what is queued, says goodbye and waits for the hosts to do so, until `deadline` at most. A host that
+    /// is not connected gets one more attempt. Returns what did not leave, by host and class; it is counted as dropped.
+    pub fn drain(&mut self, deadline: Instant) -> Vec<LossRecord> {
+        /// To sleep no longer than this without looking at the clock.
+        const SLEEP: Duration = Duration::from_millis(100);
+        let start = Instant::now();
+        self.channels.iter_mut().for_each(|channel| channel.stop(start));
+        loop {
+            let now = Instant::now();
+            self.tick(now);
+            let running = self.channels.iter_mut().filter_map(|channel| (!channel.stopped()).then_some(())).count();
+            if running == 0 || now >= deadline {
+                break;
+            }
+            let wait = self.next_deadline().unwrap_or(deadline).min(deadline).saturating_duration_since(now).min(SLEEP);
+            self.poll(wait);
+        }
+        let time = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+        let time = Nanos::from_parts(time.as_secs(), time.subsec_nanos());
+        self.channels.iter_mut().flat_map(|channel| channel.give_up(time)).collect()
+    }
+
+    /// Waits for the sockets without the loop's poller, which is not ours.
+    fn poll(&mut self, wait: Duration) {
+        let (places, mut fds): (Vec<usize>, Vec<PollFd<'_>>) =
+            self.channels.iter().enumerate().filter_map(|(at, channel)| Some((at, channel.poll_fd()?))).unzip();
+        let wait = Timespec { tv_sec: wait.as_secs() as i64, tv_nsec: i64::from(wait.subsec_nanos()) };
+        // Interrupted or not: the events are asked for again.
+        let _ = poll(&mut fds, Some(&wait));
+        let ready: Vec<usize> =
+            fds.iter().zip(places).filter(|(fd, _)| !fd.revents().is_empty()).map(|(_, at)| at).collect();
+        for at in ready {
+            self.channels[at].event(true, true, Instant::now(), &mut self.notices);
+        }
+    }
+}

@@ -1,0 +1,67 @@
+//! How the log hosts are doing, for `show` and for tests.
+
+use std::net::SocketAddr;
+use std::time::SystemTime;
+
+use super::{Counts, Format};
+use crate::record::{Class, Name};
+
+/// A log host in one of its formats; a host that takes its classes in two formats has two connections and two of these.
+#[derive(Clone, Debug)]
+pub struct HostStatus {
+    /// Its name.
+    pub name: Name,
+    /// Where it is.
+    pub address: SocketAddr,
+    /// `udp`, `tcp` or `tls`.
+    pub transport: &'static str,
+    /// What it gets.
+    pub format: Format,
+    /// What it got, by class.
+    pub classes: Vec<ClassStatus>,
+    /// What it does.
+    pub state: HostState,
+    /// Since when.
+    pub since: SystemTime,
+    /// Connections after the first; over UDP, fresh starts after ICMP errors.
+    pub reconnects: u64,
+    /// Why the last connection, or attempt, failed.
+    pub last_error: Option<String>,
+}
+
+/// One class at one host.
+#[derive(Clone, Copy, Debug)]
+pub struct ClassStatus {
+    /// Which.
+    pub class: Class,
+    /// Its counters since start.
+    pub counts: Counts,
+}
+
+/// What a log host does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum HostState {
+    /// A connection or handshake is under way.
+    Connecting,
+    /// It takes records. Over UDP: nothing is known to the contrary.
+    Up,
+    /// Connected, but it has taken nothing for two seconds and more.
+    Stalled,
+    /// The last connection or attempt failed; the next is due after a pause.
+    Waiting,
+    /// No more attempts: the process stops.
+    Stopped,
+}
+
+impl HostState {
+    /// In words.
+    pub fn text(self) -> &'static str {
+        match self {
+            Self::Connecting => "connecting",
+            Self::Up => "up",
+            Self::Stalled => "stalled",
+            Self::Waiting => "waiting",
+            Self::Stopped => "stopped",
+        }
+    }
+}

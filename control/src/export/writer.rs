@@ -1,0 +1,167 @@
+//! Records into messages of a host's format, framed for its transport.
+
+use std::time::{Duration, Instant, SystemTime};
+
+use super::backlog::Backlog;
+use super::outbox::Outbox;
+use super::{Format, Framing, HostConfig, Transport};
+use crate::record::Class;
+use crate::record::ipfix::{Encoder, Outcome};
+use crate::record::rfc5424::Formatter;
+
+/// How long a record may wait for company in its IPFIX message.
+pub(super) const FLUSH: Duration = Duration::from_millis(100);
+
+/// IPFIX over UDP stays below the MTU of any usual path (RFC 7011, 10.3.3).
+const DATAGRAM: usize = 1_400;
+/// On a stream, larger messages cost less.
+const STREAM_MESSAGE: usize = 8_192;
+
+/// Templates over UDP are sent again before data once they are this old, or this many messages ago (RFC 7011, 8.4).
+const TEMPLATE_AGE: Duration = Duration::from_secs(30);
+const TEMPLATE_MESSAGES: u32 = 500;
+
+/// How much may be encoded ahead of the socket.
+const AHEAD: usize = 64 * 1024;
+
+/// Writes the records of one host in one format.
+#[derive(Debug)]
+pub(super) enum Writer {
+    /// RFC 5424.
+    Syslog {
+        /// The format.
+        formatter: Formatter,
+        /// How messages are told apart; over UDP the datagram does that.
+        framing: Option<Framing>,
+        /// One message, before its length is known.
+        scratch: Vec<u8>,
+    },
+    /// RFC 7011.
+    Ipfix {
+        /// The format.
+        encoder: Encoder,
+        /// Which templates are needed.
+        classes: Vec<Class>,
+        /// Whether over UDP.
+        datagrams: bool,
+        /// When, and how many messages ago, templates were sent in this transport session.
+        announced: Option<(Instant, u32)>,
+        /// Records in the open message, and when it was opened.
+        open: (usize, Option<Instant>),
+    },
+}
+
+impl Writer {
+    /// For records of `classes` to `host`.
+    pub(super) fn new(host: &HostConfig, format: Format, classes: Vec<Class>) -> Self {
+        let datagrams = matches!(host.transport, Transport::Udp);
+        match format {
+            Format::Syslog => Self::Syslog {
+                formatter: Formatter::new(&host.host_name, std::process::id(), host.time_zone.clone()),
+                framing: (!datagrams).then_some(host.framing),
+                scratch: Vec::new(),
+            },
+            Format::Binary => Self::Ipfix {
+                encoder: Encoder::new(host.observation_domain, if datagrams { DATAGRAM } else { STREAM_MESSAGE }),
+                classes,
+                datagrams,
+                announced: None,
+                open: (0, None),
+            },
+        }
+    }
+
+    /// Moves records from the backlog to the outbox until it is well filled or nothing waits. An IPFIX message that has
+    /// room stays open until its time has come, or `flush` is set.
+    pub(super) fn fill(&mut self, backlog: &mut Backlog, outbox: &mut Outbox, now: Instant, flush: bool) {
+        while outbox.len() < AHEAD {
+            let Some(record) = backlog.front() else { break };
+            match self {
+                Self::Syslog { formatter, framing, scratch } => {
+                    scratch.clear();
+                    formatter.format(record, scratch);
+                    outbox.push(1, 0, |out| frame(out, scratch, *framing));
+                }
+                Self::Ipfix { encoder, classes, datagrams, announced, open } => {
+                    if open.0 == 0 && announce_is_due(*announced, *datagrams, now) {
+                        encoder.announce(classes, seconds(), |message, counted| {
+                            outbox.push(0, counted, |out| out.extend_from_slice(message));
+                        });
+                        *announced = Some((now, 0));
+                    }
+                    if encoder.add(record) == Outcome::Full {
+                        self.close(outbox);
+                        continue;
+                    }
+                    open.0 += 1;
+                    open.1.get_or_insert(now);
+                }
+            }
+            backlog.take();
+        }
+        if self.flush_at().is_some_and(|due| flush || due <= now) {
+            self.close(outbox);
+        }
+    }
+
+    /// When the open message has to go.
+    pub(super) fn flush_at(&self) -> Option<Instant> {
+        match self {
+            Self::Syslog { .. } => None,
+            Self::Ipfix { open, .. } => open.1.map(|opened| opened + FLUSH),
+        }
+    }
+
+    /// Moves the open message to the outbox.
+    fn close(&mut self, outbox: &mut Outbox) {
+        let Self::Ipfix { encoder, announced, open, .. } = self else { return };
+        if let Some((message, counted)) = encoder.finish(seconds()) {
+            outbox.push(open.0, counted, |out| out.extend_from_slice(message));
+        }
+        if let Some((_, messages)) = announced {
+            *messages += 1;
+        }
+        *open = (0, None);
+    }
+
+    /// The transport broke, and `counted` IPFIX data records that were finished never left. On a stream the next connection
+    /// is a new transport session (RFC 7011, 8): sequence from 0, all templates first. Over UDP the session goes on, but
+    /// the collector behind it may be another.
+    pub(super) fn broke(&mut self, counted: u32) {
+        let Self::Ipfix { encoder, datagrams, announced, open, .. } = self else { return };
+        if *datagrams {
+            encoder.abandon();
+            encoder.rewind(counted);
+        } else {
+            encoder.restart();
+        }
+        *announced = None;
+        *open = (0, None);
+    }
+}
+
+fn announce_is_due(announced: Option<(Instant, u32)>, datagrams: bool, now: Instant) -> bool {
+    match announced {
+        None => true,
+        Some((sent, messages)) => {
+            datagrams && (messages >= TEMPLATE_MESSAGES || now.saturating_duration_since(sent) >= TEMPLATE_AGE)
+        }
+    }
+}
+
+/// RFC 6587, 3.4.1 and 3.4.2.
+fn frame(out: &mut Vec<u8>, message: &[u8], framing: Option<Framing>) {
+    if framing == Some(Framing::OctetCounting) {
+        out.extend_from_slice(message.len().to_string().as_bytes());
+        out.push(b' ');
+    }
+    out.extend_from_slice(message);
+    if framing == Some(Framing::Lf) {
+        out.push(b'\n');
+    }
+}
+
+/// Export time (RFC 7011, 3.1): seconds since the epoch, modulo 2^32.
+fn seconds() -> u32 {
+    SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).map_or(0, |since| since.as_secs() as u32)
+}

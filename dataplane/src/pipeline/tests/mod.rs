@@ -1,5 +1,8 @@
-//! Stories of the packet path: what passes, what is dropped and by what name, what control learns. Each ends by saying
-//! exactly which counters moved.
+//! Stories of the packet path: what passes, what is dropped and by what name, what control learns. Each says exactly which
+//! counters moved.
 
+mod encapsulation;
 mod firewall;
+mod fragments;
+mod icmp;
 mod sessions;

@@ -1,1 +1,211 @@
-//! To be built.
+//! The loop of one core: receive, judge, send. It moves bursts between DPDK and the pipeline, and never waits.
+
+use std::sync::Arc;
+
+use arrayvec::ArrayVec;
+use crossbeam::channel::{Receiver, TryRecvError};
+
+use crate::command::Command;
+use crate::counters::{Counter, Counters};
+use crate::dpdk::{Burst, Clock, Mbuf, Pool, QueuePair};
+use crate::pipeline::{BURST, Frame, Pipeline};
+use crate::policy::PortId;
+use crate::verdict::{DropReason, Verdict};
+
+/// One worker: a queue pair of every port, and a pipeline of its own.
+#[derive(Debug)]
+pub struct Worker {
+    /// By [`PortId`].
+    lanes: Vec<Lane>,
+    pipeline: Pipeline,
+    counters: Arc<Counters>,
+    mailbox: Receiver<Command>,
+    clock: Clock,
+    /// For frames of our own.
+    pool: Arc<Pool>,
+    received: Burst,
+    verdicts: ArrayVec<Verdict, BURST>,
+    /// Frames that came in several buffers, [`SPREAD_FRAME`] octets for each of a burst.
+    spread: Box<[u8]>,
+}
+
+/// A worker's share of a port.
+#[derive(Debug)]
+struct Lane {
+    queues: QueuePair,
+    /// To be sent at the end of the burst.
+    waiting: Burst,
+}
+
+/// What a worker says at its end.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct WorkerExit {
+    /// Frames that had arrived and were dropped because the worker stopped.
+    pub abandoned: u64,
+}
+
+impl Worker {
+    /// `queues` holds a pair of every port, by [`PortId`].
+    pub fn new(
+        queues: Vec<QueuePair>,
+        pipeline: Pipeline,
+        mailbox: Receiver<Command>,
+        clock: Clock,
+        pool: Arc<Pool>,
+    ) -> Self {
+        Self {
+            lanes: queues.into_iter().map(|queues| Lane { queues, waiting: Burst::new() }).collect(),
+            counters: Arc::clone(pipeline.counters()),
+            pipeline,
+            mailbox,
+            clock,
+            pool,
+            received: Burst::new(),
+            verdicts: ArrayVec::new(),
+            spread: vec![0; SPREAD_FRAME * BURST].into_boxed_slice(),
+        }
+    }
+
+    /// Serves the ports until it is told to stop, or control is gone. Then it ends all sessions and gives every buffer
+    /// back. The calling thread is a [`crate::dpdk::WorkerThread`].
+    pub fn run(mut self) -> WorkerExit {
+        let mut turn: u32 = 0;
+        loop {
+            let mut idle = true;
+            for port in 0..self.lanes.len() {
+                idle &= !self.serve(port);
+            }
+            turn = turn.wrapping_add(1);
+            if !idle && !turn.is_multiple_of(HOUSEKEEPING) {
+                continue;
+            }
+            if !self.obey() {
+                return self.stop();
+            }
+            self.pipeline.turn(self.clock.now());
+            if idle {
+                std::hint::spin_loop();
+            }
+        }
+    }
+
+    /// One burst of one port; false where none came.
+    fn serve(&mut self, port: usize) -> bool {
+        let Some(lane) = self.lanes.get_mut(port) else { return false };
+        lane.queues.receive(&mut self.received);
+        if self.received.is_empty() {
+            return false;
+        }
+        let now = self.clock.now();
+        let frames: ArrayVec<Frame<'_>, BURST> = self
+            .received
+            .frames()
+            .iter()
+            .zip(self.spread.chunks_exact_mut(SPREAD_FRAME))
+            .map(|(frame, spread)| view(PortId(port as u16), frame, spread))
+            .collect();
+        self.verdicts.clear();
+        self.pipeline.process(now, &frames, &mut self.verdicts);
+        debug_assert_eq!(frames.len(), self.verdicts.len());
+        drop(frames);
+        for (frame, verdict) in self.received.drain().zip(&self.verdicts) {
+            match *verdict {
+                Verdict::Forward(to) => forward(&mut self.lanes, &self.counters, to, frame),
+                // The pipeline counted it.
+                Verdict::Drop(_) => drop(frame),
+            }
+        }
+        self.reply();
+        for lane in &mut self.lanes {
+            lane.flush(&self.counters);
+        }
+        true
+    }
+
+    /// Sends what the pipeline itself has to say.
+    fn reply(&mut self) {
+        for reply in self.pipeline.replies() {
+            let frame = self.pool.allocate().and_then(|mut frame| frame.append(&reply.bytes).then_some(frame));
+            match frame {
+                Some(frame) => forward(&mut self.lanes, &self.counters, reply.port, frame),
+                None => self.counters.add(Counter::RepliesLimited, 1),
+            }
+        }
+    }
+
+    /// Takes up commands, a few at a time; false where it is to stop.
+    fn obey(&mut self) -> bool {
+        for _ in 0..COMMANDS_A_TURN {
+            match self.mailbox.try_recv() {
+                Ok(Command::Stop) | Err(TryRecvError::Disconnected) => return false,
+                Ok(command) => self.pipeline.command(self.clock.now(), command),
+                Err(TryRecvError::Empty) => break,
+            }
+        }
+        true
+    }
+
+    fn stop(mut self) -> WorkerExit {
+        self.pipeline.shutdown(self.clock.now());
+        // What is in the queues now is dropped; a port that never runs dry is left after as many frames as there are
+        // buffers.
+        let mut exit = WorkerExit::default();
+        for lane in &mut self.lanes {
+            for _ in 0..self.pool.size() as usize / BURST {
+                lane.queues.receive(&mut self.received);
+                if self.received.is_empty() {
+                    break;
+                }
+                exit.abandoned += self.received.frames().len() as u64;
+                self.received.clear();
+            }
+        }
+        exit
+    }
+}
+
+impl Lane {
+    fn flush(&mut self, counters: &Counters) {
+        if self.waiting.is_empty() {
+            return;
+        }
+        let refused = self.queues.send(&mut self.waiting);
+        if refused > 0 {
+            counters.add_drop(DropReason::TxFull, refused as u64);
+        }
+    }
+}
+
+/// What the pipeline sees of a frame: the frame in its buffer, or where it is spread over several, a copy in one piece.
+fn view<'a>(port: PortId, frame: &'a Mbuf, spread: &'a mut [u8]) -> Frame<'a> {
+    let length = frame.length();
+    if frame.segments() == 1 {
+        return Frame { port, bytes: frame.bytes(), length };
+    }
+    let copied = frame.copy_to(spread);
+    Frame { port, bytes: &spread[..copied], length }
+}
+
+/// Has a frame wait for a port.
+fn forward(lanes: &mut [Lane], counters: &Counters, to: PortId, mut frame: Mbuf) {
+    let Some(lane) = lanes.get_mut(usize::from(to.0)) else {
+        counters.add_drop(DropReason::NoWire, 1);
+        return;
+    };
+    if !lane.queues.sends_segments() && frame.segments() > 1 && !frame.linearize() {
+        counters.add_drop(DropReason::Oversize, 1);
+        return;
+    }
+    if let Err(frame) = lane.waiting.push(frame) {
+        lane.flush(counters);
+        // The burst is empty now, so that this cannot fail.
+        let _ = lane.waiting.push(frame);
+    }
+}
+
+/// Turns of the loop between two rounds of housekeeping, under load.
+const HOUSEKEEPING: u32 = 256;
+/// Commands taken up at a time at most.
+const COMMANDS_A_TURN: usize = 16;
+/// The longest frame that is seen whole where it comes in several buffers: an MTU of 9,600 and all that wraps it.
+const SPREAD_FRAME: usize = 10_240;

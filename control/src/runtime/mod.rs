@@ -1,8 +1,20 @@
 //! The running firewall: the dataplane from configuration to its end.
 
-use dataplane::dpdk::Device;
-use dataplane::pipeline::{Midstream, Timeouts};
-use dataplane::policy::PortId;
+mod dataplane;
+mod eal;
+mod error;
+mod ports;
+mod preflight;
+mod workers;
+
+use ::dataplane::dpdk::Device;
+use ::dataplane::pipeline::{Midstream, Timeouts};
+use ::dataplane::policy::PortId;
+
+pub use self::dataplane::{Dataplane, PoolView, StopReport};
+pub use self::error::StartError;
+pub use self::ports::PortView;
+pub use self::preflight::check as preflight;
 
 use crate::record::Name;
 
@@ -21,7 +33,7 @@ pub struct DataplaneConfig {
     pub hugepages: bool,
     /// Tells this process's EAL files from those of others (EAL's `--file-prefix`); letters, digits, `-` and `_`.
     pub file_prefix: String,
-    /// Packet buffers of each pool; none: as many as ports and workers need.
+    /// Packet buffers; none: as many as ports and workers need.
     pub mbufs: Option<u32>,
     /// Sessions at most, of all workers together.
     pub max_sessions: usize,

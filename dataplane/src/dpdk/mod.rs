@@ -23,7 +23,7 @@ pub use errno::Errno;
 pub use error::SetupError;
 pub use mbuf::{Burst, Mbuf};
 pub use pool::{Pool, PoolConfig, mbufs_needed};
-pub use port::{Found, Link, Port, PortNumber, PortStatistics, QueueId, QueuePair, Queues};
+pub use port::{Found, Link, MAX_PORTS, Port, PortNumber, PortStatistics, QueueId, QueuePair, Queues};
 pub use rings::{Ring, port_from_rings};
 pub use rss::NoSpread;
 pub use thread::WorkerThread;

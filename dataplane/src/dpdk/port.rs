@@ -439,6 +439,8 @@ fn no_hash() -> rte_eth_rss_conf {
     unsafe { MaybeUninit::zeroed().assume_init() }
 }
 
+/// Ports at most, as DPDK was built.
+pub const MAX_PORTS: usize = dpdk_sys::RTE_MAX_ETHPORTS as usize;
 /// Ethernet header, two VLAN tags and FCS.
 const OVERHEAD: u16 = 14 + 8 + 4;
 /// SOCKET_ID_ANY, as the queue functions take it.

@@ -1,0 +1,96 @@
+//! Ports: found, given a pool that is large enough, and started.
+
+use std::sync::Arc;
+
+use dataplane::dpdk::{
+    Eal, Found, Link, Pool, PoolConfig, Port, PortStatistics, QueuePair, Queues, SetupError, mbufs_needed,
+};
+
+use super::{DataplaneConfig, PortConfig, StartError, eal};
+use crate::record::Name;
+
+/// All ports, running, and their queue pairs: `queues[worker][port]`.
+pub(super) struct Running {
+    pub(super) ports: Vec<Arc<Port>>,
+    pub(super) queues: Vec<Vec<QueuePair>>,
+    pub(super) pool: Arc<Pool>,
+}
+
+/// Brings the ports up. Where one fails, those before it are closed.
+pub(super) fn start(eal: &Arc<Eal>, config: &DataplaneConfig) -> Result<Running, StartError> {
+    let workers = config.workers.len() as u16;
+    let found = config
+        .ports
+        .iter()
+        .map(|port| Found::probe(eal, &port.device).map_err(|error| of_port(port, error)))
+        .collect::<Result<Vec<_>, _>>()?;
+
+    let asked: Vec<Queues> = config.ports.iter().map(|port| queues(port, workers)).collect();
+    let pool = pool(eal, config, &found, &asked, workers)?;
+
+    let mut running = Running { ports: Vec::new(), queues: (0..workers).map(|_| Vec::new()).collect(), pool };
+    for ((port, found), asked) in config.ports.iter().zip(found).zip(asked) {
+        let (started, pairs) = found.start(asked, &running.pool).map_err(|error| of_port(port, error))?;
+        running.ports.push(started);
+        for (worker, pair) in running.queues.iter_mut().zip(pairs) {
+            worker.push(pair);
+        }
+    }
+    Ok(running)
+}
+
+/// What a port is asked for.
+fn queues(port: &PortConfig, workers: u16) -> Queues {
+    Queues { pairs: workers, receive: port.rx_descriptors, transmit: port.tx_descriptors, mtu: port.mtu }
+}
+
+fn pool(
+    eal: &Arc<Eal>,
+    config: &DataplaneConfig,
+    found: &[Found],
+    asked: &[Queues],
+    workers: u16,
+) -> Result<Arc<Pool>, StartError> {
+    // The drivers' limits may have changed the numbers of descriptors that preflight counted with.
+    let descriptors = found.iter().zip(asked).map(|(found, asked)| found.descriptors(*asked));
+    let kept: u32 = found.iter().map(Found::kept_buffers).sum();
+    let need = mbufs_needed(descriptors, workers).saturating_add(kept.saturating_mul(u32::from(workers)));
+    let have = config.mbufs.unwrap_or(need);
+    if have < need {
+        return Err(SetupError::PoolTooSmall { need, have }.into());
+    }
+    let room = found.iter().zip(asked).map(|(found, asked)| found.data_room(asked.mtu)).max();
+    let node = found.iter().find_map(Found::node);
+    eal::pool(eal, have, room.unwrap_or(PoolConfig::DATA_ROOM), node)
+}
+
+fn of_port(port: &PortConfig, error: SetupError) -> StartError {
+    StartError::Port { port: port.name.clone(), error }
+}
+
+/// A port as `show ports` has it.
+#[derive(Clone, Debug)]
+pub struct PortView {
+    /// Its name in the configuration.
+    pub name: Name,
+    /// The device as configured.
+    pub device: String,
+    /// DPDK's driver.
+    pub driver: String,
+    /// Its link.
+    pub link: Link,
+    /// What it counted.
+    pub statistics: PortStatistics,
+}
+
+/// The ports as they are now.
+pub(super) fn view(names: &[Name], ports: &[Arc<Port>]) -> Vec<PortView> {
+    let view = |(name, port): (&Name, &Arc<Port>)| PortView {
+        name: name.clone(),
+        device: port.device().to_owned(),
+        driver: port.driver().to_owned(),
+        link: port.link(),
+        statistics: port.statistics(),
+    };
+    names.iter().zip(ports).map(view).collect()
+}

@@ -1,0 +1,221 @@
+//! What can be checked before DPDK starts, which it does once in a process: better a sentence here than half a page of
+//! its log, or a port that starves.
+
+use std::collections::{HashMap, HashSet};
+use std::fs::{self, OpenOptions};
+use std::path::{Path, PathBuf};
+
+use dataplane::dpdk::{Device, MAX_PORTS, PciAddress, PoolConfig, mbufs_needed};
+
+use super::{DataplaneConfig, StartError, eal};
+use crate::record::Name;
+
+/// Checks everything against this machine; the first fault is returned.
+pub fn check(config: &DataplaneConfig) -> Result<(), StartError> {
+    Host { root: PathBuf::from("/") }.check(config)
+}
+
+/// The machine, as the kernel's file systems show it.
+struct Host {
+    /// `/`; elsewhere in tests.
+    root: PathBuf,
+}
+
+impl Host {
+    fn check(&self, config: &DataplaneConfig) -> Result<(), StartError> {
+        check_shape(config)?;
+        check_cpus(&config.workers)?;
+        check_pool(config)?;
+        for port in &config.ports {
+            match &port.device {
+                Device::Pci(address) => self.check_nic(&port.name, *address, config.hugepages)?,
+                Device::Vdev(text) => self.check_vdev(&port.name, text)?,
+            }
+        }
+        if config.hugepages {
+            let (need, free) = (config.memory, self.free_hugepages());
+            if free < need {
+                return Err(StartError::NoHugepages { need, free });
+            }
+        }
+        Ok(())
+    }
+
+    /// MiB of hugepages that nobody has taken, of all sizes.
+    fn free_hugepages(&self) -> u32 {
+        let Ok(sizes) = fs::read_dir(self.root.join("sys/kernel/mm/hugepages")) else { return 0 };
+        let free_of = |folder: PathBuf| {
+            let name = folder.file_name()?.to_str()?;
+            let kib: u64 = name.strip_prefix("hugepages-")?.strip_suffix("kB")?.parse().ok()?;
+            let free: u64 = fs::read_to_string(folder.join("free_hugepages")).ok()?.trim().parse().ok()?;
+            Some(free * kib / 1024)
+        };
+        let free: u64 = sizes.flatten().filter_map(|size| free_of(size.path())).sum();
+        u32::try_from(free).unwrap_or(u32::MAX)
+    }
+
+    fn check_nic(&self, port: &Name, address: PciAddress, hugepages: bool) -> Result<(), StartError> {
+        let port = port.clone();
+        let folder = self.root.join("sys/bus/pci/devices").join(address.to_string());
+        let Ok(class) = fs::read_to_string(folder.join("class")) else {
+            return Err(StartError::NoPciDevice { port, address });
+        };
+        let class = class.trim().to_owned();
+        if !class.starts_with(NETWORK_CLASS) {
+            return Err(StartError::NotNic { port, address, class });
+        }
+        if !hugepages {
+            return Err(StartError::NicWithoutHugepages { port, address });
+        }
+        let driver = target(&folder.join("driver")).unwrap_or_else(|| "no driver".to_owned());
+        match driver.as_str() {
+            VFIO => self.check_vfio(port, &folder),
+            known if DRIVERS.contains(&known) => Ok(()),
+            _ => Err(StartError::PortUnbound { port, address, driver }),
+        }
+    }
+
+    /// Whether the NIC's VFIO group can be opened.
+    fn check_vfio(&self, port: Name, nic: &Path) -> Result<(), StartError> {
+        let Some(group) = target(&nic.join("iommu_group")) else { return Ok(()) };
+        let folder = self.root.join("dev/vfio");
+        let without_iommu = folder.join(format!("noiommu-{group}"));
+        let path = if without_iommu.exists() { without_iommu } else { folder.join(group) };
+        let opened = OpenOptions::new().read(true).write(true).open(&path);
+        let refused = |error: std::io::Error| StartError::NoVfioAccess {
+            port,
+            path: path.display().to_string(),
+            reason: error.to_string(),
+        };
+        opened.map(drop).map_err(refused)
+    }
+
+    fn check_vdev(&self, port: &Name, text: &str) -> Result<(), StartError> {
+        let mut arguments = text.split(',');
+        let device = arguments.next().unwrap_or_default();
+        for (key, value) in arguments.filter_map(|argument| argument.split_once('=')) {
+            let of_kernel = key == "iface" && !device.starts_with("net_tap") && !device.starts_with("virtio_user");
+            if of_kernel && !self.root.join("sys/class/net").join(value).exists() {
+                return Err(StartError::NoInterface { port: port.clone(), interface: value.to_owned() });
+            }
+            if key == "rx_pcap" {
+                let no_file = |error: std::io::Error| StartError::NoFile {
+                    port: port.clone(),
+                    path: value.to_owned(),
+                    reason: error.to_string(),
+                };
+                fs::File::open(value).map_err(no_file)?;
+            }
+        }
+        let missing = PRIVILEGES.iter().find(|(driver, bit, _)| device.starts_with(driver) && !self.may(*bit));
+        let Some(&(_, _, capability)) = missing else { return Ok(()) };
+        Err(StartError::NoPrivilege { port: port.clone(), device: device.to_owned(), capability })
+    }
+
+    /// Whether the process has a capability, by its number in `linux/capability.h`.
+    fn may(&self, bit: u32) -> bool {
+        let Ok(status) = fs::read_to_string(self.root.join("proc/self/status")) else { return true };
+        let mask = status.lines().find_map(|line| line.strip_prefix("CapEff:"));
+        // Where the kernel does not say, DPDK will.
+        mask.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok()).is_none_or(|mask| mask >> bit & 1 == 1)
+    }
+}
+
+/// Whether the configuration makes sense by itself.
+fn check_shape(config: &DataplaneConfig) -> Result<(), StartError> {
+    if config.ports.is_empty() {
+        return Err(StartError::NoPorts);
+    }
+    if config.ports.len() > MAX_PORTS {
+        return Err(StartError::TooManyPorts { have: config.ports.len(), most: MAX_PORTS });
+    }
+    let letters = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_';
+    if !(1..=32).contains(&config.file_prefix.len()) || !config.file_prefix.bytes().all(letters) {
+        return Err(StartError::BadFilePrefix(config.file_prefix.clone()));
+    }
+    let mut devices: HashMap<String, &Name> = HashMap::new();
+    for port in &config.ports {
+        let device = port.device.name();
+        if let Some(first) = devices.insert(device.clone(), &port.name) {
+            return Err(StartError::DeviceTwice { first: first.clone(), second: port.name.clone(), device });
+        }
+    }
+    let mut wired = HashSet::new();
+    for end in config.wires.iter().flat_map(|&(one, other)| [one, other]) {
+        let port = config.ports.get(usize::from(end.0));
+        if port.is_none() || !wired.insert(end) {
+            let port = port.map_or_else(|| end.0.to_string(), |port| port.name.to_string());
+            return Err(StartError::BadWire { port });
+        }
+    }
+    Ok(())
+}
+
+fn check_cpus(workers: &[u16]) -> Result<(), StartError> {
+    if workers.is_empty() {
+        return Err(StartError::NoWorkers);
+    }
+    let allowed = rustix::thread::sched_getaffinity(None).ok();
+    let may_use =
+        |cpu: usize| allowed.as_ref().is_none_or(|set| cpu < rustix::thread::CpuSet::MAX_CPU && set.is_set(cpu));
+    let mut used = HashSet::new();
+    for &cpu in workers {
+        if !used.insert(cpu) {
+            return Err(StartError::CpuTwice { cpu });
+        }
+        if !may_use(usize::from(cpu)) {
+            return Err(StartError::NoCpu { cpu, allowed: ranges((0..1024).filter(|&cpu| may_use(cpu))) });
+        }
+    }
+    Ok(())
+}
+
+/// Whether the pool is large enough for the ports, and the memory for the pool.
+fn check_pool(config: &DataplaneConfig) -> Result<(), StartError> {
+    let descriptors = config.ports.iter().map(|port| (port.rx_descriptors, port.tx_descriptors));
+    let need = mbufs_needed(descriptors, config.workers.len() as u16);
+    let have = config.mbufs.unwrap_or(need);
+    if have < need {
+        return Err(StartError::PoolTooSmall { need, have });
+    }
+    let mib = eal::pool_config(have, PoolConfig::DATA_ROOM, None).mib().saturating_add(eal::BESIDE_POOL);
+    if config.memory < mib {
+        return Err(StartError::MemoryTooSmall { need: mib, have: config.memory });
+    }
+    Ok(())
+}
+
+/// CPUs as `0-3,8`.
+fn ranges(cpus: impl Iterator<Item = usize>) -> String {
+    let mut ranges: Vec<(usize, usize)> = Vec::new();
+    for cpu in cpus {
+        match ranges.last_mut() {
+            Some((_, last)) if *last + 1 == cpu => *last = cpu,
+            _ => ranges.push((cpu, cpu)),
+        }
+    }
+    let text =
+        |&(first, last): &(usize, usize)| if first == last { first.to_string() } else { format!("{first}-{last}") };
+    ranges.iter().map(text).collect::<Vec<_>>().join(",")
+}
+
+/// The last part of where a link of sysfs points.
+fn target(link: &Path) -> Option<String> {
+    Some(fs::read_link(link).ok()?.file_name()?.to_str()?.to_owned())
+}
+
+/// Network controllers, by the base class of the PCI code and ID assignment specification.
+const NETWORK_CLASS: &str = "0x02";
+const VFIO: &str = "vfio-pci";
+/// Drivers that hand a NIC to DPDK, besides VFIO: UIO's, and those that share the NIC with the kernel (mlx4, mlx5, mana).
+const DRIVERS: &[&str] = &["uio_pci_generic", "igb_uio", "mlx4_core", "mlx5_core", "mana"];
+/// Software ports that need a privilege: CAP_NET_ADMIN is 12, CAP_NET_RAW 13.
+const PRIVILEGES: &[(&str, u32, &str)] = &[
+    ("net_af_packet", 13, "CAP_NET_RAW"),
+    ("net_af_xdp", 13, "CAP_NET_RAW"),
+    ("net_af_xdp", 12, "CAP_NET_ADMIN"),
+    ("net_tap", 12, "CAP_NET_ADMIN"),
+];
+
+#[cfg(test)]
+mod tests;

@@ -142,6 +142,10 @@ impl Ports {
                 wires.push((a, b));
             }
         }
+        // A wire with a fault would make its ports look forgotten.
+        if notes.faults.iter().any(|fault| fault.place.key.starts_with("wire")) {
+            return wires;
+        }
         for (index, port) in source.ports.iter().enumerate() {
             if !used.contains_key(&index) && port.name.is_some() {
                 let found = Some(format!("port \"{}\" in no wire", self.names[index]));

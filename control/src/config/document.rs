@@ -3,6 +3,7 @@
 //! Nothing stops at the first fault. A value that cannot be taken is noted and treated as absent, and reading goes on, so
 //! that an operator mends a file in one go.
 
+use std::cell::Cell;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -26,6 +27,8 @@ pub(super) struct Notes {
     file: Arc<Path>,
     text: Arc<str>,
     line_starts: Vec<usize>,
+    /// Offset and column of the last place: long lists are read from left to right, and their columns counted once.
+    last: Cell<(usize, usize)>,
     pub(super) faults: Vec<Fault>,
     pub(super) warnings: Vec<Warning>,
 }
@@ -33,14 +36,27 @@ pub(super) struct Notes {
 impl Notes {
     pub(super) fn new(file: &Path, text: &str) -> Self {
         let line_starts = std::iter::once(0).chain(text.match_indices('\n').map(|(at, _)| at + 1)).collect();
-        Self { file: Arc::from(file), text: Arc::from(text), line_starts, faults: Vec::new(), warnings: Vec::new() }
+        Self {
+            file: Arc::from(file),
+            text: Arc::from(text),
+            line_starts,
+            last: Cell::new((0, 1)),
+            faults: Vec::new(),
+            warnings: Vec::new(),
+        }
     }
 
     /// The place of the octet at `offset`.
     pub(super) fn place(&self, offset: usize, key: impl Into<String>) -> Place {
         let line = self.line_starts.partition_point(|&start| start <= offset).max(1);
-        let start = self.line_starts[line - 1];
-        let column = self.text.get(start..offset.min(self.text.len())).map_or(0, |before| before.chars().count()) + 1;
+        let mut start = (self.line_starts[line - 1], 1);
+        let last = self.last.get();
+        if (start.0..=offset).contains(&last.0) {
+            start = last;
+        }
+        let end = offset.min(self.text.len());
+        let column = start.1 + self.text.get(start.0..end).map_or(0, |before| before.chars().count());
+        self.last.set((end, column));
         Place { file: Arc::clone(&self.file), line, column, key: key.into() }
     }
 

@@ -143,18 +143,19 @@ impl<T: Clone> Groups<T> {
                     }
                 }
             }
-            self.sort(&mut found);
-            if found.len() > SIZE_LIMIT {
-                let expected = format!("at most {SIZE_LIMIT} items, those of inner groups included");
-                notes.fault(
-                    &object.name.place,
-                    Some(format!("{} items", found.len())),
-                    expected,
-                    "use prefixes or ranges",
-                );
-                found.truncate(SIZE_LIMIT);
-                break;
+            // Sorting takes out what is there twice; done now and then, it costs little.
+            if found.len() > 2 * SIZE_LIMIT {
+                self.sort(&mut found);
+                if found.len() > SIZE_LIMIT {
+                    break;
+                }
             }
+        }
+        self.sort(&mut found);
+        if found.len() > SIZE_LIMIT {
+            let expected = format!("at most {SIZE_LIMIT} items, those of inner groups included");
+            notes.fault(&object.name.place, Some("more than that".to_owned()), expected, "use prefixes or ranges");
+            found.truncate(SIZE_LIMIT);
         }
         path.pop();
         self.resolved.insert(name, found);

@@ -2,7 +2,7 @@
 
 /// The words of `known` that are close to `word`, the closest first, three at most.
 pub(super) fn near<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) -> Vec<&'a str> {
-    let limit = 1 + word.chars().count() / 4;
+    let limit = (word.chars().count() + 1) / 3;
     let mut close: Vec<(usize, &str)> = known
         .into_iter()
         .map(|candidate| (distance(&word.to_lowercase(), &candidate.to_lowercase()), candidate))

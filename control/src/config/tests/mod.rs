@@ -1,9 +1,16 @@
 //! Every fault and every warning, each with the line and the key that it names.
 
-use std::path::Path;
-use std::sync::Arc;
+mod dataplane;
+mod logging;
+mod machine;
+mod rules;
+mod sample;
+mod warnings;
 
-use dataplane::policy::{PortId, RuleId, ZoneId};
+use std::path::Path;
+use std::sync::{Arc, LazyLock};
+
+use ::dataplane::policy::{Action, PortId, RuleId, ZoneId};
 use sigdb::Database;
 
 use super::*;
@@ -21,8 +28,14 @@ zone = "untrust"
 ports = ["inside", "outside"]
 "#;
 
+/// The signatures of this repository.
+static DATABASE: LazyLock<Arc<Database>> = LazyLock::new(|| {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../sigdb/signatures");
+    Arc::new(sigdb::compile_folder(&folder).unwrap())
+});
+
 fn load_text(text: &str, purpose: Purpose) -> Result<(Compiled, Vec<Warning>), Vec<Fault>> {
-    let mut open = |_: &Path| Ok(Arc::new(Database::default()));
+    let mut open = |_: &Path| Ok(Arc::clone(&DATABASE));
     compile_text(Path::new("policy.toml"), text, purpose, &mut open)
 }
 
@@ -54,9 +67,15 @@ fn refused(addition: &str, line: usize, key: &str, expected: &str, advice: &str)
     assert!(fault.advice.contains(advice), "{fault}");
 }
 
+/// What BASE and `addition` compile to.
+#[track_caller]
+fn compiled(addition: &str) -> Compiled {
+    load_text(&format!("{BASE}{addition}"), Purpose::Run).unwrap().0
+}
+
 /// The warnings of BASE and `addition`, lines counted from the first of `addition`.
 #[track_caller]
-fn warnings(addition: &str) -> Vec<(usize, String, String)> {
+fn warnings_of(addition: &str) -> Vec<(usize, String, String)> {
     let (_, warnings) = load_text(&format!("{BASE}{addition}"), Purpose::Run).unwrap();
     let base = BASE.lines().count();
     warnings.into_iter().map(|warning| (warning.place.line - base, warning.place.key, warning.effect)).collect()
@@ -64,7 +83,7 @@ fn warnings(addition: &str) -> Vec<(usize, String, String)> {
 
 #[track_caller]
 fn warned(addition: &str, line: usize, key: &str, effect: &str) {
-    let warnings = warnings(addition);
+    let warnings = warnings_of(addition);
     assert_eq!(warnings.len(), 1, "{warnings:#?}");
     assert_eq!((warnings[0].0, warnings[0].1.as_str()), (line, key), "{warnings:#?}");
     assert!(warnings[0].2.contains(effect), "{warnings:#?}");
@@ -95,7 +114,7 @@ fn replay_without_a_policy_permits_and_records_all() {
     let compiled = replay_default(Arc::default());
     assert_eq!(compiled.dataplane.wires, [(PortId(0), PortId(1))]);
     let [rule] = &compiled.policy.rules[..] else { panic!("one rule") };
-    assert_eq!(rule.action, dataplane::policy::Action::Permit);
+    assert_eq!(rule.action, Action::Permit);
     assert!(rule.session_logging && rule.source.is_empty() && rule.from.is_empty());
     assert!(compiled.policy.full_identification && compiled.im.enable && compiled.hosts.is_empty());
     assert!(!compiled.dataplane.verify_checksums);
@@ -130,4 +149,63 @@ fn a_fault_reads_as_it_should() {
     let text = "policy.toml:13:10: rule[a].action\n  found:    \"alow\"\n  expected: one of \"permit\", \"deny\", \"reset\"\n  \
                 to do:    write one of these words";
     assert_eq!(fault.to_string(), text);
+}
+
+#[test]
+fn faults_of_syntax_are_told_with_their_lines() {
+    let faults = load_text("[system]\nhost-name = \"a\nname = tru\n", Purpose::Run).unwrap_err();
+    let lines: Vec<_> = faults.iter().map(|fault| fault.place.line).collect();
+    assert_eq!(lines, [2, 3], "{faults:#?}");
+    assert!(faults.iter().all(|fault| fault.expected.starts_with("TOML: ")));
+    let twice = load_text("[system]\nhost-name = \"a\"\nhost-name = \"b\"\n", Purpose::Run).unwrap_err();
+    assert_eq!((twice.len(), twice[0].place.line), (1, 3), "{twice:#?}");
+}
+
+#[test]
+fn a_missing_file_is_a_fault_of_its_own() {
+    let mut open = |_: &Path| -> Result<_, sigdb::LoadError> { panic!("not reached") };
+    let faults = load(Path::new("/nonexistent/policy.toml"), Purpose::Run, &mut open).unwrap_err();
+    assert_eq!((faults.len(), faults[0].place.line), (1, 0));
+    assert_eq!(faults[0].expected, "a configuration file");
+    let folder = tempfile::tempdir().unwrap();
+    let binary = folder.path().join("binary");
+    std::fs::write(&binary, [0xff, 0xfe, 0]).unwrap();
+    let faults = load(&binary, Purpose::Run, &mut open).unwrap_err();
+    assert_eq!(faults[0].expected, "a text in UTF-8");
+}
+
+#[test]
+fn unknown_sections_and_keys_are_refused_with_what_was_probably_meant() {
+    refused("[sistem]\n", 1, "sistem", "known keys: address, application-identification", "did you mean \"system\"?");
+    refused(
+        "[system]\nhostname = \"a\"\n",
+        2,
+        "system.hostname",
+        "host-name, time-zone",
+        "did you mean \"host-name\"?",
+    );
+    refused("[address]\na = { b = 1 }\n", 2, "address.a", "a list", "brackets");
+    refused("[wire.x]\n", 1, "wire[1].x", "ports", "remove it");
+}
+
+#[test]
+fn what_a_later_version_has_is_refused_and_said_so() {
+    for (section, key) in [
+        ("[audit]\nmode = \"event\"\n", "audit"),
+        ("[[respond]]\non = \"login-failure\"\n", "respond"),
+        ("[log.access]\nenable = true\n", "log.access"),
+        ("[log.call-status]\nenable = true\n", "log.call-status"),
+    ] {
+        refused(section, 1, key, "not implemented in this version", "remove it");
+    }
+}
+
+#[test]
+fn the_system_section_is_checked() {
+    refused("[system]\nhost-name = \"a b\"\n", 2, "system.host-name", "without spaces", "DNS name");
+    refused("[system]\nhost-name = 7\n", 2, "system.host-name", "a text in quotes", "quotes");
+    refused("[system]\ntime-zone = \"Mars/Base\"\n", 2, "system.time-zone", "a time zone", "timedatectl");
+    refused("[management]\nsocket = \"run/x\"\n", 2, "management.socket", "an absolute path", "/run/ostiary");
+    let compiled = compiled("[system]\nhost-name = \"fw1\"\n[management]\nsocket = \"/tmp/o.sock\"\n");
+    assert_eq!((&*compiled.host_name, compiled.socket.as_path()), ("fw1", Path::new("/tmp/o.sock")));
 }

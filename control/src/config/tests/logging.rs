@@ -1,0 +1,209 @@
+//! Faults of `[log.*]`, `[[log-host]]` and `[ssl-policy.NAME]`.
+
+use std::time::Duration;
+
+use super::*;
+use crate::export::{Format, Framing, TlsVersion, Transport};
+use crate::record::Class;
+
+const HOST: &str = "[[log-host]]\nname = \"h\"\naddress = \"192.0.2.9\"\n";
+
+/// A log host with this line as its fourth.
+fn host(lines: &str) -> String {
+    format!("{HOST}{lines}\n")
+}
+
+#[track_caller]
+fn refused_host(lines: &str, line: usize, key: &str, expected: &str, advice: &str) {
+    refused(&host(lines), line, &format!("log-host[h].{key}"), expected, advice);
+}
+
+#[test]
+fn a_host_has_defaults() {
+    let compiled = compiled(HOST);
+    let [host] = &compiled.hosts[..] else { panic!("one host") };
+    assert_eq!((&*host.name, host.address.to_string()), ("h", "192.0.2.9:4739".to_owned()));
+    assert!(matches!(host.transport, Transport::Udp));
+    assert_eq!(host.records, [(Class::Session, Format::Binary), (Class::Im, Format::Binary)]);
+    assert_eq!((host.queue, host.observation_domain, host.framing), (65_536, 1, Framing::OctetCounting));
+    assert_eq!(host.backoff, (Duration::from_secs(1), Duration::from_secs(60)));
+    assert!(host.time_zone.is_none());
+}
+
+#[test]
+fn default_ports_are_those_of_format_and_transport() {
+    let policy = "[ssl-policy.p]\nca = \"/x\"\n";
+    for (lines, port) in [
+        ("format = \"binary\"\ntransport = \"udp\"", 4739),
+        ("format = \"binary\"\ntransport = \"tcp\"", 4739),
+        ("format = \"binary\"\ntransport = \"tls\"\nssl-policy = \"p\"", 4740),
+        ("format = \"syslog\"\ntransport = \"udp\"", 514),
+        ("format = \"syslog\"\ntransport = \"tcp\"", 514),
+        ("format = \"syslog\"\ntransport = \"tls\"\nssl-policy = \"p\"", 6514),
+        ("port = 99", 99),
+    ] {
+        let policy = if lines.contains("tls") { policy } else { "" };
+        let text = format!("{BASE}{}{policy}", host(lines));
+        let (compiled, _) = load_text(&text, Purpose::Replay).unwrap();
+        assert_eq!(compiled.hosts[0].address.port(), port, "{lines}");
+    }
+}
+
+#[test]
+fn im_records_follow_the_session_type_unless_told_otherwise() {
+    let formats = |log: &str, lines: &str| compiled(&format!("{log}{}", host(lines))).hosts[0].records.clone();
+    let im = "records = [\"im\"]";
+    assert_eq!(formats("", im), [(Class::Im, Format::Binary)]);
+    assert_eq!(formats("[log.session]\ntype = \"syslog\"\n", im), [(Class::Im, Format::Syslog)]);
+    let own = "[log.session]\ntype = \"syslog\"\n[log.im]\ntype = \"binary\"\n";
+    assert_eq!(formats(own, im), [(Class::Im, Format::Binary)]);
+    assert_eq!(formats(own, "format = \"syslog\"\nrecords = [\"im\"]"), [(Class::Im, Format::Syslog)]);
+}
+
+#[test]
+fn hosts_are_checked() {
+    refused("[[log-host]]\naddress = \"192.0.2.9\"\n", 1, "log-host[1].name", "the log host's name", "add name");
+    refused("[[log-host]]\nname = \"h\"\n", 1, "log-host[h].address", "an IP address", "add address");
+    refused(
+        "[[log-host]]\nname = \"h\"\naddress = \"log.example\"\n",
+        3,
+        "log-host[h].address",
+        "an IP address",
+        "not looked up",
+    );
+    refused("[[log-host]]\nname = \"h\"\naddress = \"0.0.0.0\"\n", 3, "log-host[h].address", "an IP address", "");
+    refused(&format!("{HOST}{HOST}"), 5, "log-host[2].name", "of its own", "line 12");
+    refused_host("port = 0", 4, "port", "from 1 to 65535", "");
+    refused_host("transport = \"quic\"", 4, "transport", "\"udp\", \"tcp\", \"tls\"", "");
+    refused_host("transport = \"relp\"", 4, "transport", "\"tls\"", "\"relp\" is not implemented in this version");
+    refused_host("transport = \"relp-tls\"", 4, "transport", "\"tls\"", "not implemented in this version");
+    refused_host("records = [\"audit\"]", 4, "records", "\"session\", \"im\"", "not implemented in this version");
+    refused_host("records = [\"imm\"]", 4, "records", "\"session\", \"im\"", "\"im\"");
+    refused_host("records = [\"im\", \"im\"]", 4, "records", "each class once", "remove");
+    refused_host("format = \"json\"", 4, "format", "\"binary\", \"syslog\"", "");
+    refused_host("queue = 1", 4, "queue", "from 16", "");
+    refused_host("transport = \"tcp\"\nretry-first = \"1 ms\"", 5, "retry-first", "from \"10 ms\" to \"1 h\"", "");
+    refused_host(
+        "transport = \"tcp\"\nretry-first = \"9 s\"\nretry-longest = \"3 s\"",
+        6,
+        "retry-longest",
+        "not below",
+        "raise",
+    );
+    refused_host("tls = true", 4, "tls", "transport", "");
+}
+
+#[test]
+fn keys_without_effect_are_refused() {
+    refused_host("framing = \"lf\"", 4, "framing", "only for syslog", "IPFIX");
+    refused_host("format = \"syslog\"\nframing = \"lf\"", 5, "framing", "only for syslog over tcp or tls", "datagram");
+    refused_host("format = \"syslog\"\nobservation-domain = 3", 5, "observation-domain", "only for binary", "");
+    refused_host("retry-first = \"1 s\"", 4, "retry-first", "only for tcp or tls", "no connections");
+    refused_host("retry-longest = \"1 s\"", 4, "retry-longest", "only for tcp or tls", "no connections");
+}
+
+#[test]
+fn one_host_takes_one_format() {
+    let text = format!("[log.im]\ntype = \"syslog\"\n{HOST}");
+    refused(&text, 3, "log-host[h].format", "one format", "two log hosts");
+}
+
+#[test]
+fn tls_and_ssl_policies_go_together() {
+    refused_host("ssl-policy = \"p\"", 4, "ssl-policy", "transport = \"tls\"", "remove the ssl-policy");
+    refused_host("transport = \"udp\"\nssl-policy = \"p\"", 5, "ssl-policy", "transport = \"tls\"", "set transport");
+    refused_host("transport = \"tcp\"\nssl-policy = \"p\"", 5, "ssl-policy", "transport = \"tls\"", "set transport");
+    refused_host("transport = \"tls\"", 1, "ssl-policy", "transport = \"tls\" needs one", "[ssl-policy.NAME]");
+    refused_host(
+        "transport = \"tls\"\nssl-policy = \"p\"",
+        5,
+        "ssl-policy",
+        "the name of an ssl-policy",
+        "[ssl-policy.NAME]",
+    );
+    let near = host("transport = \"tls\"\nssl-policy = \"siem\"\n[ssl-policy.seim]\nca = \"/x\"");
+    let faults = load_text(&format!("{BASE}{near}"), Purpose::Replay).unwrap_err();
+    assert_eq!((faults.len(), faults[0].advice.as_str()), (1, "did you mean \"seim\"?"));
+}
+
+#[test]
+fn an_ssl_policy_is_resolved() {
+    let policy = "[ssl-policy.p]\nca = \"/ca\"\ncertificate = \"/crt\"\nkey = \"/key\"\nserver-name = \"siem.example\"\n\
+                  crl = [\"/crl\"]\nmin-version = \"1.3\"\n";
+    let text = format!("{BASE}{}{policy}", host("transport = \"tls\"\nssl-policy = \"p\""));
+    let (compiled, warnings) = load_text(&text, Purpose::Replay).unwrap();
+    assert_eq!(warnings, []);
+    let Transport::Tls(policy) = &compiled.hosts[0].transport else { panic!("tls") };
+    assert_eq!(
+        (&*policy.name, policy.ca.to_str(), policy.server_name.as_deref()),
+        ("p", Some("/ca"), Some("siem.example"))
+    );
+    assert_eq!(policy.client, Some(("/crt".into(), "/key".into())));
+    assert_eq!((policy.crl.len(), policy.versions), (1, (TlsVersion::V1_3, TlsVersion::V1_3)));
+}
+
+#[test]
+fn ssl_policies_are_checked() {
+    for (lines, line, key, expected) in [
+        ("", 1, "ca", "authorities"),
+        ("ca = 1\n", 2, "ca", "a text"),
+        ("ca = \"/x\"\ncertificate = \"/x\"\n", 3, "key", "the key of this certificate"),
+        ("ca = \"/x\"\nkey = \"/x\"\n", 3, "certificate", "the certificate of this key"),
+        ("ca = \"/x\"\nserver-name = \"a b\"\n", 3, "server-name", "a DNS name"),
+        ("ca = \"/x\"\nmin-version = \"1.1\"\n", 3, "min-version", "\"1.2\", \"1.3\""),
+        ("ca = \"/x\"\nmin-version = \"1.3\"\nmax-version = \"1.2\"\n", 4, "max-version", "not below the lowest"),
+        ("ca = \"/x\"\ncrl = \"/x\"\n", 3, "crl", "a list"),
+        ("ca = \"/x\"\nciphers = \"x\"\n", 3, "ciphers", "certificate"),
+    ] {
+        let faults = load_text(&format!("{BASE}[ssl-policy.p]\n{lines}"), Purpose::Replay).unwrap_err();
+        let [fault] = &faults[..] else { panic!("{faults:#?}") };
+        assert_eq!(
+            (fault.place.line - 10, fault.place.key.as_str()),
+            (line, &*format!("ssl-policy.p.{key}")),
+            "{fault}"
+        );
+        assert!(fault.expected.contains(expected), "{fault}");
+    }
+    refused("[ssl-policy]\np = 1\n", 2, "ssl-policy.p", "a table", "[ssl-policy.p]");
+}
+
+#[test]
+fn log_sections_are_checked() {
+    refused("[log.session]\ntype = \"text\"\n", 2, "log.session.type", "\"binary\", \"syslog\"", "");
+    refused("[log.session]\nenable = true\n", 2, "log.session.enable", "type", "");
+    refused("[log.im]\nenable = 1\n", 2, "log.im.enable", "true or false", "");
+    refused("[log.im]\naccount = \"hash\"\n", 2, "log.im.account", "\"clear\", \"pseudonym\", \"omit\"", "");
+    refused(
+        "[log.im]\naccount = \"pseudonym\"\n",
+        1,
+        "log.im.pseudonym-key-file",
+        "the file of the key",
+        "/dev/urandom",
+    );
+    refused("[log.im]\npseudonym-key-file = \"/x\"\n", 2, "log.im.pseudonym-key-file", "only account", "pseudonym");
+    refused(
+        "[log.im]\napplications = [\"icq\"]\n",
+        2,
+        "log.im.applications",
+        "signature database",
+        "ostiary sigdb show",
+    );
+    refused("[log.flow]\n", 1, "log.flow", "im, session", "");
+    assert!(!compiled("[log.im]\ntype = \"syslog\"\n").im.enable);
+}
+
+#[test]
+fn a_pseudonym_key_is_read_and_checked() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("key");
+    let text = format!("[log.im]\naccount = \"pseudonym\"\npseudonym-key-file = \"{}\"\n", file.display());
+    refused(&text, 3, "log.im.pseudonym-key-file", "a file that can be read", "make the key");
+    std::fs::write(&file, "short\n").unwrap();
+    refused(&text, 3, "log.im.pseudonym-key-file", "at least 16 octets", "/dev/urandom");
+    std::fs::write(&file, "0123456789abcdef\n").unwrap();
+    let pseudonym = compiled(&text).im.account.apply("10001").unwrap();
+    // printf 10001 | openssl dgst -sha256 -hmac 0123456789abcdef
+    assert_eq!(&*pseudonym, PSEUDONYM_OF_10001);
+}
+
+const PSEUDONYM_OF_10001: &str = "ac3776cb6974d52d67825d54b29cbfee";

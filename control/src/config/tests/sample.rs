@@ -1,0 +1,66 @@
+//! The policy file that the README shows.
+
+use super::*;
+use crate::record::ImAction;
+
+const SAMPLE: &str = include_str!("../../../../tests/data/policy.toml");
+
+#[test]
+fn the_sample_is_accepted_without_a_warning() {
+    // Purpose::Replay: its cores, certificates and NICs are not those of the machine that runs the tests.
+    let (compiled, warnings) = load_text(SAMPLE, Purpose::Replay).unwrap();
+    assert_eq!(warnings, []);
+    let rules: Vec<_> = compiled.names.rules.iter().map(|name| &**name).collect();
+    assert_eq!(rules, ["staff-im", "guests-web", "names-and-ping", "backup", "no-telnet"]);
+    assert_eq!(compiled.policy.rules[0].application.len(), 2);
+    assert_eq!(compiled.policy.rules[1].service.len(), 4);
+    assert_eq!(compiled.policy.rules[2].source.len(), 3);
+    assert_eq!(compiled.hosts.len(), 2);
+    assert_eq!(compiled.hosts[1].address.to_string(), "[2001:db8:2::20]:4739");
+    assert!(compiled.im.records(RuleId(0), "wechat", ImAction::Logout));
+    assert!(!compiled.im.records(RuleId(1), "wechat", ImAction::Logout));
+    assert!(compiled.im.records(RuleId(1), "wechat", ImAction::Login));
+}
+
+/// Whatever the sample states to be a default is one: without those lines it compiles to the same.
+#[test]
+fn the_defaults_that_the_sample_states_are_true() {
+    let mut in_defaults = false;
+    let mut dropped = Vec::new();
+    let mut kept = String::new();
+    for line in SAMPLE.lines() {
+        if line.starts_with('[') || line.is_empty() {
+            in_defaults = line.contains("these are the defaults");
+        } else if in_defaults || states_its_default(line) {
+            dropped.push(line);
+            continue;
+        }
+        kept.push_str(line);
+        kept.push('\n');
+    }
+    assert_eq!(dropped.len(), 31, "{dropped:#?}");
+    let (full, _) = load_text(SAMPLE, Purpose::Replay).unwrap();
+    let (short, warnings) = load_text(&kept, Purpose::Replay).unwrap();
+    assert_eq!(warnings, []);
+    assert_eq!(format!("{:?}", full.dataplane), format!("{:?}", short.dataplane));
+    assert_eq!(format!("{:?}", full.hosts), format!("{:?}", short.hosts));
+    assert_eq!(format!("{:?}", full.policy), format!("{:?}", short.policy));
+    assert_eq!(
+        (full.socket, full.signatures, full.session_format),
+        (short.socket, short.signatures, short.session_format)
+    );
+    assert_eq!((full.im.enable, full.im.account.word()), (short.im.enable, short.im.account.word()));
+}
+
+/// Whether the comment of a line `key = value` says that `value` is the default.
+fn states_its_default(line: &str) -> bool {
+    let plain = |text: &str| text.replace([',', '_', '"', '(', ')', ';'], "");
+    let Some((setting, comment)) = line.split_once(" # ") else { return false };
+    let Some((_, value)) = setting.split_once(" = ") else { return false };
+    let (value, comment) = (plain(value.trim()), plain(comment));
+    let words = format!(" {comment} ");
+    words.contains("this is the default")
+        || words.contains(&format!(" default {value} "))
+        || words.contains(&format!(" {value} the default "))
+        || words.contains(&format!(" {value} IPFIX the default "))
+}

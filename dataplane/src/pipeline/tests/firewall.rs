@@ -43,6 +43,10 @@ impl Fate {
         assert!(self.replies.is_empty());
     }
 
+    pub(super) fn verdict_is_forward(&self) -> bool {
+        matches!(self.verdict, Verdict::Forward(_))
+    }
+
     #[track_caller]
     pub(super) fn drops(&self, reason: DropReason) {
         assert_eq!(self.verdict, Verdict::Drop(reason));

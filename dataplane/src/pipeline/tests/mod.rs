@@ -1,8 +1,11 @@
 //! Stories of the packet path: what passes, what is dropped and by what name, what control learns. Each says exactly which
 //! counters moved.
 
+mod applications;
 mod encapsulation;
 mod firewall;
 mod fragments;
 mod icmp;
+mod policies;
+mod resets;
 mod sessions;

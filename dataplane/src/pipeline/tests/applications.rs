@@ -1,0 +1,268 @@
+//! Rules that name applications, with the signatures that are shipped: let through until identified, then judged again.
+
+use std::net::SocketAddr;
+use std::path::Path;
+
+use sigdb::{AppId, Database, Sighting};
+
+use super::firewall::{Connection, Firewall, outbound, policy, rule, settings};
+use crate::event::SessionChange;
+use crate::pipeline::Settings;
+use crate::policy::{Action, PolicySource, RuleId, RuleSource};
+use crate::verdict::DropReason;
+use crate::wire::build::{Packet, udp};
+use crate::wire::tcp::{ACK, FIN, SYN};
+
+fn signatures() -> Database {
+    sigdb::compile_folder(&Path::new(env!("CARGO_MANIFEST_DIR")).join("../sigdb/signatures")).expect("they are shipped")
+}
+
+fn app(name: &str) -> AppId {
+    signatures().by_name(name).expect("it is shipped")
+}
+
+fn set_up(policy: PolicySource) -> Firewall {
+    Firewall::set_up(settings(), policy, signatures())
+}
+
+/// A rule that logs and names these applications.
+fn naming(action: Action, names: &[&str]) -> RuleSource {
+    let application = names.iter().map(|name| app(name)).collect();
+    RuleSource { application, action, ..outbound() }
+}
+
+/// A packet of QQ's PC client, third generation, with an account that nobody has.
+fn oicq(command: u16) -> Vec<u8> {
+    let account = 10_001_u32;
+    let mut packet = vec![0x02, 0x37, 0x0f];
+    packet.extend(command.to_be_bytes());
+    packet.extend([0x12, 0x34]);
+    packet.extend(account.to_be_bytes());
+    packet.extend([0x5a; 24]);
+    packet.push(0x03);
+    packet
+}
+
+fn client() -> SocketAddr {
+    "10.0.0.1:4000".parse().unwrap()
+}
+
+fn server() -> SocketAddr {
+    "192.0.2.8:8000".parse().unwrap()
+}
+
+fn ask(command: u16) -> Packet {
+    udp(client(), server(), &oicq(command))
+}
+
+fn answer(command: u16) -> Packet {
+    udp(server(), client(), &oicq(command))
+}
+
+/// The sign-ons that control heard of, and whether their rule logs.
+fn sightings(firewall: &mut Firewall) -> Vec<(Sighting, bool)> {
+    firewall.sign_ons().iter().map(|event| (event.sign_on.sighting, event.logged)).collect()
+}
+
+#[test]
+fn a_login_is_seen_under_a_rule_that_names_the_application() {
+    let mut firewall = set_up(policy(vec![naming(Action::Permit, &["qq"])]));
+    firewall.out(&ask(0x0828)).passes();
+    firewall.back(&answer(0x0828)).passes();
+    firewall.moved(&[
+        ("packets_received", 2),
+        ("packets_forwarded", 2),
+        ("sessions_opened", 1),
+        ("sessions_active", 1),
+        ("table_entries", 1),
+        ("sessions_rejudged", 1),
+        ("appid_inspected", 1),
+        ("appid_identified", 1),
+        ("session_events", 2),
+        ("signon_events", 2),
+    ]);
+    let [create, named] = firewall.session_events().try_into().unwrap();
+    assert!(matches!((create.change, create.application), (SessionChange::Create, AppId::UNKNOWN)));
+    assert!(matches!(named.change, SessionChange::Application(_)));
+    assert_eq!((named.application, named.rule, named.logged), (app("qq"), RuleId(0), true));
+    let [_, login] = firewall.sign_ons().try_into().unwrap();
+    assert_eq!((login.sign_on.sighting, login.sign_on.account.as_str()), (Sighting::Login, "10001"));
+    assert_eq!((login.session, login.tuple.client.port, login.logged), (create.session, 4000, true));
+}
+
+#[test]
+fn an_application_that_is_denied_passes_until_it_is_known() {
+    let mut firewall = set_up(policy(vec![naming(Action::Deny, &["qq"]), rule(Action::Permit)]));
+    let other = udp(client(), "192.0.2.8:9999".parse().unwrap(), b"something else");
+    firewall.out(&other).passes();
+    firewall.moved(&[
+        ("packets_received", 1),
+        ("packets_forwarded", 1),
+        ("sessions_opened", 1),
+        ("sessions_active", 1),
+        ("table_entries", 1),
+        ("appid_inspected", 1),
+        ("session_events", 1),
+    ]);
+    firewall.out(&ask(0x0828)).drops(DropReason::Policy);
+    firewall.back(&answer(0x0828)).drops(DropReason::Policy);
+    firewall.out(&ask(0x0828)).drops(DropReason::Policy);
+    firewall.moved(&[
+        ("packets_received", 3),
+        ("drop_policy", 3),
+        ("denied_packets", 3),
+        ("sessions_opened", 1),
+        ("sessions_closed", 1),
+        ("sessions_rejudged", 1),
+        ("table_entries", 1),
+        ("appid_inspected", 1),
+        ("appid_identified", 1),
+        ("session_events", 3),
+    ]);
+    assert_eq!(firewall.changes(), ["create", "create", "application", "close policy"]);
+    assert!(sightings(&mut firewall).is_empty());
+}
+
+#[test]
+fn what_the_engine_gives_up_falls_to_the_next_rule() {
+    let allowed = naming(Action::Permit, &["qq"]);
+    let mut firewall = set_up(policy(vec![allowed]));
+    let other = udp(client(), "192.0.2.8:9999".parse().unwrap(), b"no application that anybody knows");
+    let mut passed = 0;
+    while firewall.out(&other).verdict_is_forward() {
+        passed += 1;
+        assert!(passed < 1000, "the engine gives up some time");
+    }
+    assert!(passed > 0);
+    firewall.out(&other).drops(DropReason::ImplicitDeny);
+    assert_eq!(firewall.changes(), ["create", "close policy"]);
+    firewall.moved(&[
+        ("packets_received", passed + 2),
+        ("packets_forwarded", passed),
+        ("sessions_opened", 1),
+        ("sessions_closed", 1),
+        ("sessions_rejudged", 1),
+        ("table_entries", 1),
+        ("appid_inspected", 1),
+        ("appid_gave_up", 1),
+        ("denied_packets", 2),
+        ("drop_implicit_deny", 2),
+        ("session_events", 2),
+    ]);
+}
+
+#[test]
+fn without_application_or_profile_in_the_rule_nothing_is_inspected() {
+    let mut firewall = set_up(policy(vec![outbound()]));
+    firewall.out(&ask(0x0828)).passes();
+    firewall.back(&answer(0x0828)).passes();
+    assert_eq!(firewall.changes(), ["create"]);
+    assert!(sightings(&mut firewall).is_empty());
+    // A profile, or full identification, changes that.
+    let profile = policy(vec![RuleSource { profile: true, ..outbound() }]);
+    let full = PolicySource { full_identification: true, ..policy(vec![rule(Action::Permit)]) };
+    for (policy, logged) in [(profile, true), (full, false)] {
+        let mut firewall = set_up(policy);
+        firewall.out(&ask(0x0828)).passes();
+        firewall.back(&answer(0x0828)).passes();
+        assert_eq!(sightings(&mut firewall), [(Sighting::Attempt, logged), (Sighting::Login, logged)]);
+    }
+}
+
+#[test]
+fn who_falls_to_a_rule_without_inspection_is_not_watched_further() {
+    let mut firewall = set_up(policy(vec![naming(Action::Permit, &["wechat"]), outbound()]));
+    firewall.out(&ask(0x0828)).passes();
+    firewall.back(&answer(0x0828)).passes();
+    assert_eq!(firewall.changes(), ["create", "application"]);
+    assert!(sightings(&mut firewall).is_empty());
+}
+
+#[test]
+fn a_policy_that_begins_to_ask_inspects_what_is_open() {
+    let mut firewall = set_up(policy(vec![outbound()]));
+    firewall.out(&ask(0x0058)).passes();
+    firewall.commit(policy(vec![naming(Action::Permit, &["qq"])]));
+    firewall.out(&ask(0x0058)).passes();
+    firewall.back(&answer(0x0058)).passes();
+    assert_eq!(firewall.changes(), ["create", "application"]);
+    assert!(!sightings(&mut firewall).is_empty());
+}
+
+#[test]
+fn without_a_slot_a_flow_has_no_application() {
+    let settings = Settings { inspection_slots: 1, ..settings() };
+    let policy = policy(vec![naming(Action::Permit, &["qq"]), rule(Action::Permit)]);
+    let mut firewall = Firewall::set_up(settings, policy, signatures());
+    firewall.out(&ask(0x0828)).passes();
+    firewall.out(&udp("10.0.0.2:4000".parse().unwrap(), server(), &oicq(0x0828))).passes();
+    firewall.moved(&[
+        ("packets_received", 2),
+        ("packets_forwarded", 2),
+        ("sessions_opened", 2),
+        ("sessions_active", 2),
+        ("table_entries", 2),
+        ("sessions_rejudged", 2),
+        ("appid_inspected", 1),
+        ("appid_identified", 1),
+        ("appid_no_slot", 1),
+        ("session_events", 3),
+        ("signon_events", 1),
+    ]);
+    // The slot comes back when its flow is over.
+    firewall.wait(std::time::Duration::from_secs(40));
+    firewall.out(&udp("10.0.0.3:4000".parse().unwrap(), server(), &oicq(0x0828))).passes();
+    let now: std::collections::HashMap<_, _> = firewall.pipeline.counters().read().into_iter().collect();
+    assert_eq!((now["appid_inspected"], now["appid_no_slot"]), (2, 1));
+}
+
+/// QQ over TCP: the packet behind its length.
+fn framed(command: u16) -> Vec<u8> {
+    let packet = oicq(command);
+    [&(packet.len() as u16 + 2).to_be_bytes()[..], &packet].concat()
+}
+
+#[test]
+fn a_login_over_tcp_is_seen_in_pieces_and_ends_with_the_connection() {
+    let mut firewall = set_up(policy(vec![naming(Action::Permit, &["qq"])]));
+    let mut qq = Connection::new("10.0.0.1:4000", "192.0.2.8:8000");
+    firewall.out(&qq.client(SYN, &[])).passes();
+    firewall.back(&qq.server(SYN | ACK, &[])).passes();
+    firewall.out(&qq.client(ACK, &[])).passes();
+    // A SYN takes no slot of the engine's: a flood of them would take all.
+    firewall.moved(&[
+        ("packets_received", 3),
+        ("packets_forwarded", 3),
+        ("sessions_opened", 1),
+        ("sessions_active", 1),
+        ("table_entries", 1),
+        ("session_events", 1),
+    ]);
+    let question = framed(0x0828);
+    firewall.out(&qq.client(ACK, &question[..9])).passes();
+    firewall.out(&qq.client(ACK, &question[9..])).passes();
+    firewall.back(&qq.server(ACK, &framed(0x0828))).passes();
+    firewall.out(&qq.client(ACK | FIN, &[])).passes();
+    firewall.back(&qq.server(ACK | FIN, &[])).passes();
+    firewall.out(&qq.client(ACK, &[])).passes();
+    assert_eq!(firewall.changes(), ["create", "application", "close fin"]);
+    let seen = sightings(&mut firewall);
+    assert!(seen.contains(&(Sighting::Login, true)), "{seen:?}");
+    assert_eq!(seen.last(), Some(&(Sighting::Closed, true)));
+    let now: std::collections::HashMap<_, _> = firewall.pipeline.counters().read().into_iter().collect();
+    assert_eq!((now["appid_inspected"], now["appid_identified"]), (1, 1));
+}
+
+#[test]
+fn who_is_denied_later_is_reported_gone() {
+    let mut firewall = set_up(policy(vec![naming(Action::Permit, &["qq"])]));
+    let mut qq = Connection::new("10.0.0.1:4000", "192.0.2.8:8000");
+    firewall.out(&qq.client(SYN, &[])).passes();
+    firewall.back(&qq.server(SYN | ACK, &[])).passes();
+    firewall.out(&qq.client(ACK, &framed(0x0828))).passes();
+    firewall.back(&qq.server(ACK, &framed(0x0828))).passes();
+    firewall.commit(policy(vec![rule(Action::Deny)]));
+    firewall.out(&qq.client(ACK, &framed(0x0058))).drops(DropReason::Policy);
+    assert_eq!(firewall.changes(), ["create", "application", "close policy"]);
+    assert_eq!(sightings(&mut firewall).last(), Some(&(Sighting::Closed, true)));
+}

@@ -11,10 +11,12 @@ use sigdb::Confidence;
 
 pub mod account;
 pub mod ipfix;
+pub mod json;
 pub mod rfc3339;
 pub mod rfc5424;
 #[cfg(test)]
 pub(crate) mod sample;
+pub mod sequence;
 
 /// Names one run of the process: random, made at start.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

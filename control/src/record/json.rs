@@ -1,0 +1,286 @@
+//! Records as JSON, one object a line. Names and words are those of the structured data of RFC 5424 (see
+//! [`super::rfc5424::PARAMETERS`]), so that what a replay prints and what a log host gets agree field by field.
+
+use std::fmt;
+use std::time::Duration;
+
+use dataplane::time::Nanos;
+use sigdb::Confidence;
+
+use super::{
+    Body, FlowContext, ImRecord, LossRecord, Record, SessionAction, SessionRecord, close_reason_text, confidence_text,
+    rfc3339,
+};
+
+/// Appends a record as an object and a line feed. Times are in UTC; `seq` is the record's number, and the run of the
+/// process (`boot`) is left to whoever names the file.
+pub fn write(out: &mut Vec<u8>, record: &Record) {
+    let mut object = Object::begin(out);
+    match &record.body {
+        Body::Session(session) => object.session(record, session),
+        Body::Im(im) => object.sign_on(record, im),
+        Body::Loss(loss) => object.loss(record, loss),
+    }
+    object.end();
+}
+
+/// Appends the identification of a flow's application, which is an event, but no record, as an object and a line feed.
+pub fn write_application(out: &mut Vec<u8>, time: Nanos, flow: &FlowContext, confidence: Confidence) {
+    let mut object = Object::begin(out);
+    object.head("application", time);
+    object.text("application", &flow.application);
+    object.text("confidence", confidence_text(confidence));
+    object.flow(flow);
+    object.end();
+}
+
+/// An object being written.
+pub(crate) struct Object<'a> {
+    out: &'a mut Vec<u8>,
+    first: bool,
+}
+
+impl<'a> Object<'a> {
+    /// Opens it.
+    pub(crate) fn begin(out: &'a mut Vec<u8>) -> Self {
+        out.push(b'{');
+        Self { out, first: true }
+    }
+
+    /// Closes it, and the line.
+    pub(crate) fn end(self) {
+        self.out.extend_from_slice(b"}\n");
+    }
+
+    fn head(&mut self, event: &str, time: Nanos) {
+        self.text("event", event);
+        self.time("time", time);
+    }
+
+    fn session(&mut self, record: &Record, session: &SessionRecord) {
+        self.head("session", record.time);
+        self.value("seq", record.sequence);
+        self.text("action", session.action.text());
+        if let SessionAction::Close { reason, .. } = session.action {
+            self.text("reason", close_reason_text(reason));
+        }
+        self.text("application", &session.flow.application);
+        self.flow(&session.flow);
+        if let SessionAction::Close { start, to_server, to_client, .. } = session.action {
+            self.time("start", start);
+            self.seconds("duration", record.time.since(start));
+            self.value("to-server-packets", to_server.packets);
+            self.value("to-server-octets", to_server.octets);
+            self.value("to-client-packets", to_client.packets);
+            self.value("to-client-octets", to_client.octets);
+        }
+    }
+
+    fn sign_on(&mut self, record: &Record, im: &ImRecord) {
+        self.head("signon", record.time);
+        self.value("seq", record.sequence);
+        self.text("application", &im.flow.application);
+        self.text("action", im.action.text());
+        if let Some(result) = im.action.result_text() {
+            self.text("result", result);
+        }
+        self.text("reason", im.reason.text());
+        match &im.account {
+            Some(account) => self.text("account", account),
+            None => self.value("account", "null"),
+        }
+        self.flow(&im.flow);
+        if let Some(online) = im.online {
+            self.seconds("online", online);
+        }
+        self.text("signatures", &im.signatures);
+    }
+
+    fn loss(&mut self, record: &Record, loss: &LossRecord) {
+        self.head("loss", record.time);
+        self.value("seq", record.sequence);
+        self.text("class", loss.class.text());
+        self.text("place", &loss.place.to_string());
+        self.value("count", loss.count);
+        self.time("first", loss.span.0);
+        self.time("last", loss.span.1);
+    }
+
+    fn flow(&mut self, flow: &FlowContext) {
+        self.quoted("client", flow.tuple.client.socket());
+        self.quoted("server", flow.tuple.server.socket());
+        match flow.tuple.protocol {
+            1 => self.text("protocol", "icmp"),
+            6 => self.text("protocol", "tcp"),
+            17 => self.text("protocol", "udp"),
+            58 => self.text("protocol", "icmpv6"),
+            number => self.quoted("protocol", number),
+        }
+        self.value("session", flow.session.0);
+        self.text("rule", &flow.rule);
+        self.text("client-interface", &flow.interfaces.0);
+        self.text("server-interface", &flow.interfaces.1);
+        self.text("client-zone", &flow.zones.0);
+        self.text("server-zone", &flow.zones.1);
+        if flow.tuple.svlan != 0 {
+            self.value("svlan", flow.tuple.svlan);
+        }
+        if flow.tuple.cvlan != 0 {
+            self.value("cvlan", flow.tuple.cvlan);
+        }
+    }
+
+    /// A text of any content.
+    pub(crate) fn text(&mut self, name: &str, text: &str) {
+        self.name(name);
+        string(self.out, text);
+    }
+
+    /// A value that is JSON as it prints: a number, `true`, `null`.
+    pub(crate) fn value(&mut self, name: &str, value: impl fmt::Display) {
+        self.name(name);
+        put(self.out, format_args!("{value}"));
+    }
+
+    /// A value that needs quotes, but no escapes.
+    fn quoted(&mut self, name: &str, value: impl fmt::Display) {
+        self.name(name);
+        put(self.out, format_args!("\"{value}\""));
+    }
+
+    pub(crate) fn time(&mut self, name: &str, time: Nanos) {
+        self.name(name);
+        self.out.push(b'"');
+        rfc3339::write(self.out, time, None);
+        self.out.push(b'"');
+    }
+
+    /// Seconds with three digits of the fraction.
+    fn seconds(&mut self, name: &str, span: Duration) {
+        self.value(name, format_args!("{}.{:03}", span.as_secs(), span.subsec_millis()));
+    }
+
+    /// An object of counts.
+    pub(crate) fn counts(&mut self, name: &str, counts: impl IntoIterator<Item = (impl AsRef<str>, u64)>) {
+        self.nested(name, |object| {
+            for (name, count) in counts {
+                object.value(name.as_ref(), count);
+            }
+        });
+    }
+
+    /// An object within.
+    pub(crate) fn nested(&mut self, name: &str, fill: impl FnOnce(&mut Object<'_>)) {
+        self.name(name);
+        self.out.push(b'{');
+        fill(&mut Object { out: self.out, first: true });
+        self.out.push(b'}');
+    }
+
+    fn name(&mut self, name: &str) {
+        if !std::mem::take(&mut self.first) {
+            self.out.push(b',');
+        }
+        string(self.out, name);
+        self.out.push(b':');
+    }
+}
+
+fn string(out: &mut Vec<u8>, text: &str) {
+    serde_json::to_writer(out, text).expect("memory takes every text");
+}
+
+/// Formats into memory, which cannot fail.
+fn put(out: &mut Vec<u8>, arguments: fmt::Arguments<'_>) {
+    let _ = std::io::Write::write_fmt(out, arguments);
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::*;
+    use crate::record::{Class, ImAction, LossPlace, sample};
+
+    fn written(record: &Record) -> Value {
+        let mut line = Vec::new();
+        write(&mut line, record);
+        assert_eq!(line.iter().filter(|octet| **octet == b'\n').count(), 1);
+        serde_json::from_slice(&line).unwrap()
+    }
+
+    #[test]
+    fn a_login_has_what_the_contract_names() {
+        let expected = json!({
+            "event": "signon", "time": "2026-03-01T08:15:30.000125Z", "seq": 48_121, "application": "qq",
+            "action": "login", "reason": "message", "account": "20001", "client": "10.1.2.3:4001",
+            "server": "192.0.2.9:8000", "protocol": "udp", "session": 281_474_976_710_659_u64, "rule": "staff-im",
+            "client-interface": "inside", "server-interface": "outside", "client-zone": "trust",
+            "server-zone": "untrust", "svlan": 101, "signatures": "2026.03.01",
+        });
+        assert_eq!(written(&sample::login("20001")), expected);
+    }
+
+    #[test]
+    fn what_is_not_known_is_null_and_what_does_not_apply_is_left_out() {
+        let mut record = sample::login("20001");
+        let Body::Im(im) = &mut record.body else { panic!("not IM") };
+        im.account = None;
+        im.action = ImAction::Result { success: false };
+        im.online = Some(Duration::from_millis(61_007));
+        let object = written(&record);
+        assert_eq!(
+            (&object["account"], &object["result"], &object["online"]),
+            (&Value::Null, &json!("fail"), &json!(61.007))
+        );
+        assert!(object.get("cvlan").is_none() && written(&sample::login("1")).get("result").is_none());
+    }
+
+    #[test]
+    fn a_hostile_account_stays_inside_its_quotes() {
+        let account = "a\"b\\c\n\u{0}\u{7f}\u{202e}é";
+        assert_eq!(written(&sample::login(account))["account"], json!(account));
+    }
+
+    #[test]
+    fn sessions_tell_their_volume_and_duration_at_their_end_only() {
+        let close = written(&sample::close_v6());
+        assert_eq!(close["client"], "[2001:db8::1]:4001");
+        assert_eq!(
+            (&close["action"], &close["reason"], &close["duration"]),
+            (&json!("close"), &json!("fin"), &json!(10.0))
+        );
+        assert_eq!((&close["to-server-packets"], &close["to-client-octets"]), (&json!(5), &json!(6_000)));
+        let create = written(&sample::create(sample::flow_v4()));
+        assert_eq!(create["action"], "create");
+        assert!(create.get("duration").is_none() && create.get("reason").is_none());
+        assert_eq!(written(&sample::deny(sample::flow_v4()))["action"], "deny");
+    }
+
+    #[test]
+    fn a_loss_is_told() {
+        let loss = written(&sample::loss(Class::Im, LossPlace::Worker(3), 7));
+        assert_eq!((&loss["event"], &loss["place"], &loss["count"]), (&json!("loss"), &json!("worker:3"), &json!(7)));
+    }
+
+    #[test]
+    fn an_application_is_told_with_its_flow() {
+        let mut line = Vec::new();
+        write_application(&mut line, sample::TIME, &sample::flow_v4(), Confidence::Likely);
+        let object: Value = serde_json::from_slice(&line).unwrap();
+        assert_eq!((&object["event"], &object["application"]), (&json!("application"), &json!("qq")));
+        assert_eq!((&object["confidence"], &object["protocol"]), (&json!("likely"), &json!("udp")));
+    }
+
+    #[test]
+    fn every_name_is_one_of_the_structured_data() {
+        let ours = ["time", "confidence", "duration"];
+        let losses = sample::loss(Class::Session, LossPlace::Worker(0), 1);
+        for record in [sample::login("1"), sample::close_v6(), sample::deny(sample::flow_v4()), losses] {
+            for name in written(&record).as_object().unwrap().keys() {
+                let known = crate::record::rfc5424::PARAMETERS.iter().any(|(known, _)| known == name);
+                assert!(known || ours.contains(&name.as_str()), "{name}");
+            }
+        }
+    }
+}

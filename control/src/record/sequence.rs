@@ -1,0 +1,220 @@
+//! From what workers and presence say to numbered records: names in place of numbers, and nothing that the configuration
+//! does not want recorded.
+
+use std::sync::Arc;
+
+use dataplane::endpoint::Tuple;
+use dataplane::event::{SessionChange, SessionEvent, SessionId};
+use dataplane::policy::RuleId;
+use dataplane::time::Nanos;
+use sigdb::AppId;
+
+use super::{
+    Body, BootId, Class, FlowContext, ImRecord, LossPlace, LossRecord, Name, Record, SessionAction, SessionRecord,
+};
+use crate::config::{Compiled, ImLogging, Names};
+use crate::presence::im::Transition;
+
+/// Makes the records of one run of the process, in their order.
+#[derive(Debug)]
+pub struct Recorder {
+    boot: BootId,
+    /// The number of the last record made.
+    last: u64,
+    names: Names,
+    im: ImLogging,
+    signatures: Name,
+}
+
+impl Recorder {
+    /// For a run that begins with this configuration.
+    pub fn new(boot: BootId, configuration: &Compiled) -> Self {
+        Self {
+            boot,
+            last: 0,
+            names: configuration.names.clone(),
+            im: configuration.im.clone(),
+            signatures: Name::from(configuration.database.version()),
+        }
+    }
+
+    /// Goes on with another configuration; the numbers go on too. What workers reported under the old one has to be
+    /// recorded before, as its numbers mean other names now.
+    pub fn reconfigure(&mut self, configuration: &Compiled) {
+        *self = Self { last: self.last, ..Self::new(self.boot, configuration) };
+    }
+
+    /// The record of a session event; none of one that is not to be recorded: its rule does not log, or it only names
+    /// the application. A session whose creation was recorded has its end recorded too, whatever rule applies then.
+    pub fn session(&mut self, event: &SessionEvent) -> Option<Record> {
+        let action = match event.change {
+            SessionChange::Create if event.logged => SessionAction::Create,
+            SessionChange::Deny if event.logged => SessionAction::Deny,
+            SessionChange::Close { reason, start, to_server, to_client } => {
+                SessionAction::Close { reason, start, to_server, to_client }
+            }
+            SessionChange::Create | SessionChange::Deny | SessionChange::Application(_) => return None,
+        };
+        let flow = self.session_flow(event);
+        Some(self.record(event.header.time, Body::Session(SessionRecord { flow, action })))
+    }
+
+    /// The record of what a messenger's user did; none where sign-ons are not recorded, the rule of the session does not
+    /// log, or its profile leaves this out.
+    pub fn im(&mut self, transition: &Transition) -> Option<Record> {
+        let event = &transition.context;
+        let application = self.names.application(event.sign_on.application);
+        if !event.logged || !self.im.records(event.rule, application, transition.action) {
+            return None;
+        }
+        let account = if transition.account.is_empty() { None } else { self.im.account.apply(&transition.account) };
+        let flow = self.flow(event.session, event.tuple, event.rule, event.sign_on.application, event.ports);
+        let body = Body::Im(ImRecord {
+            flow,
+            action: transition.action,
+            reason: transition.reason,
+            account,
+            online: transition.online,
+            signatures: Arc::clone(&self.signatures),
+        });
+        Some(self.record(transition.time, body))
+    }
+
+    /// The record of a loss noticed between two times; it is dated by the second.
+    pub fn loss(&mut self, class: Class, place: LossPlace, count: u64, span: (Nanos, Nanos)) -> Record {
+        self.record(span.1, Body::Loss(LossRecord { class, place, count, span }))
+    }
+
+    /// A session event's flow, with its names.
+    pub fn session_flow(&self, event: &SessionEvent) -> FlowContext {
+        self.flow(event.session, event.tuple, event.rule, event.application, event.ports)
+    }
+
+    fn flow(
+        &self,
+        session: SessionId,
+        tuple: Tuple,
+        rule: RuleId,
+        application: AppId,
+        (client, server): (u16, u16),
+    ) -> FlowContext {
+        let names = &self.names;
+        FlowContext {
+            session,
+            tuple,
+            rule: Arc::clone(names.rule(rule)),
+            application: Arc::clone(names.application(application)),
+            interfaces: (Arc::clone(names.port(client)), Arc::clone(names.port(server))),
+            zones: (Arc::clone(names.zone_of_port(client)), Arc::clone(names.zone_of_port(server))),
+        }
+    }
+
+    fn record(&mut self, time: Nanos, body: Body) -> Record {
+        self.last += 1;
+        Record { boot: self.boot, sequence: self.last, time, body }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use dataplane::event::{CloseReason, EVENT_VERSION, Header, SignOnEvent, Volume, WorkerId};
+    use sigdb::{AccountText, Confidence, Sighting, SignOn};
+
+    use super::*;
+    use crate::config;
+    use crate::record::account::AccountPolicy;
+    use crate::record::{ImAction, ImReason};
+
+    fn configuration() -> Compiled {
+        config::replay_default(crate::signatures::shipped())
+    }
+
+    fn header() -> Header {
+        Header { version: EVENT_VERSION, worker: WorkerId(0), sequence: 1, time: Nanos(7) }
+    }
+
+    fn event(logged: bool, change: SessionChange) -> SessionEvent {
+        SessionEvent {
+            header: header(),
+            session: SessionId(3),
+            tuple: Tuple::default(),
+            rule: RuleId(0),
+            application: AppId::UNKNOWN,
+            ports: (0, 1),
+            logged,
+            change,
+        }
+    }
+
+    fn close() -> SessionChange {
+        let none = Volume::default();
+        SessionChange::Close { reason: CloseReason::Fin, start: Nanos(1), to_server: none, to_client: none }
+    }
+
+    fn login(configuration: &Compiled, logged: bool, account: &str) -> Transition {
+        let account = AccountText::from(account).unwrap();
+        let application = configuration.database.by_name("qq").unwrap();
+        let sign_on = SignOn { application, protocol: 0, sighting: Sighting::Login, account };
+        let context = SignOnEvent {
+            header: header(),
+            session: SessionId(3),
+            tuple: Tuple::default(),
+            rule: RuleId(0),
+            ports: (0, 1),
+            logged,
+            sign_on,
+        };
+        let (action, reason) = (ImAction::Login, ImReason::Message);
+        Transition { time: Nanos(9), action, reason, account, online: None, context }
+    }
+
+    #[test]
+    fn only_what_logs_is_recorded_and_only_records_are_numbered() {
+        let configuration = configuration();
+        let mut recorder = Recorder::new(BootId(5), &configuration);
+        assert!(recorder.session(&event(false, SessionChange::Create)).is_none());
+        assert!(recorder.session(&event(false, SessionChange::Deny)).is_none());
+        assert!(recorder.session(&event(true, SessionChange::Application(Confidence::Certain))).is_none());
+        assert!(recorder.im(&login(&configuration, false, "20001")).is_none());
+        let create = recorder.session(&event(true, SessionChange::Create)).unwrap();
+        assert_eq!((create.boot, create.sequence, create.time), (BootId(5), 1, Nanos(7)));
+        assert_eq!(recorder.session(&event(false, close())).unwrap().sequence, 2);
+        assert_eq!(recorder.im(&login(&configuration, true, "20001")).unwrap().sequence, 3);
+        let loss = recorder.loss(Class::Im, LossPlace::Worker(0), 4, (Nanos(1), Nanos(2)));
+        assert_eq!((loss.sequence, loss.time, loss.body.class()), (4, Nanos(2), Class::Im));
+    }
+
+    #[test]
+    fn numbers_become_names() {
+        let configuration = configuration();
+        let mut recorder = Recorder::new(BootId(5), &configuration);
+        let Body::Im(im) = recorder.im(&login(&configuration, true, "20001")).unwrap().body else { panic!("not IM") };
+        assert_eq!((&*im.flow.rule, &*im.flow.application, im.account.as_deref()), ("replay", "qq", Some("20001")));
+        assert_eq!((&*im.flow.interfaces.0, &*im.flow.interfaces.1), ("inside", "outside"));
+        assert_eq!((&*im.flow.zones.0, &*im.flow.zones.1), ("inside", "outside"));
+        assert_eq!(&*im.signatures, configuration.database.version());
+        let mut denied = event(true, SessionChange::Deny);
+        denied.rule = RuleId::IMPLICIT;
+        let Body::Session(session) = recorder.session(&denied).unwrap().body else { panic!("not a session") };
+        assert_eq!((&*session.flow.rule, &*session.flow.application), ("implicit-deny", "unknown"));
+    }
+
+    #[test]
+    fn sign_ons_are_recorded_as_the_configuration_says() {
+        let mut configuration = configuration();
+        let mut recorder = Recorder::new(BootId(5), &configuration);
+        let Body::Im(im) = recorder.im(&login(&configuration, true, "")).unwrap().body else { panic!("not IM") };
+        assert_eq!(im.account, None);
+
+        configuration.im.account = AccountPolicy::Omit;
+        recorder.reconfigure(&configuration);
+        let record = recorder.im(&login(&configuration, true, "20001")).unwrap();
+        let Body::Im(im) = record.body else { panic!("not IM") };
+        assert_eq!((record.sequence, im.account), (2, None));
+
+        configuration.im.enable = false;
+        recorder.reconfigure(&configuration);
+        assert!(recorder.im(&login(&configuration, true, "20001")).is_none());
+        assert_eq!(recorder.session(&event(true, SessionChange::Create)).unwrap().sequence, 3);
+    }
+}

@@ -119,7 +119,7 @@ impl Pipeline {
     fn open(&mut self, packet: &Packet<'_>, application: AppId) -> Result<Slot, DropReason> {
         let (now, info) = (packet.now, packet.info);
         let mut client = self.client_of_first(packet)?;
-        if client != info.sender && !self.may_answer_first(packet) {
+        if client != info.sender && !(self.is_permitted(packet, client) && self.may_answer_first(packet)) {
             client = info.sender;
         }
         let direction = info.sender.direction(client);
@@ -174,7 +174,12 @@ impl Pipeline {
         if picks_up && self.started.is_none_or(|started| packet.now.since(started) < patience) {
             return true;
         }
-        let record = self.record(packet, packet.info.sender);
+        self.is_permitted(packet, packet.info.sender)
+    }
+
+    /// Whether the policy lets a first packet's flow through, if its client is at this end.
+    fn is_permitted(&self, packet: &Packet<'_>, client: End) -> bool {
+        let record = self.record(packet, client);
         refusal(&self.policy.decide(&self.query(&record, Application::Undecided))).is_none()
     }
 

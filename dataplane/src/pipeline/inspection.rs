@@ -28,7 +28,7 @@ impl Pipeline {
         initial: InitialSequences,
     ) -> Result<(), DropReason> {
         let record = self.table.record(slot);
-        if !record.flags.has(Flags::INSPECT) {
+        if !record.flags.has(Flags::INSPECT) || !record.state.is_open() {
             return Ok(());
         }
         let Some(segment) = shown(packet, direction) else { return Ok(()) };

@@ -98,8 +98,12 @@ impl Firewall {
     }
 
     pub(super) fn set_up(settings: Settings, policy: PolicySource, signatures: sigdb::Database) -> Self {
+        Self::set_up_shared(settings, policy, Arc::new(signatures))
+    }
+
+    pub(super) fn set_up_shared(settings: Settings, policy: PolicySource, signatures: Arc<sigdb::Database>) -> Self {
         let (sender, events) = channel(settings.worker, 1000, 1000);
-        let pipeline = Pipeline::new(settings, Arc::new(Policy::compile(policy)), Arc::new(signatures), sender);
+        let pipeline = Pipeline::new(settings, Arc::new(Policy::compile(policy)), signatures, sender);
         let seen = pipeline.counters().read().into_iter().collect();
         Self { pipeline, events, now: Nanos::from_parts(1_800_000_000, 0), seen }
     }

@@ -185,3 +185,12 @@ fn midstream_can_be_refused() {
         .back(&udp("192.0.2.53:53".parse().unwrap(), "10.0.0.1:5000".parse().unwrap(), b"answer"))
         .drops(DropReason::ImplicitDeny);
 }
+
+#[test]
+fn a_client_may_use_a_low_port() {
+    let mut firewall = Firewall::with(vec![outbound()]);
+    let (client, server) = ("10.0.0.1:123".parse().unwrap(), "192.0.2.1:1123".parse().unwrap());
+    firewall.out(&udp(client, server, b"?")).passes();
+    firewall.back(&udp(server, client, b"!")).passes();
+    assert_eq!(firewall.session_events()[0].tuple.client.port, 123);
+}

@@ -1,9 +1,12 @@
 //! TCP and UDP sessions from their first packet to their last.
 
+use std::collections::HashMap;
 use std::time::Duration;
 
-use super::firewall::{Connection, Firewall, outbound};
+use super::firewall::{Connection, Firewall, outbound, policy, settings};
+use crate::command::Command;
 use crate::event::{CloseReason, SessionChange, SessionId, Volume};
+use crate::pipeline::Settings;
 use crate::policy::RuleId;
 use crate::verdict::DropReason;
 use crate::wire::build::udp;
@@ -79,4 +82,234 @@ fn a_refused_port_closes_at_the_rst() {
     web.next[1] = 0;
     firewall.back(&web.server(RST | ACK, &[])).passes();
     assert_eq!(firewall.changes(), ["create", "close reset"]);
+}
+
+#[test]
+fn a_rst_far_outside_the_window_closes_nothing() {
+    let mut firewall = Firewall::with(vec![outbound()]);
+    let mut web = Connection::new("10.0.0.1:40000", "192.0.2.1:443");
+    firewall.out(&web.client(SYN, &[])).passes();
+    firewall.back(&web.server(SYN | ACK, &[])).passes();
+    firewall.out(&web.client(ACK, &[])).passes();
+    let mut forged = web.tcp(1, RST, &[]);
+    forged.sequence = forged.sequence.wrapping_add(1_000_000);
+    firewall.back(&forged.packet()).drops(DropReason::TcpOutOfWindow);
+    firewall.out(&web.client(ACK, b"still here")).passes();
+    let mut data = web.tcp(1, ACK, b"forged");
+    data.sequence = data.sequence.wrapping_sub(1_000_000);
+    firewall.back(&data.packet()).drops(DropReason::TcpOutOfWindow);
+    firewall.moved(&[
+        ("packets_received", 6),
+        ("packets_forwarded", 4),
+        ("drop_tcp_out_of_window", 2),
+        ("sessions_opened", 1),
+        ("sessions_active", 1),
+        ("table_entries", 1),
+        ("session_events", 1),
+    ]);
+    firewall.back(&web.server(RST, &[])).passes();
+    assert_eq!(firewall.changes(), ["create", "close reset"]);
+}
+
+#[test]
+fn flags_that_no_stack_sends_are_dropped() {
+    let mut firewall = Firewall::with(vec![outbound()]);
+    let web = Connection::new("10.0.0.1:40000", "192.0.2.1:443");
+    let bad = [0, FIN, SYN | FIN, SYN | RST, FIN | RST | ACK, FIN | PSH];
+    for flags in bad {
+        firewall.out(&web.tcp(0, flags, &[]).packet()).drops(DropReason::BadTcpFlags);
+    }
+    firewall.moved(&[("packets_received", 6), ("drop_bad_tcp_flags", 6)]);
+}
+
+#[test]
+fn the_same_ports_open_a_new_session_after_the_old_is_over() {
+    let mut firewall = Firewall::with(vec![outbound()]);
+    for _ in 0..2 {
+        let mut web = Connection::new("10.0.0.1:40000", "192.0.2.1:443");
+        firewall.out(&web.client(SYN, &[])).passes();
+        firewall.back(&web.server(SYN | ACK, &[])).passes();
+        firewall.out(&web.client(ACK | FIN, &[])).passes();
+        firewall.back(&web.server(ACK | FIN, &[])).passes();
+        firewall.out(&web.client(ACK, &[])).passes();
+        // What the last acknowledgment crossed on its way, and nothing new.
+        firewall.back(&web.tcp(1, ACK, &[]).packet()).passes();
+        firewall.back(&web.tcp(1, ACK, b"new").packet()).drops(DropReason::TcpNotSyn);
+    }
+    assert_eq!(firewall.changes(), ["create", "close fin", "create", "close fin"]);
+    firewall.moved(&[
+        ("packets_received", 14),
+        ("packets_forwarded", 12),
+        ("drop_tcp_not_syn", 2),
+        ("sessions_opened", 2),
+        ("sessions_closed", 2),
+        ("table_entries", 1),
+        ("session_events", 4),
+    ]);
+}
+
+#[test]
+fn both_may_open_at_once() {
+    let mut firewall = Firewall::with(vec![outbound()]);
+    let mut web = Connection::new("10.0.0.1:40000", "192.0.2.1:40000");
+    firewall.out(&web.client(SYN, &[])).passes();
+    firewall.back(&web.server(SYN, &[])).passes();
+    // Each repeats its SYN with the acknowledgment.
+    web.next = [1000, 500_001];
+    firewall.out(&web.client(SYN | ACK, &[])).passes();
+    web.next = [1001, 500_000];
+    firewall.back(&web.server(SYN | ACK, &[])).passes();
+    firewall.out(&web.client(ACK, b"hello")).passes();
+    firewall.back(&web.server(ACK, b"hello")).passes();
+    assert_eq!(firewall.changes(), ["create"]);
+}
+
+#[test]
+fn each_state_has_its_patience() {
+    let mut firewall = Firewall::with(vec![outbound()]);
+    let seconds = Duration::from_secs;
+    // How far each gets, how long it lives then.
+    for (steps, patience) in [(1, 20), (2, 20), (3, 3600), (4, 120), (5, 10)] {
+        let mut web = Connection::new("10.0.0.1:40000", "192.0.2.1:443");
+        let packets = [
+            (0, web.client(SYN, &[])),
+            (1, web.server(SYN | ACK, &[])),
+            (0, web.client(ACK, &[])),
+            (0, web.client(ACK | FIN, &[])),
+            (1, web.server(ACK | FIN, &[])),
+        ];
+        for (from, packet) in &packets[..steps] {
+            if *from == 0 { firewall.out(packet).passes() } else { firewall.back(packet).passes() }
+        }
+        firewall.wait(seconds(patience) - Duration::from_nanos(1));
+        assert_eq!(firewall.changes(), ["create"], "after {steps} packets");
+        firewall.wait(seconds(3));
+        assert_eq!(firewall.changes(), ["close timeout"], "after {steps} packets");
+    }
+    let (client, server) = ("10.0.0.1:5000".parse().unwrap(), "192.0.2.1:5001".parse().unwrap());
+    for (answered, patience) in [(false, 30), (true, 180)] {
+        firewall.out(&udp(client, server, b"?")).passes();
+        if answered {
+            firewall.back(&udp(server, client, b"!")).passes();
+        }
+        firewall.wait(seconds(patience) - Duration::from_nanos(1));
+        assert_eq!(firewall.changes(), ["create"]);
+        firewall.wait(seconds(3));
+        assert_eq!(firewall.changes(), ["close timeout"]);
+    }
+}
+
+#[test]
+fn a_session_whose_time_is_over_is_not_revived_by_a_late_packet() {
+    let mut firewall = Firewall::with(vec![outbound()]);
+    let (client, server) = ("10.0.0.1:5000".parse().unwrap(), "192.0.2.1:5001".parse().unwrap());
+    firewall.out(&udp(client, server, b"?")).passes();
+    // No housekeeping in between.
+    firewall.now = firewall.now + Duration::from_secs(30);
+    firewall.back(&udp(server, client, b"!")).drops(DropReason::ImplicitDeny);
+    assert_eq!(firewall.changes(), ["create", "close timeout"]);
+}
+
+#[test]
+fn a_full_table_lets_the_least_valuable_go() {
+    let settings = Settings { max_sessions: 4, ..settings() };
+    let mut firewall = Firewall::set_up(settings, policy(vec![outbound()]), sigdb::Database::default());
+    let second = Duration::from_secs(1);
+    // An established one, a one-way, a half-open, one over. The oldest are the most valuable.
+    let mut established = Connection::new("10.0.0.1:1001", "192.0.2.1:80");
+    firewall.out(&established.client(SYN, &[])).passes();
+    firewall.back(&established.server(SYN | ACK, &[])).passes();
+    firewall.out(&established.client(ACK, &[])).passes();
+    firewall.wait(second);
+    firewall.out(&udp("10.0.0.1:1002".parse().unwrap(), "192.0.2.1:1".parse().unwrap(), b"?")).passes();
+    firewall.wait(second);
+    firewall.out(&Connection::new("10.0.0.1:1003", "192.0.2.1:80").client(SYN, &[])).passes();
+    firewall.wait(second);
+    let mut over = Connection::new("10.0.0.1:1004", "192.0.2.1:80");
+    firewall.out(&over.client(SYN, &[])).passes();
+    over.next[1] = 0;
+    firewall.back(&over.server(RST | ACK, &[])).passes();
+    assert_eq!(firewall.changes().len(), 5);
+    let mut evicted = Vec::new();
+    for number in 0..4 {
+        // Each newcomer is established at once, more valuable than those before it that are not.
+        let mut web = Connection::new(&format!("10.0.0.2:{}", 2000 + number), "192.0.2.1:80");
+        firewall.out(&web.client(SYN, &[])).passes();
+        firewall.back(&web.server(SYN | ACK, &[])).passes();
+        firewall.out(&web.client(ACK, &[])).passes();
+        for event in firewall.session_events() {
+            if let SessionChange::Close { reason, .. } = event.change {
+                evicted.push((event.tuple.client.port, reason));
+            }
+        }
+        firewall.wait(second);
+    }
+    let reason = CloseReason::Evicted;
+    assert_eq!(evicted, [(1003, reason), (1002, reason), (1001, reason)]);
+    let now: HashMap<_, _> = firewall.pipeline.counters().read().into_iter().collect();
+    assert_eq!((now["sessions_evicted"], now["sessions_active"], now["table_entries"]), (4, 4, 4));
+}
+
+#[test]
+fn a_dump_shows_every_open_session_piece_by_piece() {
+    let mut firewall = Firewall::with(vec![outbound()]);
+    for port in 0..100 {
+        let client = format!("10.0.0.1:{}", 3000 + port).parse().unwrap();
+        firewall.out(&udp(client, "192.0.2.1:5001".parse().unwrap(), b"abc")).passes();
+    }
+    let (to, views) = crossbeam::channel::bounded(7);
+    firewall.pipeline.command(firewall.now, Command::Dump(to));
+    let mut ports = Vec::new();
+    loop {
+        match views.try_recv() {
+            Ok(view) => {
+                assert_eq!(
+                    (view.state, view.to_server, view.ports),
+                    ("one-way", Volume { packets: 1, octets: 31 }, (0, 1))
+                );
+                ports.push(view.tuple.client.port);
+            }
+            Err(crossbeam::channel::TryRecvError::Empty) => firewall.pipeline.turn(firewall.now),
+            Err(crossbeam::channel::TryRecvError::Disconnected) => break,
+        }
+    }
+    ports.sort_unstable();
+    assert_eq!(ports, (3000..3100).collect::<Vec<_>>());
+}
+
+#[test]
+fn at_the_end_every_session_is_closed() {
+    let mut firewall = Firewall::with(vec![outbound()]);
+    for port in 3001..=3003 {
+        let client = format!("10.0.0.1:{port}").parse().unwrap();
+        firewall.out(&udp(client, "192.0.2.1:5001".parse().unwrap(), b"abc")).passes();
+    }
+    firewall.pipeline.command(firewall.now, Command::Stop);
+    firewall.moved(&[
+        ("packets_received", 3),
+        ("packets_forwarded", 3),
+        ("sessions_opened", 3),
+        ("sessions_closed", 3),
+        ("session_events", 6),
+    ]);
+    assert_eq!(firewall.changes()[3..], ["close shutdown"; 3]);
+}
+
+#[test]
+fn an_event_that_finds_its_queue_full_is_counted() {
+    let settings = Settings { max_sessions: 2000, ..settings() };
+    let mut firewall = Firewall::set_up(settings, policy(vec![outbound()]), Default::default());
+    for port in 0..1001_u16 {
+        let client = format!("10.0.0.1:{}", 2000 + port).parse().unwrap();
+        firewall.out(&udp(client, "192.0.2.1:5001".parse().unwrap(), b"abc")).passes();
+    }
+    firewall.moved(&[
+        ("packets_received", 1001),
+        ("packets_forwarded", 1001),
+        ("sessions_opened", 1001),
+        ("sessions_active", 1001),
+        ("table_entries", 1001),
+        ("session_events", 1000),
+        ("session_events_lost", 1),
+    ]);
 }

@@ -3,25 +3,23 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use dataplane::policy::{Action, AddressRange, PolicySource, PortId, RuleSource, ServiceMatch, ZoneId};
+use dataplane::policy::{Action, AddressRange, PolicySource, RuleSource, ServiceMatch, ZoneId};
 use sigdb::{AppId, Database};
 
 use super::address;
 use super::compiled::{Compiled, IMPLICIT_DENY, ImLogging, Names};
 use super::document::{Located, Notes};
-use super::fault::Place;
 use super::group::{ANY, Groups, quoted};
 use super::host;
 use super::near;
+use super::port::{self, Ports};
 use super::schema::Source;
-use super::schema::dataplane::Port;
 use super::schema::logging::AccountForm;
 use super::schema::objects::{ImAudit, Profile};
 use super::schema::rules::Rule;
 use super::service;
 use crate::record::Name;
 use crate::record::account::{AccountPolicy, PseudonymKey};
-use crate::runtime::{DataplaneConfig, PortConfig};
 
 /// Rules at most.
 const RULE_LIMIT: usize = 65_000;
@@ -60,7 +58,7 @@ pub(super) fn compile(source: &Source, database: Option<Arc<Database>>, notes: &
             full_identification: source.identification.full,
             zones: ports.port_zones.clone(),
         },
-        dataplane: dataplane(source, &ports, wires),
+        dataplane: port::dataplane(source, &ports, wires),
         names: Names::new(
             rule_names,
             ports.zones.iter().map(|zone| Name::from(zone.as_str())).collect(),
@@ -73,146 +71,8 @@ pub(super) fn compile(source: &Source, database: Option<Arc<Database>>, notes: &
         im,
         session_format: source.log_session.format,
         database,
-        signatures: source.identification.signatures.clone(),
+        signatures: source.identification.signatures.as_ref().map(|path| path.value.clone()),
         socket: source.management.socket.clone(),
-    }
-}
-
-/// Ports in their order, and the zones in the order of their first port.
-struct Ports {
-    names: Vec<String>,
-    zones: Vec<String>,
-    port_zones: Vec<ZoneId>,
-}
-
-impl Ports {
-    fn resolve(source: &Source, notes: &mut Notes) -> Self {
-        let mut ports = Self { names: Vec::new(), zones: Vec::new(), port_zones: Vec::new() };
-        let mut devices: BTreeMap<String, String> = BTreeMap::new();
-        if source.ports.is_empty() {
-            let place = notes.whole("port");
-            notes.fault(&place, None, "at least two ports, joined by a wire", "add two [[port]] and a [[wire]]");
-        }
-        for port in &source.ports {
-            let name = port.name.as_ref().map_or("", |name| name.value.as_str());
-            if let Some(located) = &port.name
-                && ports.names.iter().any(|known| known == name)
-            {
-                notes.fault(
-                    &located.place,
-                    Some(quoted(name)),
-                    "a name of its own for each port",
-                    "rename one of them",
-                );
-            }
-            ports.names.push(name.to_owned());
-            ports.port_zones.push(ports_zone(&mut ports.zones, port, notes));
-            if let Some(device) = &port.device
-                && let Some(other) = devices.insert(device.value.name(), name.to_owned())
-            {
-                let expected = "a device of its own for each port";
-                let advice = format!("port \"{other}\" has it already: choose another device");
-                notes.fault(&device.place, Some(quoted(&device.value.name())), expected, advice);
-            }
-        }
-        ports
-    }
-
-    /// Pairs of ports. Each port is in exactly one.
-    fn wires(&self, source: &Source, notes: &mut Notes) -> Vec<(PortId, PortId)> {
-        let mut wires = Vec::new();
-        let mut used: BTreeMap<usize, Place> = BTreeMap::new();
-        for wire in &source.wires {
-            let mut end = |port: &Located<String>| {
-                let index = self.names.iter().position(|name| *name == port.value);
-                let Some(index) = index else {
-                    let advice =
-                        near::suggest(&port.value, self.names.iter().map(String::as_str), "define it as a [[port]]");
-                    notes.fault(&port.place, Some(quoted(&port.value)), "the name of a port", advice);
-                    return None;
-                };
-                if let Some(other) = used.insert(index, port.place.clone()) {
-                    let advice = format!("it is in the wire at line {} already: remove it from one", other.line);
-                    notes.fault(&port.place, Some(quoted(&port.value)), "a port that is in no other wire", advice);
-                    return None;
-                }
-                u16::try_from(index).ok().map(PortId)
-            };
-            if let (Some(a), Some(b)) = (end(&wire.ports[0]), end(&wire.ports[1])) {
-                wires.push((a, b));
-            }
-        }
-        // A wire with a fault would make its ports look forgotten.
-        if notes.faults.iter().any(|fault| fault.place.key.starts_with("wire")) {
-            return wires;
-        }
-        for (index, port) in source.ports.iter().enumerate() {
-            if !used.contains_key(&index) && port.name.is_some() {
-                let found = Some(format!("port \"{}\" in no wire", self.names[index]));
-                notes.fault(
-                    &port.place,
-                    found,
-                    "every port in a wire",
-                    "add a [[wire]] that joins it to another, or remove it",
-                );
-            }
-        }
-        wires
-    }
-}
-
-fn ports_zone(zones: &mut Vec<String>, port: &Port, notes: &mut Notes) -> ZoneId {
-    let Some(zone) = &port.zone else { return ZoneId(0) };
-    if zone.value == ANY {
-        notes.fault(&zone.place, Some(quoted(ANY)), "a zone's name; \"any\" means all zones", "choose another name");
-    }
-    let known = zones.iter().position(|known| *known == zone.value);
-    let index = known.unwrap_or_else(|| {
-        zones.push(zone.value.clone());
-        zones.len() - 1
-    });
-    match u8::try_from(index) {
-        Ok(index) => ZoneId(index),
-        Err(_) => {
-            notes.fault(
-                &zone.place,
-                Some(quoted(&zone.value)),
-                "at most 256 zones",
-                "put ports of one kind into one zone",
-            );
-            ZoneId(0)
-        }
-    }
-}
-
-fn dataplane(source: &Source, ports: &Ports, wires: Vec<(PortId, PortId)>) -> DataplaneConfig {
-    let written = &source.dataplane;
-    let port = |(port, name): (&Port, &String)| {
-        let descriptors = port.descriptors.unwrap_or(written.descriptors);
-        Some(PortConfig {
-            name: Name::from(name.as_str()),
-            device: port.device.as_ref()?.value.clone(),
-            rx_descriptors: descriptors,
-            tx_descriptors: descriptors,
-            mtu: port.mtu,
-        })
-    };
-    DataplaneConfig {
-        ports: source.ports.iter().zip(&ports.names).filter_map(port).collect(),
-        wires,
-        workers: written.worker_cores(),
-        memory: u32::try_from(written.memory >> 20).unwrap_or(u32::MAX),
-        hugepages: written.hugepages,
-        file_prefix: written.file_prefix.clone(),
-        mbufs: written.mbufs,
-        max_sessions: written.max_sessions,
-        inspection_slots: written.inspection_slots,
-        fragment_slots: written.fragment_slots,
-        session_events: written.session_events,
-        sign_on_events: written.sign_on_events,
-        timeouts: written.timeouts,
-        midstream: written.midstream,
-        verify_checksums: written.verify_checksums,
     }
 }
 

@@ -31,8 +31,8 @@ pub struct Compiled {
     pub session_format: Format,
     /// The signatures that the policy's applications were looked up in.
     pub database: Arc<Database>,
-    /// Where they were read from.
-    pub signatures: PathBuf,
+    /// Where they were read from; none: they are those that the program was built with.
+    pub signatures: Option<PathBuf>,
     /// The management socket.
     pub socket: PathBuf,
 }

@@ -1,6 +1,6 @@
 //! What a configuration needs of the machine: cores that exist, files that can be read.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use rustls_pki_types::pem::{self, PemObject};
 use rustls_pki_types::{CertificateDer, CertificateRevocationListDer, PrivateKeyDer};
@@ -10,7 +10,7 @@ use super::schema::Source;
 
 /// Notes everything that the machine lacks.
 pub(super) fn inspect(source: &Source, notes: &mut Notes) {
-    workers(source, &online_cores(), notes);
+    workers(source, &allowed_cores(), notes);
     for policy in &source.ssl_policies {
         let files = [(&policy.ca, "a certificate"), (&policy.certificate, "a certificate")];
         for (file, what) in files.into_iter().filter_map(|(file, what)| Some((file.as_ref()?, what))) {
@@ -30,15 +30,15 @@ pub(super) fn inspect(source: &Source, notes: &mut Notes) {
     }
 }
 
-fn workers(source: &Source, online: &[u16], notes: &mut Notes) {
+fn workers(source: &Source, allowed: &[u16], notes: &mut Notes) {
     let workers = &source.dataplane.workers;
     for (index, worker) in workers.iter().enumerate() {
         if workers[..index].iter().any(|other| other.value == worker.value) {
             let advice = "remove one: two workers on one core wait for each other";
             notes.fault(&worker.place, Some(worker.value.to_string()), "each core once", advice);
-        } else if !online.contains(&worker.value) {
-            let list: Vec<String> = online.iter().map(u16::to_string).collect();
-            let expected = format!("a core of this machine: {}", list.join(", "));
+        } else if !allowed.contains(&worker.value) {
+            let list: Vec<String> = allowed.iter().map(u16::to_string).collect();
+            let expected = format!("a core that this process may run on: {}", list.join(", "));
             notes.fault(
                 &worker.place,
                 Some(worker.value.to_string()),
@@ -83,37 +83,12 @@ fn pem_file(file: &Located<PathBuf>, what: &str, read: impl Fn(&[u8]) -> Result<
     }
 }
 
-/// The cores that the kernel runs.
-pub(super) fn online_cores() -> Vec<u16> {
-    let list = std::fs::read_to_string(Path::new("/sys/devices/system/cpu/online")).unwrap_or_default();
-    let cores = parse_cores(list.trim());
-    if !cores.is_empty() {
-        return cores;
-    }
-    let count = std::thread::available_parallelism().map_or(1, usize::from);
-    (0..u16::try_from(count).unwrap_or(u16::MAX)).collect()
-}
-
-/// The kernel's list format: `0-3,8,10-11`.
-fn parse_cores(list: &str) -> Vec<u16> {
-    let mut cores = Vec::new();
-    for part in list.split(',') {
-        let (first, last) = part.split_once('-').unwrap_or((part, part));
-        if let (Ok(first), Ok(last)) = (first.parse::<u16>(), last.parse::<u16>()) {
-            cores.extend(first..=last);
-        }
-    }
-    cores
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_kernels_lists_are_read() {
-        assert_eq!(parse_cores("0-1"), [0, 1]);
-        assert_eq!(parse_cores("0,2-4,9"), [0, 2, 3, 4, 9]);
-        assert!(online_cores().contains(&0));
-    }
+/// The cores that this process may run on.
+pub(super) fn allowed_cores() -> Vec<u16> {
+    let Ok(allowed) = rustix::thread::sched_getaffinity(None) else {
+        // The kernel always answers for the caller; were it not to, one core is certain.
+        return vec![0];
+    };
+    let most = u16::try_from(rustix::thread::CpuSet::MAX_CPU).unwrap_or(u16::MAX);
+    (0..most).filter(|core| allowed.is_set(usize::from(*core))).collect()
 }

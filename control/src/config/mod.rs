@@ -13,6 +13,7 @@ mod fault;
 mod group;
 mod host;
 mod near;
+mod port;
 mod schema;
 mod service;
 mod units;
@@ -30,6 +31,8 @@ pub use compiled::{Compiled, ImLogging, Names};
 pub use fault::{Fault, Place, Warning};
 pub use schema::objects::ImAudit;
 
+use crate::signatures;
+
 use document::Notes;
 use schema::Source;
 
@@ -38,9 +41,6 @@ pub const DEFAULT_FILE: &str = "/etc/ostiary/policy.toml";
 
 /// Where `ostiary show` finds the running process unless told otherwise.
 pub const DEFAULT_SOCKET: &str = schema::Management::SOCKET;
-
-/// Where the compiled signature database is unless told otherwise.
-pub const DEFAULT_SIGNATURES: &str = schema::rules::Identification::SIGNATURES;
 
 /// What a configuration is loaded for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -51,17 +51,14 @@ pub enum Purpose {
     Replay,
 }
 
-/// Opens the signature database that a configuration names.
-pub type OpenDatabase<'a> = &'a mut dyn FnMut(&Path) -> Result<Arc<Database>, sigdb::LoadError>;
-
 /// Loads and compiles `file`.
 ///
 /// # Errors
 /// Every fault of the file (and, for [`Purpose::Run`], of the machine as far as the file depends on it), in the order of
 /// their lines.
-pub fn load(file: &Path, purpose: Purpose, open: OpenDatabase<'_>) -> Result<(Compiled, Vec<Warning>), Vec<Fault>> {
+pub fn load(file: &Path, purpose: Purpose) -> Result<(Compiled, Vec<Warning>), Vec<Fault>> {
     match std::fs::read_to_string(file) {
-        Ok(text) => compile_text(file, &text, purpose, open),
+        Ok(text) => compile_text(file, &text, purpose),
         Err(error) => {
             let mut notes = Notes::new(file, "");
             let (expected, advice) = match error.kind() {
@@ -114,12 +111,7 @@ mode = "full"
 enable = true
 "#;
 
-fn compile_text(
-    file: &Path,
-    text: &str,
-    purpose: Purpose,
-    open: OpenDatabase<'_>,
-) -> Result<(Compiled, Vec<Warning>), Vec<Fault>> {
+fn compile_text(file: &Path, text: &str, purpose: Purpose) -> Result<(Compiled, Vec<Warning>), Vec<Fault>> {
     let mut notes = Notes::new(file, text);
     let document = notes.parse(text);
     // After a fault of syntax, what was recovered would only breed faults that are none.
@@ -127,14 +119,13 @@ fn compile_text(
         return Err(sorted(notes.faults));
     }
     let source = Source::read(&document, &mut notes);
-    let database = match open(&source.identification.signatures) {
+    let signatures = source.identification.signatures.as_ref();
+    let database = match signatures::open(signatures.map(|path| path.value.as_path())) {
         Ok(database) => Some(database),
         Err(why) => {
-            let place = source.identification.place.clone();
-            let place = place.unwrap_or_else(|| notes.whole("application-identification.signatures"));
-            let found = Some(why.to_string());
-            let advice = "make one with 'ostiary sigdb compile -o FILE FOLDER', or correct the path";
-            notes.fault(&place, found, "a compiled signature database", advice);
+            let place = signatures.map_or_else(|| notes.whole(""), |path| path.place.clone());
+            let advice = "make one with 'ostiary sigdb compile -o FILE FOLDER', or leave the key out: one is built in";
+            notes.fault(&place, Some(why.to_string()), "a compiled signature database", advice);
             None
         }
     };

@@ -168,7 +168,7 @@ impl Connection {
             Request::Policy {} => Rows::Policy { next: 0 },
             Request::Sigdb {} => {
                 let compiled = source.compiled();
-                gathered(vec![Answer::Sigdb(SigdbRow::new(&compiled.database, &compiled.signatures))], false)
+                gathered(vec![Answer::Sigdb(SigdbRow::new(&compiled.database, compiled.signatures.as_deref()))], false)
             }
         });
     }

@@ -20,6 +20,6 @@ mod tests;
 pub use client::{Answers, ClientError, request};
 pub use server::{BindError, CLIENTS, Manager, Source};
 pub use view::{
-    ApplicationRow, HostClassRow, HostRow, ImRow, ImTable, PolicyRow, PortRow, RecordRow, SessionRow, SigdbRow,
-    Statistics, VolumeRow, WorkerRow,
+    ApplicationRow, HostClassRow, HostRow, ImRow, ImTable, PolicyRow, PoolRow, PortRow, RecordRow, SessionRow,
+    SigdbRow, Statistics, VolumeRow, WorkerRow,
 };

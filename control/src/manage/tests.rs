@@ -172,6 +172,7 @@ impl Source for Fixture {
             host_name: "fw".into(),
             started: "2026-01-01T00:00:00.000000Z".into(),
             online: 3,
+            pool: PoolRow { size: 1_024, in_use: 3 },
             records: Vec::new(),
             hosts: Vec::new(),
         }
@@ -197,7 +198,7 @@ fn each_view_is_answered() {
     let (rows, _) = core.rows(&Request::Ports {});
     assert_eq!(rows, []);
     let (rows, _) = core.rows(&Request::Sigdb {});
-    assert!(matches!(&rows[..], [Answer::Sigdb(row)] if row.file == config::DEFAULT_SIGNATURES));
+    assert!(matches!(&rows[..], [Answer::Sigdb(row)] if row.file == "(built in)"));
     let (rows, _) = core.rows(&Request::Policy {});
     let names: Vec<_> = rows.iter().map(|row| if let Answer::Rule(rule) = row { &*rule.name } else { "" }).collect();
     assert_eq!(names, ["replay", "implicit-deny"]);

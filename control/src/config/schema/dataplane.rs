@@ -101,7 +101,7 @@ impl Dataplane {
         if !self.workers.is_empty() {
             return self.workers.iter().map(|worker| worker.value).collect();
         }
-        vec![u16::from(environment::online_cores().contains(&1))]
+        vec![u16::from(environment::allowed_cores().contains(&1))]
     }
 }
 

@@ -69,25 +69,17 @@ pub(super) fn read_policy(section: Option<Section<'_, '_>>, notes: &mut Notes) -
 pub(crate) struct Identification {
     /// `mode = "full"`; default `"on-demand"`.
     pub(crate) full: bool,
-    /// `signatures`.
-    pub(crate) signatures: PathBuf,
-    /// Where `signatures` is written, if it is.
-    pub(crate) place: Option<Place>,
+    /// `signatures`; default: the database that the program was built with.
+    pub(crate) signatures: Option<Located<PathBuf>>,
 }
 
 impl Identification {
-    /// Where the compiled signature database is unless told otherwise.
-    pub(crate) const SIGNATURES: &'static str = "/var/lib/ostiary/ostiary.sigdb";
-
     pub(super) fn read(section: Option<Section<'_, '_>>, notes: &mut Notes) -> Self {
-        let mut read = Self { full: false, signatures: PathBuf::from(Self::SIGNATURES), place: None };
+        let mut read = Self { full: false, signatures: None };
         let Some(mut section) = section else { return read };
         let modes = value::choice(&[("on-demand", false), ("full", true)], &[]);
         read.full = section.optional("mode", notes, modes).is_some_and(|mode| mode.value);
-        if let Some(path) = section.optional("signatures", notes, value::path) {
-            read.signatures = path.value;
-            read.place = Some(path.place);
-        }
+        read.signatures = section.optional("signatures", notes, value::path);
         section.finish(notes);
         read
     }

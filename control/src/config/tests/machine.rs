@@ -5,7 +5,13 @@ use super::*;
 #[test]
 fn workers_are_cores_of_this_machine_each_once() {
     refused("[dataplane]\nworkers = [0, 0]\n", 2, "dataplane.workers", "each core once", "remove one");
-    refused("[dataplane]\nworkers = [0, 1023]\n", 2, "dataplane.workers", "a core of this machine: 0", "lscpu");
+    refused(
+        "[dataplane]\nworkers = [0, 1023]\n",
+        2,
+        "dataplane.workers",
+        "a core that this process may run on: 0",
+        "lscpu",
+    );
     let elsewhere = format!("{BASE}[dataplane]\nworkers = [1023]\n");
     let (compiled, _) = load_text(&elsewhere, Purpose::Replay).unwrap();
     assert_eq!(compiled.dataplane.workers, [1023]);

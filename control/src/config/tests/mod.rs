@@ -8,10 +8,9 @@ mod sample;
 mod warnings;
 
 use std::path::Path;
-use std::sync::{Arc, LazyLock};
+use std::sync::Arc;
 
 use ::dataplane::policy::{Action, PortId, RuleId, ZoneId};
-use sigdb::Database;
 
 use super::*;
 
@@ -28,15 +27,8 @@ zone = "untrust"
 ports = ["inside", "outside"]
 "#;
 
-/// The signatures of this repository.
-static DATABASE: LazyLock<Arc<Database>> = LazyLock::new(|| {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../sigdb/signatures");
-    Arc::new(sigdb::compile_folder(&folder).unwrap())
-});
-
 fn load_text(text: &str, purpose: Purpose) -> Result<(Compiled, Vec<Warning>), Vec<Fault>> {
-    let mut open = |_: &Path| Ok(Arc::clone(&DATABASE));
-    compile_text(Path::new("policy.toml"), text, purpose, &mut open)
+    compile_text(Path::new("policy.toml"), text, purpose)
 }
 
 /// The faults of BASE and `addition`, lines counted from the first of `addition`.
@@ -105,7 +97,8 @@ fn the_least_configuration_has_every_default() {
     assert!(!compiled.policy.full_identification && !compiled.policy.implicit_deny_logging && !compiled.im.enable);
     assert_eq!(&**compiled.names.rule(RuleId::IMPLICIT), "implicit-deny");
     assert_eq!(&**compiled.names.zone_of_port(1), "untrust");
-    assert_eq!(compiled.signatures, Path::new("/var/lib/ostiary/ostiary.sigdb"));
+    assert_eq!(compiled.signatures, None);
+    assert!(compiled.database.by_name("qq").is_some());
     assert_eq!(compiled.socket, Path::new("/run/ostiary/ostiary.sock"));
 }
 
@@ -163,14 +156,13 @@ fn faults_of_syntax_are_told_with_their_lines() {
 
 #[test]
 fn a_missing_file_is_a_fault_of_its_own() {
-    let mut open = |_: &Path| -> Result<_, sigdb::LoadError> { panic!("not reached") };
-    let faults = load(Path::new("/nonexistent/policy.toml"), Purpose::Run, &mut open).unwrap_err();
+    let faults = load(Path::new("/nonexistent/policy.toml"), Purpose::Run).unwrap_err();
     assert_eq!((faults.len(), faults[0].place.line), (1, 0));
     assert_eq!(faults[0].expected, "a configuration file");
     let folder = tempfile::tempdir().unwrap();
     let binary = folder.path().join("binary");
     std::fs::write(&binary, [0xff, 0xfe, 0]).unwrap();
-    let faults = load(&binary, Purpose::Run, &mut open).unwrap_err();
+    let faults = load(&binary, Purpose::Run).unwrap_err();
     assert_eq!(faults[0].expected, "a text in UTF-8");
 }
 

@@ -24,6 +24,7 @@ fn range(first: &str, last: &str) -> AddressRange {
 
 #[test]
 fn a_rule_is_resolved() {
+    let database = crate::signatures::shipped();
     let compiled = compiled(
         r#"[address]
 office = ["10.1.0.0/16", "lab"]
@@ -64,7 +65,7 @@ implicit-deny-logging = true
         destination: PortRange { first: port, last: port },
     };
     assert_eq!(first.service, [tcp(80), tcp(8080)]);
-    let mut applications = ["qq", "wechat"].map(|name| DATABASE.by_name(name).unwrap());
+    let mut applications = ["qq", "wechat"].map(|name| database.by_name(name).unwrap());
     applications.sort();
     assert_eq!(first.application, applications);
     assert_eq!((first.action, first.session_logging, first.profile), (Action::Reset, true, false));
@@ -72,7 +73,7 @@ implicit-deny-logging = true
     assert!(second.application.is_empty() && second.action == Action::Deny && !second.session_logging);
     assert!(compiled.policy.implicit_deny_logging);
     assert_eq!(&**compiled.names.rule(RuleId(1)), "s");
-    assert_eq!(&**compiled.names.application(applications[0]), DATABASE.name(applications[0]));
+    assert_eq!(&**compiled.names.application(applications[0]), database.name(applications[0]));
 }
 
 #[test]
@@ -192,15 +193,17 @@ fn the_mode_of_identification_is_checked() {
     let section = "application-identification";
     refused(&format!("[{section}]\nmode = \"all\"\n"), 2, &format!("{section}.mode"), "\"on-demand\", \"full\"", "");
     assert!(compiled(&format!("[{section}]\nmode = \"full\"\n")).policy.full_identification);
-    let file = compiled(&format!("[{section}]\nsignatures = \"/tmp/x.sigdb\"\n")).signatures;
-    assert_eq!(file, Path::new("/tmp/x.sigdb"));
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("a.sigdb");
+    std::fs::write(&file, crate::signatures::shipped().encode()).unwrap();
+    let named = compiled(&format!("[{section}]\nsignatures = \"{}\"\n", file.display()));
+    assert_eq!(named.signatures, Some(file));
 }
 
 #[test]
 fn a_database_that_cannot_be_read_is_a_fault_at_its_key() {
     let text = format!("{BASE}[application-identification]\nsignatures = \"/nonexistent/a.sigdb\"\n");
-    let mut open = |path: &Path| sigdb::Database::load(path).map(Arc::new);
-    let faults = compile_text(Path::new("policy.toml"), &text, Purpose::Run, &mut open).unwrap_err();
+    let faults = compile_text(Path::new("policy.toml"), &text, Purpose::Run).unwrap_err();
     let [fault] = &faults[..] else { panic!("{faults:#?}") };
     assert_eq!((fault.place.line, fault.place.key.as_str()), (12, "application-identification.signatures"));
     assert!(

@@ -1,0 +1,321 @@
+//! The rows of `ostiary show`, as JSON has them. Fields are only ever added; times are RFC 3339 in UTC with microseconds.
+
+mod policy;
+mod sigdb;
+
+use std::collections::BTreeMap;
+use std::time::SystemTime;
+
+use dataplane::command::SessionView;
+use dataplane::event::Volume;
+use dataplane::time::Nanos;
+use serde::{Deserialize, Serialize};
+
+use crate::config::Names;
+use crate::export::{ClassStatus, Format, HostStatus};
+use crate::record::rfc3339;
+use crate::runtime::{PoolView, PortView};
+
+pub use self::policy::PolicyRow;
+pub use self::sigdb::{ApplicationRow, SigdbRow};
+
+/// A session of a worker's table.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SessionRow {
+    /// Its id: the worker's number in the upper 16 bits.
+    pub session: u64,
+    /// `tcp`, `udp`, `icmp`, `icmpv6`, `sctp`, or the protocol's number.
+    pub protocol: String,
+    /// Who opened it, `ip:port`.
+    pub client: String,
+    /// Who was asked, `ip:port`.
+    pub server: String,
+    /// Outer VLAN id; 0 where untagged.
+    pub svlan: u16,
+    /// Inner VLAN id; 0 where there are not two tags.
+    pub cvlan: u16,
+    /// `opening`, `established`, `closing`, `one-way`, `both-ways`.
+    pub state: String,
+    /// The rule that let it through.
+    pub rule: String,
+    /// Its application, or `unknown`.
+    pub application: String,
+    /// Port on the client's side and on the server's.
+    pub ports: (String, String),
+    /// Zones of the two.
+    pub zones: (String, String),
+    /// When it was created.
+    pub start: String,
+    /// When its last packet came.
+    pub last: String,
+    /// Client to server.
+    pub to_server: VolumeRow,
+    /// Server to client.
+    pub to_client: VolumeRow,
+}
+
+/// Packets and octets of one direction.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct VolumeRow {
+    /// Packets.
+    pub packets: u64,
+    /// Octets from the IP header on.
+    pub octets: u64,
+}
+
+/// A user who is online in an application.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ImRow {
+    /// The application.
+    pub application: String,
+    /// The account as records have it; none where it is not visible or omitted.
+    pub account: Option<String>,
+    /// The user's address.
+    pub client: String,
+    /// The last server that was spoken to, `ip:port`.
+    pub server: String,
+    /// The rule of that session.
+    pub rule: String,
+    /// How it is known: `login` where the login was seen, `seen` where not.
+    pub evidence: String,
+    /// When the user came online, or was first seen.
+    pub since: String,
+    /// When the user was last heard of.
+    pub last: String,
+}
+
+/// The rows of `show im`.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ImTable {
+    /// As many as were asked for.
+    pub rows: Vec<ImRow>,
+    /// Whether there are others.
+    pub more: bool,
+}
+
+/// What the process did since its start.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Statistics {
+    /// The program's version.
+    pub version: String,
+    /// Names this run in every record.
+    pub boot: String,
+    /// HOSTNAME of records.
+    pub host_name: String,
+    /// When it started.
+    pub started: String,
+    /// Users online now.
+    pub online: u64,
+    /// Packet buffers.
+    pub pool: PoolRow,
+    /// By class.
+    pub records: Vec<RecordRow>,
+    /// By log host.
+    pub hosts: Vec<HostRow>,
+}
+
+/// The pool of packet buffers.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PoolRow {
+    /// All of them.
+    pub size: u32,
+    /// Those in use.
+    pub in_use: u32,
+}
+
+/// The records of a class.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RecordRow {
+    /// `session` or `im`.
+    pub class: String,
+    /// Events taken from the workers.
+    pub events: u64,
+    /// Events lost because a worker's queue was full; each loss was recorded.
+    pub lost_events: u64,
+    /// Records made.
+    pub records: u64,
+}
+
+/// A log host in one of its formats.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct HostRow {
+    /// Its name.
+    pub name: String,
+    /// `ip:port`.
+    pub address: String,
+    /// `udp`, `tcp` or `tls`.
+    pub transport: String,
+    /// `binary` or `syslog`.
+    pub format: String,
+    /// `connecting`, `up`, `stalled`, `waiting` or `stopped`.
+    pub state: String,
+    /// Since when.
+    pub since: String,
+    /// Connections after the first.
+    pub reconnects: u64,
+    /// Why the last connection, or attempt, failed; none if none did.
+    pub last_error: Option<String>,
+    /// By class.
+    pub classes: Vec<HostClassRow>,
+}
+
+/// The records of a class for one log host: `records = sent + dropped + queued`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct HostClassRow {
+    /// `session` or `im`.
+    pub class: String,
+    /// Records that were for this host.
+    pub records: u64,
+    /// Written, once each.
+    pub sent: u64,
+    /// Given up because the queue was full; said to the host in band.
+    pub dropped: u64,
+    /// Waiting.
+    pub queued: u64,
+    /// Written again after a connection broke, on top of `sent`.
+    pub resent: u64,
+}
+
+/// The counters of a worker.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct WorkerRow {
+    /// Its number, from 0 in the order of the configuration.
+    pub worker: u16,
+    /// The core that it runs on.
+    pub core: u16,
+    /// By name; drops are `drop_<reason>`.
+    pub counters: BTreeMap<String, u64>,
+}
+
+/// A port.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PortRow {
+    /// Its name.
+    pub name: String,
+    /// Its zone.
+    pub zone: String,
+    /// Its device.
+    pub device: String,
+    /// The driver behind it.
+    pub driver: String,
+    /// `up` or `down`.
+    pub link: String,
+    /// Its speed in Mbit/s; none where it is not known.
+    pub megabits: Option<u32>,
+    /// Frames received, and octets of those.
+    pub received: VolumeRow,
+    /// Frames sent, and octets of those.
+    pub sent: VolumeRow,
+    /// Frames that the device dropped because the worker was too slow.
+    pub missed: u64,
+    /// Frames received damaged.
+    pub receive_errors: u64,
+    /// Frames that could not be sent.
+    pub send_errors: u64,
+    /// Times that no buffer was left to receive into: the pool is too small.
+    pub no_buffer: u64,
+}
+
+impl SessionRow {
+    /// A session with the names of its rule, application, ports and zones.
+    pub fn new(view: &SessionView, names: &Names) -> Self {
+        let (client_port, server_port) = view.ports;
+        Self {
+            session: view.session.0,
+            protocol: protocol_text(view.tuple.protocol),
+            client: view.tuple.client.socket().to_string(),
+            server: view.tuple.server.socket().to_string(),
+            svlan: view.tuple.svlan,
+            cvlan: view.tuple.cvlan,
+            state: view.state.to_owned(),
+            rule: names.rule(view.rule).to_string(),
+            application: names.application(view.application).to_string(),
+            ports: (names.port(client_port).to_string(), names.port(server_port).to_string()),
+            zones: (names.zone_of_port(client_port).to_string(), names.zone_of_port(server_port).to_string()),
+            start: time_text(view.start),
+            last: time_text(view.last),
+            to_server: view.to_server.into(),
+            to_client: view.to_client.into(),
+        }
+    }
+}
+
+impl From<&HostStatus> for HostRow {
+    fn from(status: &HostStatus) -> Self {
+        let class = |class: &ClassStatus| HostClassRow {
+            class: class.class.text().to_owned(),
+            records: class.counts.pushed,
+            sent: class.counts.sent,
+            dropped: class.counts.dropped,
+            queued: class.counts.queued,
+            resent: class.counts.resent,
+        };
+        let since = status.since.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+        Self {
+            name: status.name.to_string(),
+            address: status.address.to_string(),
+            transport: status.transport.to_owned(),
+            format: match status.format {
+                Format::Binary => "binary".to_owned(),
+                Format::Syslog => "syslog".to_owned(),
+            },
+            state: status.state.text().to_owned(),
+            since: time_text(Nanos::from_parts(since.as_secs(), since.subsec_nanos())),
+            reconnects: status.reconnects,
+            last_error: status.last_error.clone(),
+            classes: status.classes.iter().map(class).collect(),
+        }
+    }
+}
+
+impl PortRow {
+    /// A port with the name of its zone.
+    pub fn new(view: &PortView, zone: &str) -> Self {
+        let statistics = &view.statistics;
+        Self {
+            name: view.name.to_string(),
+            zone: zone.to_owned(),
+            device: view.device.clone(),
+            driver: view.driver.clone(),
+            link: if view.link.up { "up" } else { "down" }.to_owned(),
+            megabits: view.link.megabits,
+            received: VolumeRow { packets: statistics.received, octets: statistics.received_octets },
+            sent: VolumeRow { packets: statistics.sent, octets: statistics.sent_octets },
+            missed: statistics.missed,
+            receive_errors: statistics.receive_errors,
+            send_errors: statistics.send_errors,
+            no_buffer: statistics.no_buffer,
+        }
+    }
+}
+
+impl From<PoolView> for PoolRow {
+    fn from(pool: PoolView) -> Self {
+        Self { size: pool.size, in_use: pool.in_use }
+    }
+}
+
+impl From<Volume> for VolumeRow {
+    fn from(volume: Volume) -> Self {
+        Self { packets: volume.packets, octets: volume.octets }
+    }
+}
+
+/// A time as rows have it.
+pub(super) fn time_text(time: Nanos) -> String {
+    let mut text = Vec::new();
+    rfc3339::write(&mut text, time, None);
+    String::from_utf8(text).unwrap_or_default()
+}
+
+/// A protocol by its name, or its number.
+pub(super) fn protocol_text(protocol: u8) -> String {
+    match protocol {
+        1 => "icmp".to_owned(),
+        6 => "tcp".to_owned(),
+        17 => "udp".to_owned(),
+        58 => "icmpv6".to_owned(),
+        132 => "sctp".to_owned(),
+        other => other.to_string(),
+    }
+}

@@ -1,1 +1,127 @@
-//! Placeholder
+//! Policy files for the running firewall, from few parts.
+
+use std::fmt::Write as _;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use crate::certificates::Certificates;
+
+/// A policy file in the making: two ports on one wire, rules and log hosts as the test adds them.
+#[derive(Clone, Debug)]
+pub struct Policy {
+    /// DPDK device of the clients' side.
+    pub inside: String,
+    /// DPDK device of the servers' side.
+    pub outside: String,
+    /// Whether sign-ons are recorded: `[log.im] enable`.
+    pub im: bool,
+    /// Whether every flow is identified, whatever the rules need.
+    pub full: bool,
+    /// `[[rule]]` tables.
+    pub rules: String,
+    /// Further tables.
+    pub rest: String,
+}
+
+impl Policy {
+    /// Two devices, nothing permitted, sign-ons recorded, identification on demand.
+    pub fn new(inside: impl Into<String>, outside: impl Into<String>) -> Self {
+        let (inside, outside) = (inside.into(), outside.into());
+        Self { inside, outside, im: true, full: false, rules: String::new(), rest: String::new() }
+    }
+
+    /// Adds a rule; `keys` are lines of TOML beside its name.
+    pub fn rule(mut self, name: &str, keys: &str) -> Self {
+        writeln!(self.rules, "[[rule]]\nname = \"{name}\"\n{keys}").expect("a string takes text");
+        self
+    }
+
+    /// Adds a log host on loopback; `keys` are lines of TOML beside name, address and port.
+    pub fn host(mut self, name: &str, port: u16, keys: &str) -> Self {
+        let head = format!("[[log-host]]\nname = \"{name}\"\naddress = \"127.0.0.1\"\nport = {port}");
+        writeln!(self.rest, "{head}\nretry-first = \"50 ms\"\nretry-longest = \"200 ms\"\n{keys}")
+            .expect("a string takes text");
+        self
+    }
+
+    /// Adds the TLS policy `collector`, with our client certificate.
+    pub fn tls(mut self, certificates: &Certificates) -> Self {
+        let file = |name| certificates.file(name);
+        writeln!(
+            self.rest,
+            "[ssl-policy.collector]\nca = \"{}\"\ncertificate = \"{}\"\nkey = \"{}\"\nserver-name = \"collector.test\"",
+            file("ca.pem"),
+            file("client.pem"),
+            file("client.key"),
+        )
+        .expect("a string takes text");
+        self
+    }
+
+    /// The text, with `socket` as the management socket.
+    pub fn text(&self, socket: &Path, signatures: &Path) -> String {
+        static COUNT: AtomicU32 = AtomicU32::new(0);
+        let prefix = format!("ostiary_test_{}_{}", std::process::id(), COUNT.fetch_add(1, Ordering::Relaxed));
+        let mode = if self.full { "full" } else { "on-demand" };
+        format!(
+            r#"[system]
+host-name = "fw1"
+
+[management]
+socket = "{socket}"
+
+[dataplane]
+hugepages = false
+memory = "256 MiB"
+file-prefix = "{prefix}"
+max-sessions = 20_000
+inspection-slots = 4_000
+fragment-slots = 256
+
+[[port]]
+name = "inside"
+device = "{inside}"
+zone = "trust"
+
+[[port]]
+name = "outside"
+device = "{outside}"
+zone = "untrust"
+
+[[wire]]
+ports = ["inside", "outside"]
+
+{rules}
+[application-identification]
+mode = "{mode}"
+signatures = "{signatures}"
+
+[log.im]
+enable = {im}
+
+{rest}"#,
+            socket = socket.display(),
+            inside = self.inside,
+            outside = self.outside,
+            rules = self.rules,
+            signatures = signatures.display(),
+            im = self.im,
+            rest = self.rest,
+        )
+    }
+}
+
+/// The signatures of this checkout, compiled by the program into `folder`.
+pub fn signatures(folder: &Path) -> PathBuf {
+    let file = folder.join("ostiary.sigdb");
+    let source = crate::program::root().join("sigdb/signatures");
+    let output = crate::program::run([
+        "sigdb".as_ref(),
+        "compile".as_ref(),
+        "-o".as_ref(),
+        file.as_os_str(),
+        source.as_os_str(),
+    ]);
+    assert!(output.status.success(), "sigdb compile: {}", String::from_utf8_lossy(&output.stderr));
+    file
+}

@@ -84,19 +84,19 @@ pub fn free_port() -> u16 {
     })
 }
 
-/// Whether someone listens on a TCP port of loopback, without connecting to it.
-pub fn listens(port: u16) -> bool {
-    table_has("tcp", port, "0A") || table_has("tcp6", port, "0A")
+/// Whether someone listens on a TCP port, in the network namespace of process `pid`; without connecting to it.
+pub fn listens(pid: u32, port: u16) -> bool {
+    ["tcp", "tcp6"].iter().any(|table| table_has(pid, table, port, "0A"))
 }
 
-/// Whether someone has bound a UDP port.
-pub fn bound_udp(port: u16) -> bool {
-    table_has("udp", port, "07") || table_has("udp6", port, "07")
+/// Whether someone has bound a UDP port, in the network namespace of process `pid`.
+pub fn bound_udp(pid: u32, port: u16) -> bool {
+    ["udp", "udp6"].iter().any(|table| table_has(pid, table, port, "07"))
 }
 
 /// Looks a local port up in the kernel's table of sockets.
-fn table_has(table: &str, port: u16, state: &str) -> bool {
-    let text = std::fs::read_to_string(format!("/proc/net/{table}")).unwrap_or_default();
+fn table_has(pid: u32, table: &str, port: u16, state: &str) -> bool {
+    let text = std::fs::read_to_string(format!("/proc/{pid}/net/{table}")).unwrap_or_default();
     let wanted = format!(":{port:04X}");
     text.lines().skip(1).any(|line| {
         let fields: Vec<&str> = line.split_whitespace().collect();

@@ -18,15 +18,23 @@ pub struct Rsyslog {
     /// TLS port.
     pub tls: u16,
     folder: PathBuf,
+    namespace: Option<String>,
     running: Option<Running>,
 }
 
 impl Rsyslog {
     /// Starts one in `folder`.
     pub fn start(folder: &Path, certificates: &Certificates) -> Self {
+        Self::start_in(None, folder, certificates)
+    }
+
+    /// Starts one in a network namespace.
+    pub fn start_in(namespace: Option<&str>, folder: &Path, certificates: &Certificates) -> Self {
         let folder = folder.join("rsyslog");
         std::fs::create_dir_all(&folder).expect("a folder can be made in a temporary folder");
-        let mut rsyslog = Self { udp: free_port(), tcp: free_port(), tls: free_port(), folder, running: None };
+        let namespace = namespace.map(str::to_owned);
+        let mut rsyslog =
+            Self { udp: free_port(), tcp: free_port(), tls: free_port(), folder, namespace, running: None };
         let configuration = rsyslog.configuration(certificates);
         std::fs::write(rsyslog.folder.join("rsyslog.conf"), configuration).expect("a file can be made");
         rsyslog.resume();
@@ -36,7 +44,14 @@ impl Rsyslog {
     /// Starts it again on the same ports after [`Self::stop`].
     pub fn resume(&mut self) {
         let log = std::fs::File::create(self.folder.join("log")).expect("a file can be made");
-        let mut command = Command::new("rsyslogd");
+        let mut command = match &self.namespace {
+            Some(namespace) => {
+                let mut command = Command::new("ip");
+                command.args(["netns", "exec", namespace, "rsyslogd"]);
+                command
+            }
+            None => Command::new("rsyslogd"),
+        };
         command.arg("-n").arg("-f").arg(self.folder.join("rsyslog.conf"));
         command.arg("-i").arg(self.folder.join("pid"));
         command.stdout(Stdio::null()).stderr(log);
@@ -44,7 +59,8 @@ impl Rsyslog {
         let what = format!("rsyslogd, see {}", self.folder.join("log").display());
         crate::process::wait_for(&what, || {
             assert_eq!(running.ended(), None, "rsyslogd ended: {}", self.log());
-            (listens(self.tcp) && listens(self.tls) && bound_udp(self.udp)).then_some(())
+            let pid = running.pid();
+            (listens(pid, self.tcp) && listens(pid, self.tls) && bound_udp(pid, self.udp)).then_some(())
         });
         self.running = Some(running);
     }

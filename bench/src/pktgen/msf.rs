@@ -178,7 +178,7 @@ impl Session {
     /// Stays online for `span` with a heartbeat every `interval`.
     pub fn stay(&mut self, script: &mut Script, span: Duration, interval: Duration) {
         let end = self.now() + span;
-        while self.now() + interval < end {
+        while self.now() < end {
             self.heartbeat(script);
             match script.dice.between(0, 4) {
                 0 => self.ask(script, 100, 2500),
@@ -186,9 +186,9 @@ impl Session {
                 2 => self.ask_twice_at_once(script),
                 _ => {}
             }
-            self.wait(interval);
+            let next = (self.now() + interval).min(end);
+            self.wait(next.saturating_sub(self.now()));
         }
-        self.wait(end.saturating_sub(self.now()));
     }
 
     /// Signs off and ends the connection for good.
@@ -220,14 +220,8 @@ impl Session {
         reason: Option<&'static str>,
         window: (Duration, Duration),
     ) {
-        script.expect(SignOn {
-            application: "qq",
-            action,
-            account: self.number(),
-            client: self.connection.ends.client.ip(),
-            reason,
-            window,
-        });
+        let client = self.connection.ends.client.ip();
+        script.expect(SignOn::of_qq(self.account, client, action, reason, window));
     }
 
     fn number(&self) -> String {

@@ -57,6 +57,19 @@ pub struct SignOn {
     pub window: (Duration, Duration),
 }
 
+impl SignOn {
+    /// What a QQ account did.
+    pub fn of_qq(
+        account: u32,
+        client: IpAddr,
+        action: Action,
+        reason: Option<&'static str>,
+        window: (Duration, Duration),
+    ) -> Self {
+        Self { application: "qq", action, account: account.to_string(), client, reason, window }
+    }
+}
+
 /// A flow whose application the firewall should name.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct NamedFlow {

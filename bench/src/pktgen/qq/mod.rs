@@ -125,7 +125,7 @@ impl Session {
     pub fn stay(&mut self, script: &mut Script, span: Duration) {
         let end = self.now() + span;
         let (_, interval) = self.generation.keepalive();
-        while self.now() + interval < end {
+        while self.now() < end {
             self.keepalive(script);
             let before = self.now();
             match script.dice.between(0, 6) {
@@ -136,9 +136,9 @@ impl Session {
                 4 => self.push(script, 0x0017, 96),
                 _ => {}
             }
-            self.wait(interval.saturating_sub(self.now() - before));
+            let next = (before + interval).min(end);
+            self.wait(next.saturating_sub(self.now()));
         }
-        self.wait(end.saturating_sub(self.now()));
     }
 
     /// One keepalive and its answer.
@@ -219,14 +219,8 @@ impl Session {
 
     /// Says what should be reported of this account.
     pub fn expect(&self, script: &mut Script, action: Action, reason: &'static str, from: Duration, to: Duration) {
-        script.expect(SignOn {
-            application: "qq",
-            action,
-            account: self.account.to_string(),
-            client: self.client(),
-            reason: Some(reason).filter(|reason| !reason.is_empty()),
-            window: (from, to),
-        });
+        let reason = Some(reason).filter(|reason| !reason.is_empty());
+        script.expect(SignOn::of_qq(self.account, self.client(), action, reason, (from, to)));
     }
 
     /// A session command and its answer of `answer` plain octets.
@@ -308,7 +302,8 @@ fn packet(version: u16, command: u16, sequence: u16, account: Option<u32>, body:
 }
 
 /// Reports: command 0x0001 of a present client, from a fresh port each, with eight zero octets in front of the
-/// ciphertext, a counter of their own, and no answer. They look like a logout of generation A and are none.
+/// ciphertext, a counter of their own, and no answer. They look like a logout of generation A and are none; they do name
+/// the account.
 pub fn reports(script: &mut Script, account: u32, ends: Ends, at: Duration, count: u16) -> Duration {
     let mut now = at;
     let (version, _) = Generation::C.client();

@@ -8,7 +8,7 @@ use crate::pktgen::background::look_alikes;
 use crate::pktgen::frames::Side;
 use crate::pktgen::msf::{Client, Ending, Session as Msf};
 use crate::pktgen::qq::{Generation, Session, reports};
-use crate::pktgen::script::{Action, Script};
+use crate::pktgen::script::{Action, Script, SignOn};
 use crate::pktgen::story::Tale;
 use crate::pktgen::tcp::{Connection, Faults};
 use crate::pktgen::wechat::{LegacyLink, LongLink, Phone, legacy_post};
@@ -32,7 +32,10 @@ pub(super) const TALES: &[Tale] = &[
 fn day(script: &mut Script) {
     let ends_of_all = [pc(script), phone(script), old_phone(script), mobile(script)];
     let account = script.dice.account();
-    reports(script, account, ends(49_700, 16, 8000), minutes(3), 4);
+    let flow = ends(49_700, 16, 8000);
+    reports(script, account, flow, minutes(3), 4);
+    let seen = SignOn::of_qq(account, flow.client.ip(), Action::Seen, Some("mention"), (minutes(3), minutes(4)));
+    script.expect(seen);
     look_alikes(script, minutes(6), IpAddr::from([10, 1, 9, 5]), IpAddr::from([203, 0, 113, 90]));
     let end = ends_of_all.into_iter().max().unwrap_or_default();
     surround(script, end, minutes(15));

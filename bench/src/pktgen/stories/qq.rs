@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::{ends, ends_v6, minutes, plain, seconds, surround};
 use crate::pktgen::frames::{Ends, Link};
 use crate::pktgen::qq::{Generation, Session, reports};
-use crate::pktgen::script::{Action, Script};
+use crate::pktgen::script::{Action, Script, SignOn};
 use crate::pktgen::story::Tale;
 use crate::pktgen::tcp::{Connection, Faults};
 
@@ -289,8 +289,10 @@ fn unanswered(script: &mut Script) {
 
 fn only_reports(script: &mut Script) {
     let account = script.dice.account();
-    // A report proves no session, but it names an account; to call that a sighting is right, to call it nothing is, too.
-    let end = reports(script, account, ends(49_700, 16, 8000), seconds(5), 24);
+    let flow = ends(49_700, 16, 8000);
+    let end = reports(script, account, flow, seconds(5), 24);
+    let seen = SignOn::of_qq(account, flow.client.ip(), Action::Seen, Some("mention"), (seconds(5), minutes(1)));
+    script.expect(seen);
     surround(script, end, minutes(11));
 }
 

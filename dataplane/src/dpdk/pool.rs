@@ -35,9 +35,10 @@ impl PoolConfig {
 
     /// Memory that the pool takes, in MiB, rounded up.
     pub fn mib(&self) -> u32 {
+        // Padding that spreads buffers over memory channels is left out: EAL must run to know it.
         // SAFETY: computes; a null pointer says that the parts are not asked for.
-        let size = unsafe { dpdk_sys::rte_mempool_calc_obj_size(self.element(), 0, std::ptr::null_mut()) };
-        // Page borders cost some; DPDK's ring of free buffers takes a pointer each.
+        let size = unsafe { dpdk_sys::rte_mempool_calc_obj_size(self.element(), NO_SPREAD, std::ptr::null_mut()) };
+        // That padding and page borders cost some; DPDK's ring of free buffers takes a pointer each.
         let octets = u64::from(self.mbufs) * (u64::from(size) + 8 + u64::from(size) / 16);
         u32::try_from(octets.div_ceil(1 << 20)).unwrap_or(u32::MAX)
     }
@@ -132,6 +133,8 @@ impl Drop for Pool {
 }
 
 const HEADROOM: u16 = dpdk_sys::RTE_PKTMBUF_HEADROOM as u16;
+/// RTE_MEMPOOL_F_NO_SPREAD.
+const NO_SPREAD: u32 = 0x0001;
 /// SOCKET_ID_ANY.
 const ANY_NODE: i32 = -1;
 

@@ -79,3 +79,27 @@ pub fn frames(sizes: impl IntoIterator<Item = usize>) -> Vec<Vec<u8>> {
     };
     sizes.into_iter().enumerate().map(frame).collect()
 }
+
+/// A UDP datagram of IPv4 in Ethernet, its header checksum right.
+pub fn udp(source: [u8; 4], destination: [u8; 4], ports: (u16, u16), payload: &[u8]) -> Vec<u8> {
+    let length = 8 + payload.len() as u16;
+    let mut segment = Vec::new();
+    for field in [ports.0, ports.1, length, 0] {
+        segment.extend(field.to_be_bytes());
+    }
+    segment.extend(payload);
+    ipv4(source, destination, 17, &segment)
+}
+
+/// A packet of IPv4 in Ethernet, its header checksum right.
+pub fn ipv4(source: [u8; 4], destination: [u8; 4], protocol: u8, payload: &[u8]) -> Vec<u8> {
+    let [high, low] = (20 + payload.len() as u16).to_be_bytes();
+    let mut header = vec![0x45, 0, high, low, 0, 1, 0x40, 0, 64, protocol, 0, 0];
+    header.extend(source);
+    header.extend(destination);
+    let sum: u32 = header.chunks(2).map(|word| u32::from(u16::from_be_bytes([word[0], word[1]]))).sum();
+    let checksum = !((sum & 0xffff) + (sum >> 16)) as u16;
+    header[10..12].copy_from_slice(&checksum.to_be_bytes());
+    let ethernet = [2, 0, 0, 0, 0, 2, 2, 0, 0, 0, 0, 1, 0x08, 0x00];
+    ethernet.into_iter().chain(header).chain(payload.iter().copied()).collect()
+}

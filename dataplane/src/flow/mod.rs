@@ -14,3 +14,6 @@ pub use key::{End, FlowKey, Realm};
 pub use record::{Class, Flags, Identification, Record, State};
 pub use table::{FlowId, Slot, Table};
 pub use tcp::{Step, TcpTrack};
+
+#[cfg(test)]
+mod tests;

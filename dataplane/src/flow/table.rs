@@ -184,8 +184,8 @@ impl Table {
     }
 
     /// The entry that gives way to a new one: of the first class that has any, the one silent for longest among the
-    /// [`CANDIDATES`] that have been in it for longest. Those are put to the class's end, so that the next search looks
-    /// at others. A flow with a sign-on gives way only after [`SIGNED_ON_SILENCE`].
+    /// 16 that have been in it for longest. Those are put to the class's end, so that the next search looks
+    /// at others. A flow with a sign-on gives way only after a minute of silence.
     pub fn victim(&mut self, now: Nanos) -> Option<Slot> {
         let class = self.classes.iter().position(|list| list.first().is_some())?;
         let mut next = self.classes[class].first();

@@ -300,9 +300,10 @@ impl Side {
         }
     }
 
-    /// How far outside what it allowed a segment to it may lie.
+    /// How far outside what it allowed a segment to it may lie: a window, and one for a FIN or a probe of a closed window
+    /// beyond it.
     fn slack(&self) -> u32 {
-        (u32::from(self.window) << self.scale).max(LEAST_SLACK)
+        (u32::from(self.window) << self.scale).max(LEAST_SLACK) + 1
     }
 }
 

@@ -231,7 +231,7 @@ fn frame(
 }
 
 fn put_checksum(transport: &mut [u8], at: usize, pseudo: Sum) {
-    let checksum = pseudo.add(transport).finish();
+    let checksum = pseudo.octets(transport).finish();
     if let Some(field) = transport.get_mut(at..at + 2) {
         field.copy_from_slice(&checksum.to_be_bytes());
     }

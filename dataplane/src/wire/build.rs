@@ -72,7 +72,7 @@ impl Packet {
                 header[2..4].copy_from_slice(&((ipv4::HEADER + self.transport.len()) as u16).to_be_bytes());
                 let (identification, more, offset) = self.fragment;
                 header[4..6].copy_from_slice(&identification.to_be_bytes());
-                header[6..8].copy_from_slice(&(offset / 8 | u16::from(more) << 13).to_be_bytes());
+                header[6..8].copy_from_slice(&((offset / 8) | (u16::from(more) << 13)).to_be_bytes());
                 header[8] = self.hop_limit;
                 header[9] = self.protocol;
                 header[12..16].copy_from_slice(&source.octets());
@@ -184,10 +184,10 @@ pub(crate) fn transport_sum(source: IpAddr, destination: IpAddr, number: u8, byt
     let pseudo = match (source, destination) {
         (IpAddr::V4(_), _) if number == protocol::ICMP => Sum::default(),
         (IpAddr::V4(source), IpAddr::V4(destination)) => {
-            Sum::default().add(&source.octets()).add(&destination.octets())
+            Sum::default().octets(&source.octets()).octets(&destination.octets())
         }
         (IpAddr::V6(source), IpAddr::V6(destination)) => {
-            Sum::default().add(&source.octets()).add(&destination.octets())
+            Sum::default().octets(&source.octets()).octets(&destination.octets())
         }
         _ => panic!("a packet has one family"),
     };
@@ -195,5 +195,5 @@ pub(crate) fn transport_sum(source: IpAddr, destination: IpAddr, number: u8, byt
         protocol::ICMP => pseudo,
         _ => pseudo.add_u32(u32::from(number)).add_u32(bytes.len() as u32),
     };
-    pseudo.add(bytes)
+    pseudo.octets(bytes)
 }

@@ -6,7 +6,7 @@ pub struct Sum(u64);
 
 impl Sum {
     /// Adds octets; an odd last one is padded with zero, so only the last piece may have an odd length.
-    pub fn add(mut self, bytes: &[u8]) -> Self {
+    pub fn octets(mut self, bytes: &[u8]) -> Self {
         let (pairs, rest) = bytes.as_chunks::<2>();
         for pair in pairs {
             self.0 += u64::from(u16::from_be_bytes(*pair));
@@ -40,19 +40,19 @@ mod tests {
     #[test]
     fn agrees_with_the_example_of_rfc_1071() {
         // Section 3: the sum of these is 0xddf2.
-        assert_eq!(Sum::default().add(&[0x00, 0x01, 0xf2, 0x03, 0xf4, 0xf5, 0xf6, 0xf7]).finish(), !0xddf2);
+        assert_eq!(Sum::default().octets(&[0x00, 0x01, 0xf2, 0x03, 0xf4, 0xf5, 0xf6, 0xf7]).finish(), !0xddf2);
     }
 
     #[test]
     fn an_odd_octet_counts_as_the_upper_half() {
-        assert_eq!(Sum::default().add(&[0x12]).finish(), !0x1200);
+        assert_eq!(Sum::default().octets(&[0x12]).finish(), !0x1200);
     }
 
     #[test]
     fn a_sum_over_its_own_checksum_is_zero() {
-        let checksum = Sum::default().add(&[1, 2, 3, 4, 5, 6]).add_u32(0xffff_fffe).finish();
+        let checksum = Sum::default().octets(&[1, 2, 3, 4, 5, 6]).add_u32(0xffff_fffe).finish();
         assert_eq!(
-            Sum::default().add(&[1, 2, 3, 4, 5, 6]).add_u32(0xffff_fffe).add(&checksum.to_be_bytes()).finish(),
+            Sum::default().octets(&[1, 2, 3, 4, 5, 6]).add_u32(0xffff_fffe).octets(&checksum.to_be_bytes()).finish(),
             0
         );
     }

@@ -62,7 +62,7 @@ impl<'a> Ipv4<'a> {
 
     /// Whether the header's checksum verifies.
     pub fn checksum_holds(&self) -> bool {
-        Sum::default().add(self.header).finish() == 0
+        Sum::default().octets(self.header).finish() == 0
     }
 }
 
@@ -70,7 +70,7 @@ impl<'a> Ipv4<'a> {
 pub fn write_checksum(bytes: &mut [u8]) {
     let Some(header) = bytes.get_mut(..HEADER) else { return };
     header[10..12].fill(0);
-    let checksum = Sum::default().add(header).finish();
+    let checksum = Sum::default().octets(header).finish();
     header[10..12].copy_from_slice(&checksum.to_be_bytes());
 }
 

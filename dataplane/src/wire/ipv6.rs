@@ -134,7 +134,7 @@ fn fragment_header(bytes: &[u8], at: usize) -> Result<FragmentHeader, Ipv6Error>
 /// The beginning of a sum for an upper layer over IPv6: the pseudo header (RFC 8200, 8.1), of the fixed header at the
 /// beginning of `bytes`.
 pub fn pseudo_header(bytes: &[u8], protocol: u8, length: u32) -> Sum {
-    Sum::default().add(bytes.get(8..HEADER).unwrap_or_default()).add_u32(length).add_u32(u32::from(protocol))
+    Sum::default().octets(bytes.get(8..HEADER).unwrap_or_default()).add_u32(length).add_u32(u32::from(protocol))
 }
 
 #[cfg(test)]

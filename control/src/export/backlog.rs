@@ -262,6 +262,11 @@ impl Backlog {
         self.front().is_some()
     }
 
+    /// How many records were lost that the host was not told of yet.
+    pub(super) fn unsaid(&self) -> u64 {
+        self.losses.iter().flatten().map(|loss| loss.count).sum()
+    }
+
     /// The counters of a class.
     pub(super) fn counts(&self, class: Class) -> Counts {
         self.counts[at(class)]

@@ -56,6 +56,8 @@ pub(super) struct Channel {
     last_error: Option<String>,
     /// When the state was entered.
     since: SystemTime,
+    /// The operator was told that the queue is full.
+    overflow_said: bool,
     /// Told to stop: no second attempt, and nothing waits for company.
     stopping: bool,
 }
@@ -104,6 +106,7 @@ impl Channel {
             connections: 0,
             last_error: None,
             since: SystemTime::now(),
+            overflow_said: false,
             stopping: false,
         }
     }
@@ -132,6 +135,11 @@ impl Channel {
 
     /// Does what is due.
     pub(super) fn tick(&mut self, registry: &Registry, now: Instant, notices: &mut Notices) {
+        let overflows = self.backlog.unsaid() > 0;
+        if overflows && !self.overflow_said {
+            self.voice.say(notices, "its queue is full, records for it are being lost", now);
+        }
+        self.overflow_said = overflows;
         match &self.state {
             State::Waiting { until } if *until <= now => self.connect(registry, now, notices),
             State::Connecting { connected, until, .. } if *until <= now => {

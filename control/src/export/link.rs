@@ -130,8 +130,7 @@ impl Link {
             Self::Udp(socket) => match socket.send(outbox.datagram()) {
                 Ok(octets) => Ok(Wrote::Octets(octets)),
                 Err(error) if passing(&error) => Ok(Wrote::Blocked),
-                // An ICMP error about an earlier datagram is told in place of sending this one.
-                Err(error) => Err(Trouble::Icmp(error)),
+                Err(error) => Err(datagram_trouble(error)),
             },
             Self::Tcp(socket) => match socket.write(outbox.stream()) {
                 Ok(octets) => Ok(Wrote::Octets(octets)),
@@ -164,7 +163,7 @@ impl Link {
         for _ in 0..TURNS {
             let result = match self {
                 Self::Udp(socket) => match socket.recv(&mut nothing) {
-                    Err(error) if !passing(&error) => return Err(Trouble::Icmp(error)),
+                    Err(error) if !passing(&error) => return Err(datagram_trouble(error)),
                     other => other.map(|octets| octets.max(1)),
                 },
                 Self::Tcp(socket) => socket.read(&mut nothing),
@@ -243,6 +242,16 @@ fn process(session: &mut ClientConnection, socket: &mut TcpStream) -> Result<rus
         drop(session.write_tls(socket));
         Trouble::Tls(error)
     })
+}
+
+/// An ICMP error about an earlier datagram is told in place of sending or receiving the next.
+fn datagram_trouble(error: io::Error) -> Trouble {
+    match error.kind() {
+        ErrorKind::ConnectionRefused | ErrorKind::HostUnreachable | ErrorKind::NetworkUnreachable => {
+            Trouble::Icmp(error)
+        }
+        _ => Trouble::Lost(error),
+    }
 }
 
 /// Whether to try again later.

@@ -34,8 +34,8 @@ pub(super) enum Trouble {
     /// Reading or writing failed.
     #[error("connection lost: {0}")]
     Lost(io::Error),
-    /// An ICMP error came back for a datagram.
-    #[error("the host sends ICMP errors, datagrams may be lost: {0}")]
+    /// An ICMP error came back for a datagram, or there is no route.
+    #[error("the host cannot be reached (ICMP), the last datagrams may be lost: {0}")]
     Icmp(io::Error),
     /// A file of an ssl-policy cannot be used.
     #[error("ssl-policy {policy}: {path}: {problem}")]

@@ -165,3 +165,74 @@ fn frame(out: &mut Vec<u8>, message: &[u8], framing: Option<Framing>) {
 fn seconds() -> u32 {
     SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).map_or(0, |since| since.as_secs() as u32)
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::record::sample;
+
+    fn writer(transport: Transport) -> (Writer, Backlog, Outbox) {
+        let host = HostConfig {
+            name: "nms".into(),
+            address: ([127, 0, 0, 1], 4739).into(),
+            transport,
+            framing: Framing::OctetCounting,
+            records: vec![(Class::Im, Format::Binary)],
+            queue: 10,
+            observation_domain: 0,
+            host_name: "fw1".into(),
+            time_zone: None,
+            backoff: (Duration::ZERO, Duration::ZERO),
+        };
+        let writer = Writer::new(&host, Format::Binary, vec![Class::Im]);
+        (writer, Backlog::new("nms".into(), 10, false), Outbox::default())
+    }
+
+    /// Writes one record at that time; whether templates went before it.
+    fn announced((writer, backlog, outbox): &mut (Writer, Backlog, Outbox), now: Instant) -> bool {
+        backlog.push(&Arc::new(sample::login("10001")));
+        writer.fill(backlog, outbox, now, true);
+        let first_set = outbox.stream()[17];
+        backlog.written(outbox.advance(outbox.len()), now);
+        assert!(backlog.is_empty());
+        first_set == 3
+    }
+
+    #[test]
+    fn templates_are_sent_again_over_udp_by_time_and_by_messages() {
+        let (now, mut parts) = (Instant::now(), writer(Transport::Udp));
+        assert!(announced(&mut parts, now));
+        assert!(!announced(&mut parts, now + TEMPLATE_AGE / 2));
+        assert!(announced(&mut parts, now + TEMPLATE_AGE));
+        let messages = (1..=TEMPLATE_MESSAGES).map(|_| announced(&mut parts, now + TEMPLATE_AGE)).collect::<Vec<_>>();
+        assert_eq!(messages.iter().position(|announced| *announced), Some(TEMPLATE_MESSAGES as usize - 1));
+    }
+
+    #[test]
+    fn templates_are_sent_once_a_connection() {
+        let (now, mut parts) = (Instant::now(), writer(Transport::Tcp));
+        assert!(announced(&mut parts, now));
+        assert!(!announced(&mut parts, now + TEMPLATE_AGE * 100));
+        parts.0.broke(0);
+        assert!(announced(&mut parts, now));
+    }
+
+    #[test]
+    fn an_open_message_waits_for_company_but_not_for_long() {
+        let (now, (mut writer, mut backlog, mut outbox)) = (Instant::now(), writer(Transport::Tcp));
+        writer.fill(&mut backlog, &mut outbox, now, false);
+        assert_eq!((writer.flush_at(), outbox.len()), (None, 0));
+        backlog.push(&Arc::new(sample::login("1")));
+        writer.fill(&mut backlog, &mut outbox, now, false);
+        let templates = outbox.len();
+        assert_eq!(writer.flush_at(), Some(now + FLUSH));
+        backlog.push(&Arc::new(sample::login("2")));
+        writer.fill(&mut backlog, &mut outbox, now + FLUSH / 2, false);
+        assert_eq!((writer.flush_at(), outbox.len()), (Some(now + FLUSH), templates));
+        writer.fill(&mut backlog, &mut outbox, now + FLUSH, false);
+        assert_eq!(writer.flush_at(), None);
+        assert_eq!(outbox.advance(outbox.len()), 2);
+    }
+}

@@ -398,6 +398,16 @@ mod tests {
     }
 
     #[test]
+    fn a_zone_gives_every_time_its_offset() {
+        let mut out = Vec::new();
+        let zone = TimeZone::get("Asia/Shanghai").unwrap();
+        Formatter::new("fw1", 1, Some(zone)).format(&sample::close_v6(), &mut out);
+        let text = String::from_utf8(out).unwrap();
+        assert!(text.starts_with("<134>1 2026-03-01T16:15:30.000125+08:00 fw1 "), "{text}");
+        assert!(text.contains(" start=\"2026-03-01T16:15:20.000125+08:00\" "), "{text}");
+    }
+
+    #[test]
     fn a_logout_says_for_how_long() {
         let mut record = sample::login("10001");
         let Body::Im(im) = &mut record.body else { panic!("a sign-on") };

@@ -38,7 +38,10 @@ impl SigdbRow {
             database
                 .protocols()
                 .filter(|(owner, ..)| *owner == application)
-                .map(|(_, name, ..)| name.to_owned())
+                .map(|(_, name, transport, _)| match transport {
+                    ::sigdb::Transport::Tcp => format!("{name}/tcp"),
+                    ::sigdb::Transport::Udp => format!("{name}/udp"),
+                })
                 .collect()
         };
         let application = |(name, title): (&str, &str)| ApplicationRow {

@@ -189,6 +189,7 @@ fn write_field(out: &mut Vec<u8>, field: Field, record: &Record) {
                 other => write_flow(out, other, &session.flow),
             },
         },
+        (Field::Start | Field::End, Body::Im(_)) => long(out, record.time.millis()),
         (_, Body::Im(im)) => write_sign_on(out, field, im),
         (_, Body::Loss(loss)) => write_loss(out, field, loss),
     }

@@ -49,9 +49,10 @@ pub enum Field {
     ClientZone,
     /// ostiaryServerZone.
     ServerZone,
-    /// flowStartMilliseconds: when the session was created; for a denied packet, when it came.
+    /// flowStartMilliseconds: when the session was created; of a denied packet or a sign-on, when it happened.
     Start,
-    /// flowEndMilliseconds: when the session was closed; for a denied packet, when it came.
+    /// flowEndMilliseconds: when the session was closed; in all other records, when it happened: collectors of flows show
+    /// this and know nothing of observation times.
     End,
     /// flowEndReason.
     EndReason,
@@ -187,7 +188,7 @@ macro_rules! flow {
 const V4: &[Field] = flow!(ClientV4, ServerV4);
 const V6: &[Field] = flow!(ClientV6, ServerV6);
 
-const CREATE: &[Field] = &[Field::FirewallEvent, Field::Start];
+const MOMENT: &[Field] = &[Field::FirewallEvent, Field::Start, Field::End];
 const CLOSE: &[Field] = &[
     Field::FirewallEvent,
     Field::Start,
@@ -199,17 +200,24 @@ const CLOSE: &[Field] = &[
     Field::PacketsToClient,
     Field::CloseReason,
 ];
-const DENY: &[Field] = &[Field::FirewallEvent, Field::Start, Field::End];
-const SIGN_ON: &[Field] =
-    &[Field::Action, Field::Result, Field::Reason, Field::Account, Field::Online, Field::Signatures];
+const SIGN_ON: &[Field] = &[
+    Field::Start,
+    Field::End,
+    Field::Action,
+    Field::Result,
+    Field::Reason,
+    Field::Account,
+    Field::Online,
+    Field::Signatures,
+];
 const LOSS: &[Field] = &[Field::LossClass, Field::LossPlace, Field::LossCount, Field::LossFirst, Field::LossLast];
 
-static CREATE_V4: Template = Template { id: 260, fields: [ALL, V4, CREATE] };
-static CREATE_V6: Template = Template { id: 261, fields: [ALL, V6, CREATE] };
+static CREATE_V4: Template = Template { id: 260, fields: [ALL, V4, MOMENT] };
+static CREATE_V6: Template = Template { id: 261, fields: [ALL, V6, MOMENT] };
 static CLOSE_V4: Template = Template { id: 262, fields: [ALL, V4, CLOSE] };
 static CLOSE_V6: Template = Template { id: 263, fields: [ALL, V6, CLOSE] };
-static DENY_V4: Template = Template { id: 264, fields: [ALL, V4, DENY] };
-static DENY_V6: Template = Template { id: 265, fields: [ALL, V6, DENY] };
+static DENY_V4: Template = Template { id: 264, fields: [ALL, V4, MOMENT] };
+static DENY_V6: Template = Template { id: 265, fields: [ALL, V6, MOMENT] };
 static SIGN_ON_V4: Template = Template { id: 266, fields: [ALL, V4, SIGN_ON] };
 static SIGN_ON_V6: Template = Template { id: 267, fields: [ALL, V6, SIGN_ON] };
 static LOST: Template = Template { id: 268, fields: [ALL, LOSS, &[]] };

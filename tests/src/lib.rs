@@ -13,3 +13,4 @@ pub mod program;
 pub mod rsyslog;
 pub mod skip;
 pub mod stories;
+pub mod tshark;

@@ -73,7 +73,7 @@ impl Rsyslog {
     }
 
     /// Everything received so far, in order of arrival: `input`, `pri`, `version`, `time`, `host`, `app`, `id`, `data` (the
-    /// structured data as rsyslog parsed it) and `message`.
+    /// structured data as rsyslog parsed it), `message`, and `raw`, all of it as it came.
     pub fn messages(&self) -> Vec<Value> {
         let text = std::fs::read_to_string(self.folder.join("out.json")).unwrap_or_default();
         // A line without its end is still being written.
@@ -118,7 +118,7 @@ template(name="json" type="list" option.jsonf="on") {{
   property(outname="time" name="timereported" dateFormat="rfc3339" format="jsonf")
   property(outname="host" name="hostname" format="jsonf") property(outname="app" name="app-name" format="jsonf")
   property(outname="id" name="msgid" format="jsonf") property(outname="data" name="$!rfc5424-sd" format="jsonf")
-  property(outname="message" name="msg" format="jsonf")
+  property(outname="message" name="msg" format="jsonf") property(outname="raw" name="rawmsg" format="jsonf")
 }}
 ruleset(name="keep") {{
   action(type="mmpstrucdata")

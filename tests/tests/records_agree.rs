@@ -17,7 +17,7 @@ use ostiary_tests::policy::Policy;
 use ostiary_tests::process::wait_for;
 use ostiary_tests::program::Replay;
 use ostiary_tests::rsyslog::Rsyslog;
-use ostiary_tests::{skip, stories};
+use ostiary_tests::{skip, stories, tshark};
 use serde_json::Value;
 
 /// What two ways of saying the same have in common: time, and what names this run and this session, differ between a
@@ -144,6 +144,29 @@ fn syslog_and_ipfix_over_udp_tcp_and_tls_say_what_replay_says() {
     }
     sessions_agree(&replay, &records, &collectors[1].records());
     names_are_unique(&records, &collectors);
+    tshark_understands(folder.path(), &rsyslog, &collectors);
+}
+
+/// A third opinion on both formats.
+fn tshark_understands(folder: &Path, rsyslog: &Rsyslog, collectors: &[Collector]) {
+    if !skip::has_programs(&["tshark"]) {
+        return;
+    }
+    let messages = rsyslog.messages();
+    let raw: Vec<Vec<u8>> = messages.iter().map(|message| message["raw"].as_str().unwrap().into()).collect();
+    let fields = ["syslog.version", "syslog.appname", "syslog.msgid"];
+    let (dissected, complaints) = tshark::dissect(folder, &raw, false, 514, "syslog", &fields);
+    assert_eq!(complaints, [""; 0]);
+    assert_eq!(dissected.len(), raw.len());
+    assert!(dissected.iter().all(|fields| fields.starts_with("1\tostiary\t")), "{:?}", dissected.first());
+    for (collector, stream) in collectors.iter().zip([false, true, true]) {
+        let sent = collector.messages();
+        let (dissected, complaints) = tshark::dissect(folder, &sent, stream, 4739, "cflow", &["cflow.version"]);
+        assert_eq!(complaints, [""; 0]);
+        let versions: usize = dissected.iter().map(|versions| versions.split(',').count()).sum();
+        assert_eq!(versions, sent.len());
+        assert!(dissected.iter().all(|versions| versions.split(',').all(|version| version == "10")));
+    }
 }
 
 /// Sessions: created as often, and what ended by itself was closed with the same reason and the same counts.

@@ -24,7 +24,24 @@ use serde_json::Value;
 /// replay and a live run.
 type Said = BTreeMap<&'static str, String>;
 
-const SIGN_ON: [&str; 8] = ["action", "result", "reason", "application", "account", "client", "server", "rule"];
+const SIGN_ON: [&str; 16] = [
+    "action",
+    "result",
+    "reason",
+    "application",
+    "account",
+    "client",
+    "server",
+    "protocol",
+    "rule",
+    "client-interface",
+    "server-interface",
+    "client-zone",
+    "server-zone",
+    "svlan",
+    "cvlan",
+    "signatures",
+];
 
 fn of_json(record: &Value, keys: &[&'static str]) -> Said {
     let text = |value: &Value| match value {
@@ -38,6 +55,13 @@ fn of_json(record: &Value, keys: &[&'static str]) -> Said {
 /// The keys of syslog and replay, out of an IPFIX record.
 fn of_ipfix(record: &ipfix::Record) -> Said {
     let field = |name: &str| record.get(name).cloned().unwrap_or_default();
+    // Syslog leaves out what there is not; IPFIX says 0.
+    let tag = |name: &str| Some(field(name)).filter(|id| id != "0").unwrap_or_default();
+    let protocol = match record["protocolIdentifier"].as_str() {
+        "6" => "tcp",
+        "17" => "udp",
+        other => other,
+    };
     let end = |v4: &str, v6: &str, port: &str| match (record.get(v4), record.get(v6)) {
         (Some(ip), _) => format!("{ip}:{}", field(port)),
         (None, Some(ip)) => {
@@ -54,7 +78,15 @@ fn of_ipfix(record: &ipfix::Record) -> Said {
         ("account", field("ostiaryAccount")),
         ("client", end("sourceIPv4Address", "sourceIPv6Address", "sourceTransportPort")),
         ("server", end("destinationIPv4Address", "destinationIPv6Address", "destinationTransportPort")),
+        ("protocol", protocol.to_owned()),
         ("rule", field("ostiaryRuleName")),
+        ("client-interface", field("ostiaryClientInterfaceName")),
+        ("server-interface", field("ostiaryServerInterfaceName")),
+        ("client-zone", field("ostiaryClientZone")),
+        ("server-zone", field("ostiaryServerZone")),
+        ("svlan", tag("dot1qVlanId")),
+        ("cvlan", tag("dot1qCustomerVlanId")),
+        ("signatures", field("ostiarySignatureVersion")),
     ])
 }
 
@@ -205,7 +237,6 @@ fn sessions_agree(replay: &Replay, syslog: &[Value], ipfix: &[ipfix::Record]) {
     });
     assert!(from_syslog.len() > 20);
     assert_eq!(from_syslog, sorted(from_ipfix.collect()));
-    let counts = ["to_server_packets", "to_server_octets", "to_client_packets", "to_client_octets"];
     let from_replay = finished(&mut replay.events("session"), counts);
     assert_eq!(from_syslog, from_replay);
 }
@@ -289,12 +320,12 @@ fn nfcapd_takes_our_sessions() {
     assert!(closed.len() > 10);
     for session in closed {
         let (client, port) = session["client"].as_str().unwrap().rsplit_once(':').unwrap();
-        let counts = of_json(session, &["to_server_packets", "to_server_octets"]);
+        let counts = of_json(session, &["to-server-packets", "to-server-octets"]);
         let kept = flows.iter().any(|flow| {
             flow.get("sa").is_some_and(|ip| ip == client)
                 && flow.get("sp").is_some_and(|sp| sp == port)
-                && flow.get("ipkt") == counts.get("to_server_packets")
-                && flow.get("ibyt") == counts.get("to_server_octets")
+                && flow.get("ipkt") == counts.get("to-server-packets")
+                && flow.get("ibyt") == counts.get("to-server-octets")
         });
         assert!(kept, "{session}\n{flows:#?}");
     }

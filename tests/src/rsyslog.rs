@@ -73,7 +73,7 @@ impl Rsyslog {
     }
 
     /// Everything received so far, in order of arrival: `input`, `pri`, `version`, `time`, `host`, `app`, `id`, `data` (the
-    /// structured data as rsyslog parsed it), `message`, and `raw`, all of it as it came.
+    /// structured data as rsyslog parsed it, a text of JSON), `message`, and `raw`, all of it as it came.
     pub fn messages(&self) -> Vec<Value> {
         let text = std::fs::read_to_string(self.folder.join("out.json")).unwrap_or_default();
         // A line without its end is still being written.
@@ -87,7 +87,9 @@ impl Rsyslog {
     /// Our structured data of every message, with `input` and `id` beside it.
     pub fn records(&self) -> Vec<Value> {
         let records = self.messages().into_iter().map(|message| {
-            let mut record = message["data"]["ostiary@32473"].clone();
+            // rsyslog writes the tree as a text of JSON.
+            let data: Value = serde_json::from_str(message["data"].as_str().unwrap_or("{}")).unwrap_or_default();
+            let mut record = data["ostiary@32473"].clone();
             assert!(record.is_object(), "no structured data of ours: {message}");
             record["input"] = message["input"].clone();
             record["id"] = message["id"].clone();

@@ -1,2 +1,7 @@
-//! The `ostiary` command.
-fn main() {}
+//! The `ostiary` command: see [`control::cli`].
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    control::cli::main()
+}

@@ -1,1 +1,46 @@
-//! To be built.
+//! The `ostiary` command: arguments in, text and exit codes out.
+//!
+//! Exit codes: 0 done; 1 it failed while running; 2 the input is bad: arguments, configuration, signatures, captures.
+
+mod arguments;
+mod check;
+mod output;
+mod run;
+mod show;
+mod sigdb;
+mod table;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+use arguments::{Arguments, Command};
+use output::{Failure, Output};
+
+/// Runs the command that the process's arguments name.
+pub fn main() -> ExitCode {
+    // Prints help, and what is wrong with arguments, and ends with 0 or 2.
+    let arguments = Arguments::parse();
+    let mut output = Output::standard();
+    let done = match arguments.command {
+        Command::Run(options) => run::run(&options),
+        Command::Check(options) => check::check(&options, &mut output),
+        Command::Show(options) => show::show(&options, &mut output),
+        Command::Sigdb(options) => sigdb::sigdb(&options, &mut output),
+        Command::Version => version(&mut output),
+    };
+    match done.and_then(|()| output.finish()) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => failure.report(),
+    }
+}
+
+fn version(output: &mut Output) -> Result<(), Failure> {
+    let signatures = crate::signatures::shipped();
+    output.line(&format!(
+        "ostiary {}, with signatures {} of {}",
+        env!("CARGO_PKG_VERSION"),
+        signatures.version(),
+        signatures.date()
+    ))
+}

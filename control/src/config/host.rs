@@ -186,15 +186,4 @@ fn refuse_what_has_no_effect(host: &LogHost, format: Format, notes: &mut Notes) 
             "remove it, or set format = \"binary\"",
         );
     }
-    for retry in [&host.retry.0, &host.retry.1].into_iter().flatten() {
-        if host.transport == TransportKind::Udp {
-            let expected = "a pause between connections only for tcp or tls";
-            notes.fault(
-                &retry.place,
-                Some("a pause over udp".to_owned()),
-                expected,
-                "remove it: udp has no connections",
-            );
-        }
-    }
 }

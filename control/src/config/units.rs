@@ -47,7 +47,7 @@ pub(super) fn size(text: &str) -> Result<u64, Refusal> {
 pub(super) fn duration_text(duration: Duration) -> String {
     let millis = duration.as_millis();
     for (factor, unit) in [(86_400_000, "d"), (3_600_000, "h"), (60_000, "min"), (1_000, "s")] {
-        if millis >= factor && millis % factor == 0 {
+        if millis >= factor && millis.is_multiple_of(factor) {
             return format!("{} {unit}", millis / factor);
         }
     }
@@ -57,7 +57,7 @@ pub(super) fn duration_text(duration: Duration) -> String {
 /// A size in the form that [`size`] reads, in the largest binary unit that needs no fraction.
 pub(super) fn size_text(size: u64) -> String {
     for (factor, unit) in [(1 << 30, "GiB"), (1 << 20, "MiB"), (1 << 10, "KiB")] {
-        if size >= factor && size % factor == 0 {
+        if size >= factor && size.is_multiple_of(factor) {
             return format!("{} {unit}", size / factor);
         }
     }

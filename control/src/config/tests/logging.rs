@@ -98,8 +98,6 @@ fn keys_without_effect_are_refused() {
     refused_host("framing = \"lf\"", 4, "framing", "only for syslog", "IPFIX");
     refused_host("format = \"syslog\"\nframing = \"lf\"", 5, "framing", "only for syslog over tcp or tls", "datagram");
     refused_host("format = \"syslog\"\nobservation-domain = 3", 5, "observation-domain", "only for binary", "");
-    refused_host("retry-first = \"1 s\"", 4, "retry-first", "only for tcp or tls", "no connections");
-    refused_host("retry-longest = \"1 s\"", 4, "retry-longest", "only for tcp or tls", "no connections");
 }
 
 #[test]

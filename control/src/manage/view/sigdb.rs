@@ -38,10 +38,7 @@ impl SigdbRow {
             database
                 .protocols()
                 .filter(|(owner, ..)| *owner == application)
-                .map(|(_, name, transport, _)| match transport {
-                    ::sigdb::Transport::Tcp => format!("{name}/tcp"),
-                    ::sigdb::Transport::Udp => format!("{name}/udp"),
-                })
+                .map(|(_, name, ..)| name.to_owned())
                 .collect()
         };
         let application = |(name, title): (&str, &str)| ApplicationRow {

@@ -1,0 +1,200 @@
+//! The arguments of `ostiary`, and its help.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand};
+
+use crate::config::{DEFAULT_FILE, DEFAULT_SOCKET};
+use crate::manage::protocol::DEFAULT_LIMIT;
+
+/// A firewall that logs who signs on to instant messengers.
+///
+/// Ostiary forwards frames between pairs of ports with DPDK, judges them by a policy, recognises applications, and sends
+/// records of sessions and sign-ons to log hosts: IPFIX or syslog, over UDP, TCP or TLS.
+#[derive(Debug, Parser)]
+#[command(name = "ostiary", version, disable_help_subcommand = true, after_long_help = EXAMPLES, after_help = CODES)]
+pub(super) struct Arguments {
+    #[command(subcommand)]
+    pub(super) command: Command,
+}
+
+const CODES: &str = "Exit codes: 0 done, 1 failed while running, 2 bad input (arguments, configuration, signatures, captures; no firewall to show).";
+
+const EXAMPLES: &str = "\
+Examples:
+  ostiary check /etc/ostiary/policy.toml       explain every fault of a policy file, with its line
+  ostiary run --config /etc/ostiary/policy.toml
+                                               run the firewall, until SIGTERM or SIGINT
+  ostiary show im                              who is online, from the running firewall
+  ostiary show sessions --limit 10 --json      ten sessions, for programs
+  ostiary sigdb compile -o ostiary.sigdb signatures/
+                                               make a signature database of a folder of signature files
+
+Exit codes:
+  0  done
+  1  failed while running
+  2  bad input: arguments, configuration, signatures, captures; nothing was started, or there is nothing to show
+
+Colour and tables are for terminals; --json is for programs, one object a line. NO_COLOR turns colour off.";
+
+/// What to do.
+#[derive(Debug, Subcommand)]
+pub(super) enum Command {
+    /// Run the firewall
+    ///
+    /// Needs the ports of the policy file, and hugepages unless it says otherwise. Nothing is started where the file, the
+    /// signatures or the machine are at fault. SIGTERM and SIGINT end it: sessions are closed and recorded, and log hosts
+    /// are given what they are owed.
+    Run(RunOptions),
+    /// Explain every fault of a policy file, and what it will probably not do as meant
+    ///
+    /// Ends with 0 where the file can be run (there may be warnings), with 2 where it cannot.
+    Check(CheckOptions),
+    /// Show what the running firewall does
+    Show(ShowOptions),
+    /// Compile and show signature databases
+    Sigdb(SigdbOptions),
+    /// Print the version, and that of the signatures that are built in
+    Version,
+}
+
+/// Options of `run`.
+#[derive(Debug, Args)]
+pub(super) struct RunOptions {
+    /// The policy file
+    #[arg(short, long, value_name = "FILE", default_value = DEFAULT_FILE)]
+    pub(super) config: PathBuf,
+}
+
+/// Options of `check`.
+#[derive(Debug, Args)]
+pub(super) struct CheckOptions {
+    /// The policy file
+    #[arg(value_name = "FILE", default_value = DEFAULT_FILE)]
+    pub(super) file: PathBuf,
+    /// Write an object a line for each fault and warning
+    #[arg(long)]
+    pub(super) json: bool,
+}
+
+/// Options of `show`.
+#[derive(Debug, Args)]
+pub(super) struct ShowOptions {
+    /// What to show
+    #[command(subcommand)]
+    pub(super) what: View,
+    /// The management socket of the running firewall
+    #[arg(long, value_name = "PATH", default_value = DEFAULT_SOCKET, global = true)]
+    pub(super) socket: PathBuf,
+    /// Write an object a line
+    #[arg(long, global = true)]
+    pub(super) json: bool,
+}
+
+/// What `show` shows.
+#[derive(Clone, Copy, Debug, Subcommand)]
+pub(super) enum View {
+    /// The sessions in the workers' tables
+    Sessions {
+        /// Sessions at most
+        #[arg(long, value_name = "N", default_value_t = DEFAULT_LIMIT)]
+        limit: usize,
+    },
+    /// Who is online in which messenger
+    Im {
+        /// Users at most; 10,000 is the most
+        #[arg(long, value_name = "N", default_value_t = DEFAULT_LIMIT)]
+        limit: usize,
+    },
+    /// Records made and lost, and how the log hosts are doing
+    Statistics,
+    /// The workers' counters, drops by name among them
+    Counters {
+        /// Those that are 0, too
+        #[arg(long)]
+        all: bool,
+    },
+    /// The ports, their links and what they counted
+    Ports,
+    /// The rules in force, groups resolved
+    Policy,
+    /// The signature database in use
+    Sigdb,
+}
+
+/// Options of `sigdb`.
+#[derive(Debug, Args)]
+pub(super) struct SigdbOptions {
+    /// What to do
+    #[command(subcommand)]
+    pub(super) what: SigdbCommand,
+}
+
+/// What `sigdb` does.
+#[derive(Debug, Subcommand)]
+pub(super) enum SigdbCommand {
+    /// Compile signature files, running the samples in them
+    ///
+    /// Every fault is told, with its file. Where there is any, or a sample does not come out as it says, nothing is written.
+    Compile {
+        /// The database to write
+        #[arg(short, long, value_name = "FILE", default_value = "ostiary.sigdb")]
+        output: PathBuf,
+        /// A folder of signature files, or the files themselves; database.toml must be among them
+        #[arg(required = true, value_name = "FOLDER|FILE")]
+        sources: Vec<PathBuf>,
+    },
+    /// Show what a database knows
+    Show {
+        /// The database; the one that is built in unless given
+        #[arg(value_name = "FILE")]
+        file: Option<PathBuf>,
+        /// Write an object
+        #[arg(long)]
+        json: bool,
+    },
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    fn parse(line: &str) -> Result<Arguments, clap::Error> {
+        Arguments::try_parse_from(line.split_whitespace())
+    }
+
+    #[test]
+    fn the_arguments_are_sound() {
+        Arguments::command().debug_assert();
+    }
+
+    #[test]
+    fn the_defaults_are_those_of_the_configuration() {
+        let Command::Run(run) = parse("ostiary run").unwrap().command else { panic!("run") };
+        assert_eq!(run.config, PathBuf::from("/etc/ostiary/policy.toml"));
+        let Command::Show(show) = parse("ostiary show sessions").unwrap().command else { panic!("show") };
+        assert_eq!((show.socket, show.json), (PathBuf::from("/run/ostiary/ostiary.sock"), false));
+        assert!(matches!(show.what, View::Sessions { limit: 1_000 }));
+    }
+
+    #[test]
+    fn options_of_show_may_stand_behind_the_view() {
+        let Command::Show(show) = parse("ostiary show im --limit 3 --json --socket /tmp/s").unwrap().command else {
+            panic!("show")
+        };
+        assert!(show.json && matches!(show.what, View::Im { limit: 3 }));
+        assert_eq!(show.socket, PathBuf::from("/tmp/s"));
+    }
+
+    #[test]
+    fn bad_arguments_end_with_2_and_help_with_0() {
+        for wrong in ["ostiary", "ostiary fly", "ostiary sigdb compile", "ostiary show", "ostiary show im --limit x"] {
+            assert_eq!(parse(wrong).unwrap_err().exit_code(), 2, "{wrong}");
+        }
+        for fine in ["ostiary --help", "ostiary run --help", "ostiary --version"] {
+            assert_eq!(parse(fine).unwrap_err().exit_code(), 0, "{fine}");
+        }
+    }
+}

@@ -1,0 +1,299 @@
+//! `ostiary show`: what the running firewall answers, as tables or as JSON.
+
+use std::collections::BTreeSet;
+
+use super::arguments::{ShowOptions, View};
+use super::output::{Failure, Output, Style, caution};
+use super::sigdb;
+use super::table::{Cell, Table};
+use crate::manage::protocol::{Answer, Request};
+use crate::manage::{self, Answers, ClientError, ImRow, PolicyRow, PortRow, SessionRow, Statistics, WorkerRow};
+
+pub(super) fn show(options: &ShowOptions, output: &mut Output) -> Result<(), Failure> {
+    let request = match options.what {
+        View::Sessions { limit } => Request::Sessions { limit },
+        View::Im { limit } => Request::Im { limit },
+        View::Statistics => Request::Statistics {},
+        View::Counters { .. } => Request::Counters {},
+        View::Ports => Request::Ports {},
+        View::Policy => Request::Policy {},
+        View::Sigdb => Request::Sigdb {},
+    };
+    let mut answers = manage::request(&options.socket, &request)?;
+    if options.json {
+        rows(&mut answers, output)?
+    } else {
+        tables(options.what, &mut answers, output)?
+    }
+    output.finish()?;
+    if answers.more() {
+        caution("there are more; see --limit");
+    }
+    Ok(())
+}
+
+impl From<ClientError> for Failure {
+    fn from(error: ClientError) -> Self {
+        match error {
+            ClientError::NotRunning(_) | ClientError::Denied(_) => Self::Input(error.to_string()),
+            _ => Self::Running(error.to_string()),
+        }
+    }
+}
+
+fn rows(answers: &mut Answers, output: &mut Output) -> Result<(), Failure> {
+    while let Some(answer) = answers.next_row()? {
+        match &answer {
+            Answer::Session(row) => output.json(row)?,
+            Answer::Im(row) => output.json(row)?,
+            Answer::Statistics(row) => output.json(row)?,
+            Answer::Worker(row) => output.json(row)?,
+            Answer::Port(row) => output.json(row)?,
+            Answer::Rule(row) => output.json(row)?,
+            Answer::Sigdb(row) => output.json(row)?,
+            // The client keeps these to itself.
+            Answer::End { .. } | Answer::Error(_) => {}
+        }
+    }
+    Ok(())
+}
+
+fn tables(what: View, answers: &mut Answers, output: &mut Output) -> Result<(), Failure> {
+    let mut sessions = session_table();
+    let mut users = im_table();
+    let mut ports = port_table();
+    let mut rules = policy_table();
+    let mut workers = Vec::new();
+    while let Some(answer) = answers.next_row()? {
+        match answer {
+            Answer::Session(row) => sessions.row(session_cells(&row)),
+            Answer::Im(row) => users.row(im_cells(&row)),
+            Answer::Port(row) => ports.row(port_cells(&row)),
+            Answer::Rule(row) => rules.row(policy_cells(&row)),
+            Answer::Worker(row) => workers.push(row),
+            Answer::Statistics(row) => statistics(&row, output)?,
+            Answer::Sigdb(row) => sigdb::put(&row, output)?,
+            Answer::End { .. } | Answer::Error(_) => {}
+        }
+    }
+    match what {
+        View::Sessions { .. } => sessions.print("no sessions", output),
+        View::Im { .. } => users.print("nobody is online", output),
+        View::Ports => ports.print("no ports", output),
+        View::Policy => rules.print("no rules", output),
+        View::Counters { all } => counters(&workers, all, output),
+        View::Statistics | View::Sigdb => Ok(()),
+    }
+}
+
+fn session_table() -> Table {
+    Table::new(&[
+        "SESSION",
+        "PROTOCOL",
+        "CLIENT",
+        "SERVER",
+        "STATE",
+        "APPLICATION",
+        "RULE",
+        "START",
+        "PACKETS OUT",
+        "IN",
+        "OCTETS OUT",
+        "IN",
+    ])
+}
+
+fn session_cells(row: &SessionRow) -> Vec<Cell> {
+    vec![
+        Cell::text(row.session.to_string()),
+        Cell::text(&row.protocol),
+        Cell::text(&row.client),
+        Cell::text(&row.server),
+        Cell::text(&row.state),
+        Cell::text(&row.application),
+        Cell::text(&row.rule),
+        Cell::text(seconds(&row.start)),
+        Cell::count(row.to_server.packets),
+        Cell::count(row.to_client.packets),
+        Cell::count(row.to_server.octets),
+        Cell::count(row.to_client.octets),
+    ]
+}
+
+fn im_table() -> Table {
+    Table::new(&["APPLICATION", "ACCOUNT", "CLIENT", "SERVER", "KNOWN BY", "SINCE", "LAST HEARD", "RULE"])
+}
+
+fn im_cells(row: &ImRow) -> Vec<Cell> {
+    vec![
+        Cell::text(&row.application),
+        Cell::text(row.account.as_deref().unwrap_or("-")),
+        Cell::text(&row.client),
+        Cell::text(&row.server),
+        Cell::text(&row.evidence),
+        Cell::text(seconds(&row.since)),
+        Cell::text(seconds(&row.last)),
+        Cell::text(&row.rule),
+    ]
+}
+
+fn port_table() -> Table {
+    Table::new(&[
+        "PORT",
+        "ZONE",
+        "DEVICE",
+        "DRIVER",
+        "LINK",
+        "MBIT/S",
+        "RECEIVED",
+        "OCTETS",
+        "SENT",
+        "OCTETS",
+        "MISSED",
+        "ERRORS IN",
+        "OUT",
+        "NO BUFFER",
+    ])
+}
+
+fn port_cells(row: &PortRow) -> Vec<Cell> {
+    let link = if row.link == "up" { Style::Good } else { Style::Bad };
+    let fault = |count: u64| Cell::count(count).style(if count > 0 { Style::Odd } else { Style::Plain });
+    vec![
+        Cell::text(&row.name),
+        Cell::text(&row.zone),
+        Cell::text(&row.device),
+        Cell::text(&row.driver),
+        Cell::text(&row.link).style(link),
+        row.megabits.map_or_else(|| Cell::text("-"), |megabits| Cell::count(megabits.into())),
+        Cell::count(row.received.packets),
+        Cell::count(row.received.octets),
+        Cell::count(row.sent.packets),
+        Cell::count(row.sent.octets),
+        fault(row.missed),
+        fault(row.receive_errors),
+        fault(row.send_errors),
+        fault(row.no_buffer),
+    ]
+}
+
+fn policy_table() -> Table {
+    Table::new(&[
+        "",
+        "RULE",
+        "FROM",
+        "TO",
+        "SOURCE",
+        "DESTINATION",
+        "SERVICE",
+        "APPLICATION",
+        "ACTION",
+        "LOGS",
+        "PROFILE",
+    ])
+}
+
+fn policy_cells(row: &PolicyRow) -> Vec<Cell> {
+    let list = |items: &[String]| if items.is_empty() { Cell::text("any") } else { Cell::text(items.join(" ")) };
+    let flag = |on: bool| Cell::text(if on { "yes" } else { "-" });
+    let action = if row.action == "permit" { Style::Good } else { Style::Bad };
+    vec![
+        Cell::count(row.number as u64),
+        Cell::text(&row.name),
+        list(&row.from),
+        list(&row.to),
+        list(&row.source),
+        list(&row.destination),
+        list(&row.service),
+        list(&row.application),
+        Cell::text(&row.action).style(action),
+        flag(row.session_logging),
+        flag(row.profile),
+    ]
+}
+
+/// One row a counter, one column for all workers, as they are summed: gauges too are of a worker.
+fn counters(workers: &[WorkerRow], all: bool, output: &mut Output) -> Result<(), Failure> {
+    let names: BTreeSet<&String> = workers.iter().flat_map(|worker| worker.counters.keys()).collect();
+    let mut table = Table::new(&["COUNTER", "TOTAL", "BY WORKER"]);
+    for name in names {
+        let values: Vec<u64> = workers.iter().map(|worker| worker.counters.get(name).copied().unwrap_or(0)).collect();
+        let total: u64 = values.iter().sum();
+        if total == 0 && !all {
+            continue;
+        }
+        let by_worker: Vec<String> = values.iter().map(u64::to_string).collect();
+        let style = if name.starts_with("drop_") { Style::Odd } else { Style::Plain };
+        let by_worker = if workers.len() > 1 { by_worker.join(" ") } else { String::new() };
+        table.row(vec![Cell::text(name).style(style), Cell::count(total), Cell::text(by_worker)]);
+    }
+    table.print("all counters are 0", output)
+}
+
+fn statistics(row: &Statistics, output: &mut Output) -> Result<(), Failure> {
+    output.line(&format!("version      {}", row.version))?;
+    output.line(&format!("host name    {}", row.host_name))?;
+    output.line(&format!("boot id      {}", row.boot))?;
+    output.line(&format!("started      {}", seconds(&row.started)))?;
+    output.line(&format!("users online {}", row.online))?;
+    output.line(&format!("buffers      {} of {} in use", row.pool.in_use, row.pool.size))?;
+    output.line("")?;
+    let lost = |count: u64| Cell::count(count).style(if count > 0 { Style::Bad } else { Style::Plain });
+    let mut records = Table::new(&["CLASS", "EVENTS", "LOST", "RECORDS"]);
+    for class in &row.records {
+        let cells =
+            [Cell::text(&class.class), Cell::count(class.events), lost(class.lost_events), Cell::count(class.records)];
+        records.row(cells.into());
+    }
+    records.print("no records", output)?;
+    output.line("")?;
+    let mut hosts = Table::new(&[
+        "LOG HOST",
+        "ADDRESS",
+        "TRANSPORT",
+        "FORMAT",
+        "STATE",
+        "SINCE",
+        "CLASS",
+        "RECORDS",
+        "SENT",
+        "QUEUED",
+        "DROPPED",
+        "RESENT",
+    ]);
+    for host in &row.hosts {
+        let state = if host.state == "up" { Style::Good } else { Style::Bad };
+        for class in &host.classes {
+            hosts.row(vec![
+                Cell::text(&host.name),
+                Cell::text(&host.address),
+                Cell::text(&host.transport),
+                Cell::text(&host.format),
+                Cell::text(&host.state).style(state),
+                Cell::text(seconds(&host.since)),
+                Cell::text(&class.class),
+                Cell::count(class.records),
+                Cell::count(class.sent),
+                Cell::count(class.queued),
+                lost(class.dropped),
+                Cell::count(class.resent),
+            ]);
+        }
+    }
+    hosts.print("no log hosts", output)?;
+    for host in &row.hosts {
+        if let Some(error) = &host.last_error {
+            let (reconnects, error) = (host.reconnects, super::output::visible(error));
+            output.line(&format!("{}: {reconnects} reconnects, last because: {error}", host.name))?;
+        }
+    }
+    Ok(())
+}
+
+/// A time of a row without its fraction: `2026-03-01T08:15:30Z`.
+fn seconds(time: &str) -> String {
+    match time.split_once('.') {
+        Some((whole, _)) => format!("{whole}Z"),
+        None => time.to_owned(),
+    }
+}

@@ -1,0 +1,186 @@
+//! The firewall without its ports: pipeline, presence and recorder, driven by the clock of a capture.
+
+use std::io;
+use std::sync::Arc;
+use std::time::Duration;
+
+use arrayvec::ArrayVec;
+use dataplane::counters::{Counter, Counters};
+use dataplane::event::{self, EventReceiver, SessionChange, SessionEvent, SignOnEvent, WorkerId};
+use dataplane::pipeline::{Pipeline, Settings};
+use dataplane::policy::Policy;
+use dataplane::time::Nanos;
+
+use super::batch::Batch;
+use super::report::Report;
+use crate::config::Compiled;
+use crate::presence::im::{Presence, Transition};
+use crate::record::sequence::Recorder;
+use crate::record::{BootId, Class, LossPlace};
+
+/// Events that may wait: what one burst and one turn of the pipeline can ever send, several times over.
+const QUEUE: usize = 16_384;
+/// The longest step of the clock while something may fall due.
+const STEP: Duration = Duration::from_secs(1);
+/// Turns at one step of the clock at most; each ends up to a thousand sessions.
+const TURNS: usize = 4_096;
+
+/// A replay under way.
+pub(super) struct Player<'a> {
+    pipeline: Pipeline,
+    counters: Arc<Counters>,
+    events: EventReceiver,
+    presence: Presence,
+    recorder: Recorder,
+    report: Report<'a>,
+    /// The clock; none before the first packet.
+    now: Option<Nanos>,
+    begun: Nanos,
+}
+
+impl<'a> Player<'a> {
+    /// As `configuration` says, with room for `sessions` at most.
+    pub(super) fn new(configuration: &Compiled, sessions: usize, report: Report<'a>) -> Self {
+        let dataplane = &configuration.dataplane;
+        let worker = WorkerId(0);
+        let settings = Settings {
+            worker,
+            max_sessions: dataplane.max_sessions.min(sessions),
+            inspection_slots: dataplane.inspection_slots.min(sessions),
+            fragment_slots: dataplane.fragment_slots.min(sessions),
+            timeouts: dataplane.timeouts,
+            wires: dataplane.wires.clone(),
+            midstream: dataplane.midstream,
+            verify_checksums: dataplane.verify_checksums,
+        };
+        let (sender, events) = event::channel(worker, QUEUE, QUEUE);
+        let policy = Arc::new(Policy::compile(configuration.policy.clone()));
+        let pipeline = Pipeline::new(settings, policy, Arc::clone(&configuration.database), sender);
+        Self {
+            counters: Arc::clone(pipeline.counters()),
+            pipeline,
+            events,
+            presence: Presence::new(Arc::clone(&configuration.database), dataplane.max_sessions),
+            // A replay is not a run of the firewall: its records are numbered, but belong to none.
+            recorder: Recorder::new(BootId(0), configuration),
+            report,
+            now: None,
+            begun: Nanos(0),
+        }
+    }
+
+    /// Judges a batch at its time, after what fell due before.
+    pub(super) fn play(&mut self, batch: &Batch) -> io::Result<()> {
+        let Some((time, frames)) = batch.frames() else { return Ok(()) };
+        self.pass(time)?;
+        let mut verdicts = ArrayVec::new();
+        self.pipeline.process(time, &frames, &mut verdicts);
+        // What the firewall would send itself goes nowhere.
+        self.pipeline.replies().for_each(drop);
+        self.drain()
+    }
+
+    /// The end of the captures: what presence held back is told. Sessions and users stay as they are.
+    pub(super) fn finish(&mut self) -> io::Result<()> {
+        let waiting = self.presence.finish();
+        self.sign_ons(&waiting)?;
+        let (session, sign_on) = self.events.lost();
+        let span = (self.begun, self.now.unwrap_or_default());
+        for (class, count) in [(Class::Session, session), (Class::Im, sign_on)] {
+            if count > 0 {
+                let loss = self.recorder.loss(class, LossPlace::Worker(0), count, span);
+                self.report.record(&loss)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// What the pipeline counted.
+    pub(super) fn counters(&self) -> &Counters {
+        &self.counters
+    }
+
+    /// What was reported, for the summary.
+    pub(super) fn into_report(self) -> Report<'a> {
+        self.report
+    }
+
+    /// Moves the clock, in steps as long as a session may time out, and else from one moment to the next at which
+    /// presence has something to say: the time it takes is bounded by the longest timeout, however long the silence.
+    fn pass(&mut self, to: Nanos) -> io::Result<()> {
+        let Some(mut now) = self.now else {
+            (self.now, self.begun) = (Some(to), to);
+            return Ok(());
+        };
+        while to.since(now) > STEP {
+            let due = self.presence.next_deadline().unwrap_or(to);
+            let idle = self.counters.value(Counter::TableEntries) == 0;
+            now = if idle { due.clamp(now + Duration::from_nanos(1), to) } else { now + STEP };
+            self.turn(now)?;
+        }
+        self.now = Some(to);
+        self.advance(to)
+    }
+
+    /// Everything that is due by `now`.
+    fn turn(&mut self, now: Nanos) -> io::Result<()> {
+        self.advance(now)?;
+        for _ in 0..TURNS {
+            let before = self.counters.value(Counter::TableEntries);
+            self.pipeline.turn(now);
+            self.drain()?;
+            if self.counters.value(Counter::TableEntries) == before {
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    fn advance(&mut self, now: Nanos) -> io::Result<()> {
+        let transitions = self.presence.advance(now);
+        self.sign_ons(&transitions)
+    }
+
+    /// Takes what the pipeline reported, by time, sessions before their users.
+    fn drain(&mut self) -> io::Result<()> {
+        let (mut session, mut sign_on) = (self.events.session(), self.events.sign_on());
+        loop {
+            match (session, sign_on) {
+                (Some(first), second) if second.is_none_or(|second| first.header.time <= second.header.time) => {
+                    self.session(&first)?;
+                    session = self.events.session();
+                }
+                (_, Some(first)) => {
+                    self.sign_on(&first)?;
+                    sign_on = self.events.sign_on();
+                }
+                (_, None) => return Ok(()),
+            }
+        }
+    }
+
+    fn session(&mut self, event: &SessionEvent) -> io::Result<()> {
+        if let SessionChange::Application(confidence) = event.change {
+            let flow = self.recorder.session_flow(event);
+            return self.report.application(event.header.time, &flow, confidence);
+        }
+        match self.recorder.session(event) {
+            Some(record) => self.report.record(&record),
+            None => Ok(()),
+        }
+    }
+
+    fn sign_on(&mut self, event: &SignOnEvent) -> io::Result<()> {
+        let transitions = self.presence.observe(event);
+        self.sign_ons(&transitions)
+    }
+
+    fn sign_ons(&mut self, transitions: &[Transition]) -> io::Result<()> {
+        for transition in transitions {
+            if let Some(record) = self.recorder.im(transition) {
+                self.report.record(&record)?;
+            }
+        }
+        Ok(())
+    }
+}

@@ -180,7 +180,7 @@ pub fn parse(frame: &Frame<'_>, wire: u8, verify_checksums: bool) -> Result<Pars
     let Some(link) = Link::read(bytes)? else { return Ok(Parsed::NonIp) };
     let offset = usize::from(link.offset);
     let header = match link.network {
-        Network::Ipv4 => ipv4(bytes, offset, verify_checksums)?,
+        Network::Ipv4 => ipv4(bytes, &link, frame.length, verify_checksums)?,
         Network::Ipv6 => ipv6(bytes, offset)?,
     };
     // What is not at hand must at least have been on the wire.
@@ -192,17 +192,23 @@ pub fn parse(frame: &Frame<'_>, wire: u8, verify_checksums: bool) -> Result<Pars
     transport::read(bytes, link, realm, &header)
 }
 
-fn ipv4(bytes: &[u8], offset: usize, verify_checksum: bool) -> Result<NetworkHeader, DropReason> {
+/// On a wire every header has its checksum and its length; a capture at the sender may lack both.
+fn ipv4(bytes: &[u8], link: &Link, length: u32, on_a_wire: bool) -> Result<NetworkHeader, DropReason> {
+    let offset = usize::from(link.offset);
     let packet = bytes.get(offset..).unwrap_or_default();
     let header = Ipv4::read(packet).map_err(|error| match error {
         Ipv4Error::Truncated => DropReason::Truncated,
         Ipv4Error::Contradiction => DropReason::BadIpHeader,
     })?;
-    if verify_checksum && !header.checksum_holds() {
+    if on_a_wire && !header.checksum_holds() {
         return Err(DropReason::BadIpChecksum);
     }
-    let end = offset + usize::from(header.total_length);
     let transport = offset + header.header.len();
+    let end = match header.total_length {
+        Ipv4::OFFLOADED if on_a_wire => return Err(DropReason::BadIpHeader),
+        Ipv4::OFFLOADED => (link.limit(length) as usize).max(transport),
+        length => offset + usize::from(length),
+    };
     let identification = u64::from(header.protocol) << 32 | u64::from(header.identification);
     let fragment = piece(identification, header.fragment_offset, (end - transport) as u32, header.more_fragments)?;
     Ok(NetworkHeader {

@@ -91,7 +91,8 @@ pub struct Settings {
     pub wires: Vec<(PortId, PortId)>,
     /// TCP picked up in its middle.
     pub midstream: Midstream,
-    /// Whether the IPv4 header checksum is verified; captures taken at a sender often lack it.
+    /// Whether the IPv4 header checksum is verified; captures taken at a sender often lack it. Where it is not, a total
+    /// length of 0 is taken too: a sender that leaves segmentation to its NIC shows that to a capture.
     pub verify_checksums: bool,
 }
 

@@ -60,6 +60,18 @@ pub enum Step {
     Stray,
 }
 
+/// Where a segment lies.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Place {
+    /// Where it may.
+    Within,
+    /// Its data do, but it acknowledges what never came by: part of the connection takes another way, or a capture has
+    /// gaps. Who could forge it knows the window.
+    AcknowledgesUnseen,
+    /// Clearly elsewhere.
+    Outside,
+}
+
 /// Slack for sides whose window is small or unknown; the largest window without scaling.
 const LEAST_SLACK: u32 = 65_535;
 /// How far from what was seen last a RST may lie in a connection picked up in its middle.
@@ -97,8 +109,12 @@ impl TcpTrack {
         if is_syn {
             return self.synchronize(state, direction, segment);
         }
-        if !self.is_liberal() && !self.is_within(direction, segment) {
-            return Step::OutOfWindow;
+        if !self.is_liberal() {
+            match self.place(direction, segment) {
+                Place::Within => {}
+                Place::AcknowledgesUnseen => self.set_liberal(),
+                Place::Outside => return Step::OutOfWindow,
+            }
         }
         self.advance(direction, segment);
         self.next_state(state, direction)
@@ -205,18 +221,25 @@ impl TcpTrack {
         is_between(segment.sequence, sender.end.wrapping_sub(slack), sender.end.wrapping_add(slack))
     }
 
-    fn is_within(&self, direction: Direction, segment: &Segment) -> bool {
+    fn place(&self, direction: Direction, segment: &Segment) -> Place {
         let (sender, receiver) = self.sides(direction);
         if sender.seen & receiver.seen & SEEN == 0 {
-            return true;
+            return Place::Within;
         }
         let slack = receiver.slack();
         let end = segment.sequence.wrapping_add(segment.payload_length);
-        let data = is_between(end, sender.end.wrapping_sub(slack), sender.limit.wrapping_add(slack));
+        if !is_between(end, sender.end.wrapping_sub(slack), sender.limit.wrapping_add(slack)) {
+            return Place::Outside;
+        }
         let slack = sender.slack();
-        let acknowledged = segment.flags & ACK == 0
-            || is_between(segment.acknowledgment, receiver.end.wrapping_sub(slack), receiver.end.wrapping_add(slack));
-        data && acknowledged
+        let (oldest, newest) = (receiver.end.wrapping_sub(slack), receiver.end.wrapping_add(slack));
+        if segment.flags & ACK == 0 || is_between(segment.acknowledgment, oldest, newest) {
+            Place::Within
+        } else if is_after(segment.acknowledgment, receiver.end) {
+            Place::AcknowledgesUnseen
+        } else {
+            Place::Outside
+        }
     }
 
     fn advance(&mut self, direction: Direction, segment: &Segment) {

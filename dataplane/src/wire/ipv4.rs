@@ -12,7 +12,7 @@ pub const HEADER: usize = 20;
 pub struct Ipv4<'a> {
     /// The header, options included.
     pub header: &'a [u8],
-    /// Octets of the datagram, header included.
+    /// Octets of the datagram, header included; [`Ipv4::OFFLOADED`] stands for 0.
     pub total_length: u16,
     /// Identification.
     pub identification: u16,
@@ -43,7 +43,8 @@ impl<'a> Ipv4<'a> {
         let fixed: &[u8; HEADER] = bytes.first_chunk().ok_or(Ipv4Error::Truncated)?;
         let header_length = usize::from(fixed[0] & 0x0f) * 4;
         let total_length = u16::from_be_bytes([fixed[2], fixed[3]]);
-        if fixed[0] >> 4 != 4 || header_length < HEADER || usize::from(total_length) < header_length {
+        let fits = usize::from(total_length) >= header_length || total_length == Self::OFFLOADED;
+        if fixed[0] >> 4 != 4 || header_length < HEADER || !fits {
             return Err(Ipv4Error::Contradiction);
         }
         let header = bytes.get(..header_length).ok_or(Ipv4Error::Truncated)?;
@@ -59,6 +60,10 @@ impl<'a> Ipv4<'a> {
             destination: Address::v4([fixed[16], fixed[17], fixed[18], fixed[19]]),
         })
     }
+
+    /// A total length of 0: no datagram has it on a wire, but a host that leaves segmentation to its NIC shows it to a
+    /// capture, and then the datagram ends with its frame.
+    pub const OFFLOADED: u16 = 0;
 
     /// Whether the header's checksum verifies.
     pub fn checksum_holds(&self) -> bool {

@@ -1,7 +1,7 @@
 //! What lies around and between the headers: tags, PPPoE, SNAP, extension headers, padding, frames cut short.
 
-use super::firewall::{Connection, Firewall, INSIDE, OUTSIDE, outbound};
-use crate::pipeline::Frame;
+use super::firewall::{Connection, Firewall, INSIDE, OUTSIDE, outbound, policy, settings};
+use crate::pipeline::{Frame, Settings};
 use crate::policy::PortId;
 use crate::verdict::{DropReason, Verdict};
 use crate::wire::build::{Shim, udp};
@@ -157,4 +157,22 @@ fn headers_that_contradict_themselves_have_names() {
         ("drop_truncated", 2),
         ("drop_bad_address", 7),
     ]);
+}
+
+#[test]
+fn a_capture_at_a_sender_has_neither_length_nor_checksum() {
+    let mut web = Connection::new("10.0.0.1:40000", "192.0.2.1:443");
+    let mut frame = web.client(ACK, &[7; 3000]).frame();
+    frame[16..18].fill(0);
+    let mut firewall = Firewall::with(vec![outbound()]);
+    firewall.send_bytes(INSIDE, &frame).drops(DropReason::BadIpChecksum);
+    crate::wire::ipv4::write_checksum(&mut frame[14..]);
+    firewall.send_bytes(INSIDE, &frame).drops(DropReason::BadIpHeader);
+    let settings = Settings { verify_checksums: false, ..settings() };
+    let mut replay = Firewall::set_up(settings, policy(vec![outbound()]), Default::default());
+    frame[24..26].fill(0);
+    replay.send_bytes(INSIDE, &frame).passes();
+    replay.pipeline.shutdown(replay.now);
+    let crate::event::SessionChange::Close { to_server, .. } = replay.session_events()[1].change else { panic!() };
+    assert_eq!(to_server.octets, 3040);
 }

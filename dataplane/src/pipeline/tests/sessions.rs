@@ -313,3 +313,17 @@ fn an_event_that_finds_its_queue_full_is_counted() {
         ("session_events_lost", 1),
     ]);
 }
+
+#[test]
+fn a_connection_that_is_only_partly_seen_is_not_held_to_its_window() {
+    let mut firewall = Firewall::with(vec![outbound()]);
+    let mut web = Connection::new("10.0.0.1:40000", "192.0.2.1:443");
+    firewall.out(&web.client(SYN, &[])).passes();
+    firewall.back(&web.server(SYN | ACK, &[])).passes();
+    // A megabyte of the server's takes another way.
+    web.next[1] += 1_000_000;
+    firewall.out(&web.client(ACK, b"more")).passes();
+    web.next[1] += 10_000_000;
+    firewall.back(&web.server(ACK, b"here")).passes();
+    assert_eq!(firewall.changes(), ["create"]);
+}

@@ -6,6 +6,7 @@ mod housekeeping;
 mod icmp;
 mod inspection;
 mod judgement;
+mod orientation;
 mod reply;
 mod report;
 mod wires;
@@ -16,7 +17,7 @@ use std::time::Duration;
 
 use arrayvec::ArrayVec;
 
-use self::housekeeping::Dump;
+use self::housekeeping::{DUMPS, Dump};
 use self::reply::Replies;
 use self::wires::Wires;
 use crate::appid::Inspector;
@@ -131,7 +132,7 @@ pub struct Pipeline {
     /// Counts sessions; the worker's number stands above.
     sessions: u64,
     active: u64,
-    dump: Option<Dump>,
+    dumps: ArrayVec<Dump, DUMPS>,
     /// When the first burst came.
     started: Option<Nanos>,
 }
@@ -151,7 +152,7 @@ impl Pipeline {
             counters: Arc::default(),
             sessions: 0,
             active: 0,
-            dump: None,
+            dumps: ArrayVec::new(),
             started: None,
             settings,
             policy,

@@ -54,8 +54,6 @@ pub enum Step {
     Close(CloseReason),
     /// It is clearly outside the window.
     OutOfWindow,
-    /// It opens the next connection between the same ports.
-    Reopen,
     /// It belongs to no connection any more.
     Stray,
 }
@@ -93,20 +91,18 @@ impl TcpTrack {
         (track, if is_syn { State::SynReceived } else { State::Picked })
     }
 
-    /// Takes a segment, sent in `direction`, of a connection in `state`.
+    /// Takes a segment, sent in `direction`, of a connection in `state`. A SYN that opens the next connection between the
+    /// same ports is the caller's to see.
     pub fn step(&mut self, state: State, direction: Direction, segment: &Segment) -> Step {
         let flags = segment.flags;
-        let is_syn = flags & SYN != 0;
-        match state {
-            State::Closed | State::Closing if is_syn && flags & ACK == 0 => return Step::Reopen,
-            State::Closed => return self.after_close(direction, segment),
-            _ => {}
+        if state == State::Closed {
+            return self.after_close(direction, segment);
         }
         if flags & RST != 0 {
             let valid = self.reset_is_valid(state, direction, segment);
             return if valid { Step::Close(CloseReason::Reset) } else { Step::OutOfWindow };
         }
-        if is_syn {
+        if flags & SYN != 0 {
             return self.synchronize(state, direction, segment);
         }
         if !self.is_liberal() {
@@ -132,11 +128,6 @@ impl TcpTrack {
             Direction::ToClient => &self.server,
         };
         (side.seen & SYN_SEEN != 0).then(|| side.end.wrapping_sub(1))
-    }
-
-    /// Whether both sides sent a FIN.
-    pub const fn both_finished(&self) -> bool {
-        self.client.seen & self.server.seen & FIN_SEEN != 0
     }
 
     fn is_liberal(&self) -> bool {

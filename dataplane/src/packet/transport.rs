@@ -1,6 +1,7 @@
 //! The transport header: ports, TCP's numbers, what an ICMP message is about.
 
-use super::{Fragment, NetworkHeader, Parsed, Quoted, Segment, Transport, describe};
+use super::network::NetworkHeader;
+use super::{Fragment, Parsed, Quoted, Segment, Transport, describe};
 use crate::endpoint::{Address, Endpoint};
 use crate::flow::{FlowKey, Realm};
 use crate::packet::{Link, Network};

@@ -4,12 +4,11 @@ use std::time::Duration;
 
 use sigdb::AppId;
 
-use super::judgement::refusal;
-use super::{Midstream, Packet, Pipeline};
+use super::{Packet, Pipeline};
 use crate::counters::Counter;
 use crate::endpoint::Direction;
 use crate::event::{CloseReason, SessionId};
-use crate::flow::{End, Flags, FlowKey, Identification, Record, Slot, State, Step, TcpTrack};
+use crate::flow::{Flags, FlowKey, Identification, Record, Slot, State, Step, TcpTrack};
 use crate::packet::Transport;
 use crate::policy::Application;
 use crate::time::Nanos;
@@ -21,8 +20,6 @@ use crate::wire::tcp::{ACK, RST, SYN};
 const HALF_CLOSED: Duration = Duration::from_secs(120);
 /// How long a denied flow is remembered after its last packet.
 const DENIED: Duration = Duration::from_secs(30);
-/// Ports below are services' (RFC 6335, 6).
-const FIRST_USER_PORT: u16 = 1024;
 
 /// The sequence numbers of the client's and the server's SYN, where they were seen.
 pub(super) type InitialSequences = [Option<u32>; 2];
@@ -118,10 +115,7 @@ impl Pipeline {
     /// The first packet of a flow: judged, and where it is let through, a session.
     fn open(&mut self, packet: &Packet<'_>, application: AppId) -> Result<Slot, DropReason> {
         let (now, info) = (packet.now, packet.info);
-        let mut client = self.client_of_first(packet)?;
-        if client != info.sender && !(self.is_permitted(packet, client) && self.may_answer_first(packet)) {
-            client = info.sender;
-        }
+        let client = self.client_of_first(packet)?;
         let direction = info.sender.direction(client);
         let mut record = self.record(packet, client);
         if let Transport::Tcp(segment) = &info.transport {
@@ -151,38 +145,6 @@ impl Pipeline {
         Ok(slot)
     }
 
-    /// A new record of a packet's flow, `client` being the client's end.
-    fn record(&self, packet: &Packet<'_>, client: End) -> Record {
-        let mut record = Record::new(&packet.info.key, client, packet.now);
-        let client_is_here = packet.info.sender == client;
-        let client_on_second = self.wires.is_second(packet.frame.port) == client_is_here;
-        record.flags.set(Flags::CLIENT_ON_SECOND, client_on_second);
-        record
-    }
-
-    /// Whether a first packet may be taken for an answer, and its flow judged by the question's direction. Just after the
-    /// start it may, as long as the other side could wait for it: sessions survive a restart. Later the question would
-    /// have been seen, and a port that looks like a server's proves nothing: the policy has to permit the packet's own
-    /// direction too.
-    fn may_answer_first(&self, packet: &Packet<'_>) -> bool {
-        let timeouts = &self.settings.timeouts;
-        let patience = match packet.info.transport {
-            Transport::Tcp(_) => timeouts.tcp_established,
-            _ => timeouts.udp_stream,
-        };
-        let picks_up = self.settings.midstream == Midstream::Permit;
-        if picks_up && self.started.is_none_or(|started| packet.now.since(started) < patience) {
-            return true;
-        }
-        self.is_permitted(packet, packet.info.sender)
-    }
-
-    /// Whether the policy lets a first packet's flow through, if its client is at this end.
-    fn is_permitted(&self, packet: &Packet<'_>, client: End) -> bool {
-        let record = self.record(packet, client);
-        refusal(&self.policy.decide(&self.query(&record, Application::Undecided))).is_none()
-    }
-
     /// Puts a record into the table, another giving way where it is full.
     fn enter(&mut self, packet: &Packet<'_>, record: Record) -> Result<Slot, DropReason> {
         let now = packet.now;
@@ -199,41 +161,6 @@ impl Pipeline {
         self.counters.add(Counter::SessionsOpened, 1);
         self.count_table();
         Ok(slot)
-    }
-
-    /// Who of a new flow's ends is the client.
-    fn client_of_first(&self, packet: &Packet<'_>) -> Result<End, DropReason> {
-        let info = packet.info;
-        let (sender, receiver) = (info.sender, info.sender.other());
-        match &info.transport {
-            Transport::Tcp(segment) => match segment.flags & (SYN | ACK | RST) {
-                SYN => Ok(sender),
-                _ if segment.flags & RST != 0 || self.settings.midstream == Midstream::Drop => {
-                    Err(DropReason::TcpNotSyn)
-                }
-                flags if flags & SYN != 0 => Ok(receiver),
-                _ => Ok(self.client_by_port(packet)),
-            },
-            Transport::Query { reply: true, .. } => Err(DropReason::IcmpUnknownFlow),
-            Transport::Query { .. } | Transport::Error(_) => Ok(sender),
-            Transport::Udp | Transport::Other => Ok(self.client_by_port(packet)),
-        }
-    }
-
-    /// The end whose port is not a server's: by the signatures' hints, then by the well-known range; the sender where
-    /// neither tells.
-    fn client_by_port(&self, packet: &Packet<'_>) -> End {
-        let info = packet.info;
-        let (sender, receiver) = (info.key.end(info.sender).port, info.key.end(info.sender.other()).port);
-        let number = info.key.protocol;
-        let is_hinted = |port| self.inspector.is_server_port(number, port);
-        let is_low = |port| port != 0 && port < FIRST_USER_PORT;
-        let sender_serves = match (is_hinted(sender), is_hinted(receiver)) {
-            (true, false) => true,
-            (false, true) => false,
-            _ => is_low(sender) && !is_low(receiver),
-        };
-        if sender_serves { info.sender.other() } else { info.sender }
     }
 
     /// Takes an entry out of the table, its session ended.

@@ -14,6 +14,9 @@ const EXPIRE_PER_TURN: usize = 1024;
 /// Places of the table looked at for a dump in one turn at most.
 const DUMP_PER_TURN: usize = 1024;
 
+/// Dumps under way or waiting at most.
+pub(super) const DUMPS: usize = 8;
+
 /// A dump under way.
 #[derive(Debug)]
 pub(super) struct Dump {
@@ -29,7 +32,7 @@ impl Pipeline {
         self.go_on_dumping();
     }
 
-    /// Carries out a command from control. Of dumps one is under way at a time: a new one ends the one before.
+    /// Carries out a command from control. Of dumps one is under way at a time and a few wait; one too many ends at once.
     pub fn command(&mut self, now: Nanos, command: Command) {
         match command {
             Command::Policy { policy, retired } => {
@@ -37,7 +40,7 @@ impl Pipeline {
                 // Where control waits no more, nobody else holds it and it is dropped here.
                 drop(retired.try_send(old));
             }
-            Command::Dump(to) => self.dump = Some(Dump { to, next: 0 }),
+            Command::Dump(to) => drop(self.dumps.try_push(Dump { to, next: 0 })),
             Command::Stop => self.shutdown(now),
         }
     }
@@ -69,21 +72,24 @@ impl Pipeline {
     }
 
     fn go_on_dumping(&mut self) {
-        let Some(mut dump) = self.dump.take() else { return };
-        let end = dump.next + DUMP_PER_TURN;
-        while dump.next < end.min(self.table.capacity()) {
-            let slot = self.table.open_at(dump.next);
-            if let Some(slot) = slot {
+        let Some(dump) = self.dumps.first() else { return };
+        let mut next = dump.next;
+        let end = (next + DUMP_PER_TURN).min(self.table.capacity());
+        while next < end {
+            if let Some(slot) = self.table.open_at(next) {
                 match dump.to.try_send(self.view(slot)) {
                     Ok(()) => {}
                     Err(TrySendError::Full(_)) => break,
-                    Err(TrySendError::Disconnected(_)) => return,
+                    // Nobody listens any more.
+                    Err(TrySendError::Disconnected(_)) => next = self.table.capacity(),
                 }
             }
-            dump.next += 1;
+            next += 1;
         }
-        if dump.next < self.table.capacity() {
-            self.dump = Some(dump);
+        if next >= self.table.capacity() {
+            self.dumps.remove(0);
+        } else if let Some(dump) = self.dumps.first_mut() {
+            dump.next = next;
         }
     }
 

@@ -1,7 +1,7 @@
 //! The IPv4 header (RFC 791).
 
+use super::be32;
 use super::checksum::Sum;
-use super::{be16, be32};
 use crate::endpoint::Address;
 
 /// Octets of a header without options.
@@ -83,9 +83,4 @@ pub fn write_checksum(bytes: &mut [u8]) {
 pub fn pseudo_header(bytes: &[u8], protocol: u8, length: u16) -> Sum {
     let addresses = be32(bytes, 12).zip(be32(bytes, 16)).unwrap_or_default();
     Sum::default().add_u32(addresses.0).add_u32(addresses.1).add_u32(u32::from(protocol) << 16 | u32::from(length))
-}
-
-/// The total length at the beginning of `bytes`, unjudged.
-pub fn total_length(bytes: &[u8]) -> Option<u16> {
-    be16(bytes, 2)
 }

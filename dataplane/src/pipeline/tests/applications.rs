@@ -266,3 +266,17 @@ fn who_is_denied_later_is_reported_gone() {
     assert_eq!(firewall.changes(), ["create", "application", "close policy"]);
     assert_eq!(sightings(&mut firewall).last(), Some(&(Sighting::Closed, true)));
 }
+
+#[test]
+fn who_is_signed_on_does_not_give_way_to_a_newcomer() {
+    let settings = Settings { max_sessions: 1, ..settings() };
+    let mut firewall = Firewall::set_up(settings, policy(vec![naming(Action::Permit, &["qq"])]), signatures());
+    firewall.out(&ask(0x0828)).passes();
+    firewall.back(&answer(0x0828)).passes();
+    let newcomer = udp("10.0.0.2:4000".parse().unwrap(), server(), b"hello");
+    firewall.out(&newcomer).drops(DropReason::TableFull);
+    // Unless it has been silent for a minute.
+    firewall.wait(std::time::Duration::from_secs(60));
+    firewall.out(&newcomer).passes();
+    assert_eq!(firewall.changes(), ["create", "application", "close evicted", "create"]);
+}

@@ -3,6 +3,8 @@
 use std::collections::HashMap;
 use std::time::Duration;
 
+use crossbeam::channel::TryRecvError;
+
 use super::firewall::{Connection, Firewall, outbound, policy, settings};
 use crate::command::Command;
 use crate::event::{CloseReason, SessionChange, SessionId, Volume};
@@ -257,24 +259,40 @@ fn a_dump_shows_every_open_session_piece_by_piece() {
         let client = format!("10.0.0.1:{}", 3000 + port).parse().unwrap();
         firewall.out(&udp(client, "192.0.2.1:5001".parse().unwrap(), b"abc")).passes();
     }
-    let (to, views) = crossbeam::channel::bounded(7);
-    firewall.pipeline.command(firewall.now, Command::Dump(to));
-    let mut ports = Vec::new();
-    loop {
-        match views.try_recv() {
-            Ok(view) => {
-                assert_eq!(
-                    (view.state, view.to_server, view.ports),
-                    ("one-way", Volume { packets: 1, octets: 31 }, (0, 1))
-                );
-                ports.push(view.tuple.client.port);
+    // Two at once: the second waits for the first.
+    let [(first_to, first), (second_to, second)] = [7, 1000].map(crossbeam::channel::bounded);
+    firewall.pipeline.command(firewall.now, Command::Dump(first_to));
+    firewall.pipeline.command(firewall.now, Command::Dump(second_to));
+    for views in [first, second] {
+        let mut ports = Vec::new();
+        loop {
+            match views.try_recv() {
+                Ok(view) => {
+                    let volume = Volume { packets: 1, octets: 31 };
+                    assert_eq!((view.state, view.to_server, view.ports), ("one-way", volume, (0, 1)));
+                    ports.push(view.tuple.client.port);
+                }
+                Err(TryRecvError::Empty) => firewall.pipeline.turn(firewall.now),
+                Err(TryRecvError::Disconnected) => break,
             }
-            Err(crossbeam::channel::TryRecvError::Empty) => firewall.pipeline.turn(firewall.now),
-            Err(crossbeam::channel::TryRecvError::Disconnected) => break,
         }
+        ports.sort_unstable();
+        assert_eq!(ports, (3000..3100).collect::<Vec<_>>());
     }
-    ports.sort_unstable();
-    assert_eq!(ports, (3000..3100).collect::<Vec<_>>());
+}
+
+#[test]
+fn a_dump_that_nobody_reads_ends() {
+    let mut firewall = Firewall::with(vec![outbound()]);
+    firewall.out(&udp("10.0.0.1:4000".parse().unwrap(), "192.0.2.1:5001".parse().unwrap(), b"abc")).passes();
+    let (to, views) = crossbeam::channel::bounded(1);
+    drop(views);
+    firewall.pipeline.command(firewall.now, Command::Dump(to));
+    firewall.pipeline.turn(firewall.now);
+    let (to, views) = crossbeam::channel::bounded(1);
+    firewall.pipeline.command(firewall.now, Command::Dump(to));
+    firewall.pipeline.turn(firewall.now);
+    assert_eq!(views.try_recv().map(|view| view.tuple.client.port), Ok(4000));
 }
 
 #[test]

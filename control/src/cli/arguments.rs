@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
+use ipnet::IpNet;
 
 use crate::config::{DEFAULT_FILE, DEFAULT_SOCKET};
 use crate::manage::protocol::DEFAULT_LIMIT;
@@ -25,6 +26,7 @@ Examples:
   ostiary check /etc/ostiary/policy.toml       explain every fault of a policy file, with its line
   ostiary run --config /etc/ostiary/policy.toml
                                                run the firewall, until SIGTERM or SIGINT
+  ostiary replay --json day.pcap               what would have been recorded of a capture
   ostiary show im                              who is online, from the running firewall
   ostiary show sessions --limit 10 --json      ten sessions, for programs
   ostiary sigdb compile -o ostiary.sigdb signatures/
@@ -50,6 +52,12 @@ pub(super) enum Command {
     ///
     /// Ends with 0 where the file can be run (there may be warnings), with 2 where it cannot.
     Check(CheckOptions),
+    /// Replay capture files through the same pipeline as live frames, and print what would have been recorded
+    ///
+    /// Takes pcap and pcapng; Ethernet, raw IP, Linux cooked, null and loop, and PPP captures. Capture time is the clock. Needs
+    /// no privileges, no ports and no hugepages. Sign-ons are recorded and every flow is identified, unless a policy file
+    /// says otherwise. Of a truncated capture what is whole is replayed, and the exit code is 2.
+    Replay(ReplayOptions),
     /// Show what the running firewall does
     Show(ShowOptions),
     /// Compile and show signature databases
@@ -75,6 +83,26 @@ pub(super) struct CheckOptions {
     /// Write an object a line for each fault and warning
     #[arg(long)]
     pub(super) json: bool,
+}
+
+/// Options of `replay`.
+#[derive(Debug, Args)]
+pub(super) struct ReplayOptions {
+    /// Capture files, replayed one after the other; - is standard input
+    #[arg(required = true, value_name = "FILE")]
+    pub(super) files: Vec<PathBuf>,
+    /// A policy file to judge by; its cores, devices and log hosts are not used
+    #[arg(short, long, value_name = "FILE", visible_alias = "policy")]
+    pub(super) config: Option<PathBuf>,
+    /// Write an object a line: sign-ons, applications, sessions; the summary last
+    #[arg(long)]
+    pub(super) json: bool,
+    /// A network on the side of the first port; may be given several times
+    ///
+    /// Frames from it come in at the first port of the first wire, others at the second. Without any: private, shared,
+    /// unique local and link-local addresses.
+    #[arg(long, value_name = "PREFIX")]
+    pub(super) inside: Vec<IpNet>,
 }
 
 /// Options of `show`.
@@ -189,8 +217,23 @@ mod tests {
     }
 
     #[test]
+    fn replay_takes_files_and_a_policy() {
+        let line = "ostiary replay a.pcap b.pcapng --policy p.toml --inside 10.0.0.0/8 --inside fd00::/8 --json";
+        let Command::Replay(replay) = parse(line).unwrap().command else { panic!("replay") };
+        assert_eq!((replay.files.len(), replay.inside.len(), replay.json), (2, 2, true));
+        assert_eq!(replay.config, Some(PathBuf::from("p.toml")));
+    }
+
+    #[test]
     fn bad_arguments_end_with_2_and_help_with_0() {
-        for wrong in ["ostiary", "ostiary fly", "ostiary sigdb compile", "ostiary show", "ostiary show im --limit x"] {
+        for wrong in [
+            "ostiary",
+            "ostiary fly",
+            "ostiary sigdb compile",
+            "ostiary show",
+            "ostiary show im --limit x",
+            "ostiary replay",
+        ] {
             assert_eq!(parse(wrong).unwrap_err().exit_code(), 2, "{wrong}");
         }
         for fine in ["ostiary --help", "ostiary run --help", "ostiary --version"] {

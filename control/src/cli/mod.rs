@@ -5,6 +5,7 @@
 mod arguments;
 mod check;
 mod output;
+mod replay;
 mod run;
 mod show;
 mod sigdb;
@@ -25,6 +26,7 @@ pub fn main() -> ExitCode {
     let done = match arguments.command {
         Command::Run(options) => run::run(&options),
         Command::Check(options) => check::check(&options, &mut output),
+        Command::Replay(options) => replay::replay(&options, &mut output),
         Command::Show(options) => show::show(&options, &mut output),
         Command::Sigdb(options) => sigdb::sigdb(&options, &mut output),
         Command::Version => version(&mut output),

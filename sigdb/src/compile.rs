@@ -213,12 +213,16 @@ impl Scope<'_> {
             let known = self.names.iter().position(|one| one == name);
             answers |= 1 << known.ok_or_else(|| format!("answers {name:?}, which is no message of this protocol"))?;
         }
+        if source.account_of_flow && source.account.is_some() {
+            return Err("has an account of its own and that of its flow; one of them".into());
+        }
         Ok(Message {
             name: source.name.clone(),
             from: source.from,
             tests: self.tests(&source.when)?,
             answers,
             account: source.account.as_ref().map(|field| self.field(field)).transpose()?,
+            account_of_flow: source.account_of_flow,
             account_optional: source.account.as_ref().is_some_and(|field| field.optional),
             means: source.means,
             from_start: source.from_start,

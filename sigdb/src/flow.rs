@@ -217,6 +217,10 @@ impl FlowState {
                 Reading::More => return Step::More,
             };
             self.asked = self.asked & !message.answers | 1 << place;
+            let account = match account {
+                None if message.account_of_flow => Some(self.account).filter(|account| !account.is_empty()),
+                account => account,
+            };
             if let Some(sign_on) = self.meaning(index, protocol, message, now, from, account) {
                 let _ = findings.try_push(Finding::SignOn(sign_on));
             }
@@ -245,6 +249,9 @@ impl FlowState {
             _ => message.means,
         };
         let same = account.is_none_or(|account| account == self.account);
+        if let Some(account) = account {
+            self.account = account;
+        }
         let tried = self.attempt.is_some_and(|at| now.saturating_sub(at) < ATTEMPT_SECONDS * SECOND);
         let fresh = same && self.reported.is_some_and(|at| now.saturating_sub(at) < REPORT_SECONDS * SECOND);
         let sighting = match means {
@@ -273,9 +280,6 @@ impl FlowState {
             self.reported = Some(now);
             self.opened |= means == Meaning::Opened;
             self.carries_session |= protocol.session && sighting != Sighting::KeepAlive;
-        }
-        if let Some(account) = account {
-            self.account = account;
         }
         Some(SignOn {
             application: AppId(protocol.application + 1),

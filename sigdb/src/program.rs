@@ -154,6 +154,8 @@ pub struct Message {
     pub account: Option<Field>,
     /// Whether it counts without its account.
     pub account_optional: bool,
+    /// Whether it is about the account that its flow showed last; then it shows none itself.
+    pub account_of_flow: bool,
     /// What it means.
     pub means: Meaning,
     /// What it means in a flow whose start was seen, where that differs.

@@ -113,6 +113,8 @@ pub(crate) struct MessageSource {
     #[serde(default)]
     pub(crate) answers: Vec<String>,
     pub(crate) account: Option<FieldSource>,
+    #[serde(default)]
+    pub(crate) account_of_flow: bool,
     pub(crate) means: Meaning,
     pub(crate) from_start: Option<Meaning>,
 }

@@ -13,8 +13,9 @@ use std::collections::BinaryHeap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use arrayvec::ArrayVec;
 use dataplane::endpoint::Address;
-use dataplane::event::SignOnEvent;
+use dataplane::event::{SessionId, SignOnEvent};
 use dataplane::time::Nanos;
 use hashbrown::HashMap;
 use sigdb::{AccountText, AppId, Database, Sighting};
@@ -342,6 +343,11 @@ impl Visit<'_> {
     fn here(&mut self, place: &mut Place, account: AccountText, login: bool) {
         let account = self.whose(place, account);
         self.replace(place, account);
+        if !account.is_empty() {
+            place.identity = Identity::Account(account);
+            place.named = self.now;
+        }
+        let nameless = self.adopt(place, account);
         let phase = if account.is_empty() {
             Phase::Pending { since: self.now, login }
         } else {
@@ -349,6 +355,7 @@ impl Visit<'_> {
         };
         let Some(known) = place.user(&account).map(|user| user.phase) else {
             if let Some(user) = self.enter(place, account, phase) {
+                user.connections = nameless;
                 self.touch(user);
                 if user.is_online() {
                     self.arrive(user, login);
@@ -357,6 +364,11 @@ impl Visit<'_> {
             return;
         };
         let Some(user) = place.user(&account) else { return };
+        for session in nameless {
+            if !user.connections.is_full() && !user.connections.contains(&session) {
+                user.connections.push(session);
+            }
+        }
         match known {
             Phase::Online { .. } => {}
             Phase::Pending { since, login: already } => {
@@ -380,6 +392,15 @@ impl Visit<'_> {
             }
         }
         self.touch(user);
+    }
+
+    /// A session that shows no account, and waits for one to be named, is this account's: its connections.
+    fn adopt(&mut self, place: &mut Place, account: AccountText) -> ArrayVec<SessionId, CONNECTIONS> {
+        let waits = |user: &User| user.account.is_empty() && matches!(user.phase, Phase::Pending { .. });
+        match place.users.iter().position(waits) {
+            Some(at) if !account.is_empty() => place.users.swap_remove(at).connections,
+            _ => ArrayVec::new(),
+        }
     }
 
     /// Another account in the same session: the one before is gone.

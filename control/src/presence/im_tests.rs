@@ -213,6 +213,16 @@ fn wechat_named_after_its_session_began() {
 }
 
 #[test]
+fn an_account_named_by_its_login_takes_the_session_without_one() {
+    let mut story = Story::new();
+    story.sees(0, 1, LONG, Opened, "").sees(1, 2, HTTP, Login, "20001").sees(300, 1, LONG, Closed, "").pass(400);
+    story.is(&["1 login 20001 message", "300 logout 20001 connection-closed 299"]);
+    let mut story = Story::new();
+    story.sees(0, 2, HTTP, Login, "20001").sees(1, 1, LONG, Opened, "").sees(300, 1, LONG, Closed, "").pass(400);
+    story.is(&["0 login 20001 message", "300 logout 20001 connection-closed 300"]);
+}
+
+#[test]
 fn wechat_that_is_only_named_is_seen_after_a_while() {
     let mut story = Story::new();
     story.sees(0, 1, HTTP, Named, "20001").pass(9);

@@ -10,8 +10,8 @@ use sigdb::{Step, WINDOW};
 
 use super::{MESSAGES_PER_SEGMENT, Progress, last_word};
 
-/// Segments that may arrive before a hole is given up.
-const PATIENCE: u8 = 24;
+/// Segments that may arrive before a hole is given up: a window's worth of very small ones.
+const PATIENCE: u8 = 250;
 /// Separate pieces that one window can hold.
 const PIECES: usize = 8;
 
@@ -330,11 +330,11 @@ mod tests {
             half.segment(&mut pool, 0, true, &[], &mut read);
             half.segment(&mut pool, 500, false, &[1, 9], &mut read);
             assert_eq!(pool.in_use(), 1);
-            for n in 0..u32::from(PATIENCE) {
+            for n in 0..=u32::from(PATIENCE) {
                 half.segment(&mut pool, 502 + 2 * n, false, &[1, n as u8], &mut read);
             }
         }
-        assert!(messages.contains(&vec![1, PATIENCE - 1]), "{messages:?}");
+        assert_eq!(messages, [vec![1, PATIENCE - 2], vec![1, PATIENCE - 1], vec![1, PATIENCE]]);
     }
 
     #[test]

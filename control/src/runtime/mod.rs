@@ -1,8 +1,10 @@
 //! The running firewall: the dataplane from configuration to its end.
 
+mod core;
 mod dataplane;
 mod eal;
 mod error;
+mod house;
 mod ports;
 mod preflight;
 mod workers;
@@ -11,6 +13,7 @@ use ::dataplane::dpdk::Device;
 use ::dataplane::pipeline::{Midstream, Timeouts};
 use ::dataplane::policy::PortId;
 
+pub use self::core::{RunError, run};
 pub use self::dataplane::{Dataplane, PoolView, StopReport};
 pub use self::error::StartError;
 pub use self::ports::PortView;

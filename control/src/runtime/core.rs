@@ -1,0 +1,156 @@
+//! The control core: one loop over the workers' queues, the log hosts' sockets, the management socket and signals.
+
+use std::io::{self, Read};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use ::dataplane::policy::Policy;
+use mio::{Events, Interest, Poll, Token};
+use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
+use signal_hook_mio::v1_0::Signals;
+
+use super::house::House;
+use super::{Dataplane, StartError};
+use crate::config::Compiled;
+use crate::export::Exporters;
+use crate::manage::{BindError, CLIENTS, Manager};
+use crate::record::{BootId, LossPlace};
+
+/// Why the firewall did not start, or ended.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum RunError {
+    /// The dataplane did not start; nothing was left running.
+    #[error(transparent)]
+    Start(#[from] StartError),
+    /// The management socket could not be made.
+    #[error(transparent)]
+    Manage(#[from] BindError),
+    /// The operating system refused what the loop cannot do without.
+    #[error("{0}: {1}")]
+    System(&'static str, io::Error),
+    /// Packet buffers were not given back: a fault of the program.
+    #[error("{0} packet buffers were not given back when the firewall stopped; please report this")]
+    Leak(u32),
+}
+
+const SIGNALS: Token = Token(0);
+const MANAGER: usize = 1;
+const HOSTS: usize = MANAGER + CLIENTS + 1;
+
+/// How long the loop sleeps: workers do not wake it (that would cost them a system call), so it looks.
+const SLEEP_BUSY: Duration = Duration::from_millis(1);
+const SLEEP_IDLE: Duration = Duration::from_millis(10);
+/// How long log hosts are given to take what is left at the end.
+const FAREWELL: Duration = Duration::from_secs(5);
+/// How often the workers' clock is compared with the kernel's.
+const CLOCK: Duration = Duration::from_secs(1);
+
+/// Runs the firewall until it is told to stop (SIGINT, SIGTERM). `ready` is called once it forwards.
+///
+/// # Errors
+/// Where it does not start, or a fault was found at its end.
+pub fn run(compiled: Compiled, ready: impl FnOnce(&Compiled)) -> Result<(), RunError> {
+    let mut poll = Poll::new().map_err(|error| RunError::System("cannot make a poll", error))?;
+    let registry = poll.registry();
+    let mut signals =
+        Signals::new([SIGINT, SIGTERM, SIGHUP]).map_err(|error| RunError::System("cannot watch signals", error))?;
+    registry
+        .register(&mut signals, SIGNALS, Interest::READABLE)
+        .map_err(|error| RunError::System("cannot watch signals", error))?;
+    // What can fail for want of a file or a right comes before the dataplane: nothing is half started.
+    let mut manager = Manager::bind(&compiled.socket, registry, MANAGER)?;
+    let exporters = Exporters::new(compiled.hosts.clone(), registry, Token(HOSTS))
+        .map_err(|error| RunError::System("cannot make the log hosts' sockets", error))?;
+    let boot = BootId(random().map_err(|error| RunError::System("/dev/urandom", error))?);
+    let policy = Arc::new(Policy::compile(compiled.policy.clone()));
+    let dataplane = Dataplane::start(&compiled.dataplane, policy, Arc::clone(&compiled.database))?;
+    let mut house = House::new(compiled, dataplane, exporters, boot);
+    ready(&house.compiled);
+
+    let mut events = Events::with_capacity(256);
+    let mut more = false;
+    let mut clock = Instant::now();
+    while !told_to_stop(&mut signals) {
+        let now = Instant::now();
+        if now.duration_since(clock) >= CLOCK {
+            house.dataplane.keep_time();
+            clock = now;
+        }
+        let sleep = if more { Duration::ZERO } else { sleep(&house, &manager, now) };
+        wait(&mut poll, &mut events, sleep)?;
+        let now = Instant::now();
+        for event in &events {
+            match event.token() {
+                SIGNALS => {}
+                token if manager.owns(token) => manager.handle(event, now, &mut house),
+                token => house.exporters.event(token, event.is_readable(), event.is_writable()),
+            }
+        }
+        more = house.take_events();
+        house.pass_time(now);
+        manager.turn(now, &mut house);
+    }
+    stop(house)
+}
+
+/// Ends sessions, takes the workers' last events, gives the log hosts time to take what is left, and counts.
+fn stop(mut house: House) -> Result<(), RunError> {
+    house.dataplane.begin_stop();
+    while !house.dataplane.has_stopped() {
+        house.take_events();
+        house.pass_time(Instant::now());
+        std::thread::sleep(SLEEP_BUSY);
+    }
+    while house.take_events() {
+        house.pass_time(Instant::now());
+    }
+    house.pass_time(Instant::now());
+    for loss in house.exporters.drain(Instant::now() + FAREWELL) {
+        let (count, class) = (loss.count, loss.class.text());
+        match loss.place {
+            LossPlace::Host(name) | LossPlace::Shutdown(name) => {
+                eprintln!("ostiary: {count} {class} records did not reach log host {name}");
+            }
+            LossPlace::Worker(worker) => eprintln!("ostiary: {count} {class} events of worker {worker} were lost"),
+        }
+    }
+    for notice in house.exporters.take_notices() {
+        eprintln!("ostiary: {notice}");
+    }
+    let report = house.dataplane.stop();
+    if report.abandoned > 0 {
+        eprintln!("ostiary: {} frames that had arrived were dropped at the stop", report.abandoned);
+    }
+    if report.is_clean() { Ok(()) } else { Err(RunError::Leak(report.pool.in_use)) }
+}
+
+fn told_to_stop(signals: &mut Signals) -> bool {
+    let mut stop = false;
+    for signal in signals.pending() {
+        match signal {
+            SIGHUP => eprintln!("ostiary: SIGHUP ignored: this version does not reload its configuration; restart it"),
+            _ => stop = true,
+        }
+    }
+    stop
+}
+
+fn sleep(house: &House, manager: &Manager, now: Instant) -> Duration {
+    let hosts = house.exporters.next_deadline().map(|at| at.saturating_duration_since(now));
+    let idle = if house.is_quiet() { SLEEP_IDLE } else { SLEEP_BUSY };
+    [hosts, manager.timeout()].into_iter().flatten().fold(idle, Duration::min)
+}
+
+fn wait(poll: &mut Poll, events: &mut Events, sleep: Duration) -> Result<(), RunError> {
+    match poll.poll(events, Some(sleep)) {
+        Err(error) if error.kind() != io::ErrorKind::Interrupted => Err(RunError::System("cannot poll", error)),
+        _ => Ok(()),
+    }
+}
+
+fn random() -> io::Result<u64> {
+    let mut octets = [0; 8];
+    std::fs::File::open("/dev/urandom")?.read_exact(&mut octets)?;
+    Ok(u64::from_ne_bytes(octets))
+}

@@ -1,0 +1,223 @@
+//! What the control core knows and keeps: from events to records to hosts, and what `show` sees of it.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use ::dataplane::command::{Command, SessionView};
+use ::dataplane::counters::Counters;
+use ::dataplane::event::EventReceiver;
+use ::dataplane::time::Nanos;
+use crossbeam::channel::Sender;
+
+use super::Dataplane;
+use crate::config::Compiled;
+use crate::export::Exporters;
+use crate::manage::{HostRow, ImRow, ImTable, PoolRow, PortRow, RecordRow, Source, Statistics, WorkerRow};
+use crate::presence::im::{Presence, Transition};
+use crate::record::sequence::Recorder;
+use crate::record::{BootId, Class, LossPlace, Record, rfc3339};
+
+/// Session events taken from one worker in one turn of the loop: what comes after waits for the next, behind the sockets.
+const EVENTS_PER_TURN: usize = 4096;
+
+/// The control core's state.
+pub(super) struct House {
+    pub(super) compiled: Compiled,
+    pub(super) dataplane: Dataplane,
+    pub(super) exporters: Exporters,
+    events: Vec<Tap>,
+    counters: Vec<Arc<Counters>>,
+    recorder: Recorder,
+    presence: Presence,
+    boot: BootId,
+    started: Nanos,
+    session: Tally,
+    im: Tally,
+    quiet: bool,
+}
+
+/// One worker's queues, and what was known to be lost of them.
+struct Tap {
+    receiver: EventReceiver,
+    lost: (u64, u64),
+    /// When that was looked at.
+    checked: Nanos,
+}
+
+/// What became of a class's events.
+#[derive(Clone, Copy, Debug, Default)]
+struct Tally {
+    events: u64,
+    lost: u64,
+    records: u64,
+}
+
+impl House {
+    pub(super) fn new(compiled: Compiled, mut dataplane: Dataplane, exporters: Exporters, boot: BootId) -> Self {
+        let started = dataplane.now();
+        let tap = |receiver| Tap { receiver, lost: (0, 0), checked: started };
+        Self {
+            events: dataplane.take_events().into_iter().map(tap).collect(),
+            counters: dataplane.counters(),
+            recorder: Recorder::new(boot, &compiled),
+            // Each user has a session, or had one within the limit of silence.
+            presence: Presence::new(Arc::clone(&compiled.database), compiled.dataplane.max_sessions),
+            compiled,
+            dataplane,
+            exporters,
+            boot,
+            started,
+            session: Tally::default(),
+            im: Tally::default(),
+            quiet: true,
+        }
+    }
+
+    /// Whether the last turn found nothing to do.
+    pub(super) fn is_quiet(&self) -> bool {
+        self.quiet
+    }
+
+    /// Takes events from the workers, a bounded number; says whether there may be more.
+    pub(super) fn take_events(&mut self) -> bool {
+        let mut more = false;
+        let before = self.session.events + self.im.events;
+        for at in 0..self.events.len() {
+            // Sign-ons first: a session's records may wait for those of its users, not the other way round.
+            while let Some(event) = self.events[at].receiver.sign_on() {
+                self.im.events += 1;
+                for transition in self.presence.observe(&event) {
+                    self.record_im(&transition);
+                }
+            }
+            let mut left = EVENTS_PER_TURN;
+            while left > 0
+                && let Some(event) = self.events[at].receiver.session()
+            {
+                left -= 1;
+                self.session.events += 1;
+                if let Some(record) = self.recorder.session(&event) {
+                    self.session.records += 1;
+                    self.exporters.push(&Arc::new(record));
+                }
+            }
+            more |= left == 0;
+            self.notice_losses(at);
+        }
+        self.quiet = before == self.session.events + self.im.events;
+        more
+    }
+
+    /// Lets the time of presence and exporters pass.
+    pub(super) fn pass_time(&mut self, now: Instant) {
+        for transition in self.presence.advance(self.dataplane.now()) {
+            self.record_im(&transition);
+        }
+        self.exporters.tick(now);
+        for notice in self.exporters.take_notices() {
+            eprintln!("ostiary: {notice}");
+        }
+    }
+
+    fn record_im(&mut self, transition: &Transition) {
+        if let Some(record) = self.recorder.im(transition) {
+            self.im.records += 1;
+            self.exporters.push(&Arc::new(record));
+        }
+    }
+
+    /// What a worker could not queue becomes a record of its own.
+    fn notice_losses(&mut self, at: usize) {
+        let now = self.dataplane.now();
+        let tap = &mut self.events[at];
+        let worker = tap.receiver.worker();
+        let (session, sign_on) = tap.receiver.lost();
+        let lost = (session - tap.lost.0, sign_on - tap.lost.1);
+        let span = (tap.checked, now);
+        tap.lost = (session, sign_on);
+        tap.checked = now;
+        self.session.lost += lost.0;
+        self.im.lost += lost.1;
+        for (class, count) in [(Class::Session, lost.0), (Class::Im, lost.1)] {
+            if count > 0 {
+                let record: Record = self.recorder.loss(class, LossPlace::Worker(worker.0), count, span);
+                self.exporters.push(&Arc::new(record));
+            }
+        }
+    }
+
+    fn time_text(time: Nanos) -> String {
+        let mut text = Vec::new();
+        rfc3339::write(&mut text, time, None);
+        String::from_utf8(text).unwrap_or_default()
+    }
+}
+
+impl Source for House {
+    fn compiled(&self) -> &Compiled {
+        &self.compiled
+    }
+
+    fn dump(&mut self, into: Sender<SessionView>) {
+        for mailbox in self.dataplane.mailboxes() {
+            // A mailbox that is full belongs to a worker that is busy with dumps: this one then lacks its sessions, and
+            // the answer ends early rather than never.
+            let _ = mailbox.try_send(Command::Dump(into.clone()));
+        }
+    }
+
+    fn im(&self, limit: usize) -> ImTable {
+        let mut table = ImTable::default();
+        for user in self.presence.online() {
+            if table.rows.len() == limit {
+                table.more = true;
+                break;
+            }
+            let account = if user.account.is_empty() { None } else { self.compiled.im.account.apply(&user.account) };
+            table.rows.push(ImRow {
+                application: self.compiled.names.application(user.application).to_string(),
+                account: account.map(|account| account.to_string()),
+                client: user.context.tuple.client.address.ip().to_string(),
+                server: user.context.tuple.server.socket().to_string(),
+                rule: self.compiled.names.rule(user.context.rule).to_string(),
+                evidence: if user.login { "login" } else { "seen" }.to_owned(),
+                since: Self::time_text(user.since),
+                last: Self::time_text(user.context.header.time),
+            });
+        }
+        table
+    }
+
+    fn statistics(&self) -> Statistics {
+        let row = |class: Class, tally: Tally| RecordRow {
+            class: class.text().to_owned(),
+            events: tally.events,
+            lost_events: tally.lost,
+            records: tally.records,
+        };
+        Statistics {
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            boot: self.boot.to_string(),
+            host_name: self.compiled.host_name.to_string(),
+            started: Self::time_text(self.started),
+            online: self.presence.online().count() as u64,
+            pool: PoolRow::from(self.dataplane.pool()),
+            records: vec![row(Class::Session, self.session), row(Class::Im, self.im)],
+            hosts: self.exporters.status().iter().map(HostRow::from).collect(),
+        }
+    }
+
+    fn workers(&self) -> Vec<WorkerRow> {
+        let row = |(number, (counters, core)): (usize, (&Arc<Counters>, &u16))| WorkerRow {
+            worker: number as u16,
+            core: *core,
+            counters: counters.read().into_iter().map(|(name, value)| (name.to_owned(), value)).collect(),
+        };
+        self.counters.iter().zip(&self.compiled.dataplane.workers).enumerate().map(row).collect()
+    }
+
+    fn ports(&self) -> Vec<PortRow> {
+        let zone = |at: usize| self.compiled.names.zone_of_port(at as u16);
+        self.dataplane.ports().iter().enumerate().map(|(at, view)| PortRow::new(view, zone(at))).collect()
+    }
+}

@@ -202,6 +202,6 @@ fn a_reader_that_leaves_ends_the_replay_quietly_and_a_full_disk_does_not() {
     std::fs::write(path.path(), &file.bytes).expect("a file");
     let files = |path: &Path| options(vec![path.to_owned()]);
     assert!(run(files(path.path()), &mut Gone, &mut io::sink()).is_ok());
-    let error = run(files(path.path()), &mut Full, &mut io::sink()).err().expect("an error");
+    let error = run(files(path.path()), &mut Full, &mut io::sink()).expect_err("a full disk");
     assert!(matches!(error, ReplayError::Output(_)), "{error}");
 }

@@ -142,8 +142,18 @@ fn ipfix_dump_knows_our_elements_by_name() {
     for element in OWN {
         assert!(text.contains(element.name), "no {}: {text}", element.name);
     }
-    for value in ["staff-im", "10001", "qq", "wechat", "message", "fin", "2026.03.01", "2001:0db8", "10.1.2.3"] {
-        assert!(text.contains(value), "no {value}: {text}");
+    // Each value by its name and in its type, not as octets.
+    for field in [
+        "ostiaryRuleName : (len: 8) staff-im",
+        "ostiaryAccount : (len: 5) 10001",
+        "ostiarySignOnAction : (len: 6) logout",
+        "ostiaryOnlineMilliseconds : 61005",
+        "ostiaryRecordSequence : 10",
+        "ostiaryCloseReason : (len: 3) fin",
+        "applicationName : (len: 6) wechat",
+        "sourceIPv4Address : 10.1.2.3",
+    ] {
+        assert!(text.contains(field), "no {field}: {text}");
     }
     assert!(!text.to_lowercase().contains("error"), "{text}");
 }

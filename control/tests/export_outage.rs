@@ -40,7 +40,7 @@ fn a_host_that_stalls_holds_up_nobody_and_is_told_what_it_lost() {
     rig.until_up("well");
     for sequence in 1..=RECORDS {
         rig.push(&create(sequence, flow_v4()));
-        if sequence % 100 == 0 {
+        if sequence.is_multiple_of(100) {
             rig.turn();
         }
     }
@@ -82,7 +82,7 @@ fn a_host_that_dies_three_times_in_mid_stream_gets_every_record() {
         for _ in 0..EACH {
             sequence += 1;
             rig.push(&login(sequence, "10001"));
-            if sequence % 50 == 0 {
+            if sequence.is_multiple_of(50) {
                 rig.turn();
             }
         }

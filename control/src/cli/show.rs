@@ -113,10 +113,10 @@ fn session_cells(row: &SessionRow) -> Vec<Cell> {
         Cell::text(&row.application),
         Cell::text(&row.rule),
         Cell::text(seconds(&row.start)),
-        Cell::count(row.to_server.packets),
-        Cell::count(row.to_client.packets),
-        Cell::count(row.to_server.octets),
-        Cell::count(row.to_client.octets),
+        Cell::count(row.to_server_packets),
+        Cell::count(row.to_client_packets),
+        Cell::count(row.to_server_octets),
+        Cell::count(row.to_client_octets),
     ]
 }
 
@@ -166,10 +166,10 @@ fn port_cells(row: &PortRow) -> Vec<Cell> {
         Cell::text(&row.driver),
         Cell::text(&row.link).style(link),
         row.megabits.map_or_else(|| Cell::text("-"), |megabits| Cell::count(megabits.into())),
-        Cell::count(row.received.packets),
-        Cell::count(row.received.octets),
-        Cell::count(row.sent.packets),
-        Cell::count(row.sent.octets),
+        Cell::count(row.received),
+        Cell::count(row.received_octets),
+        Cell::count(row.sent),
+        Cell::count(row.sent_octets),
         fault(row.missed),
         fault(row.receive_errors),
         fault(row.send_errors),
@@ -282,7 +282,7 @@ fn statistics(row: &Statistics, output: &mut Output) -> Result<(), Failure> {
     }
     hosts.print("no log hosts", output)?;
     for host in &row.hosts {
-        if let Some(error) = &host.last_error {
+        if let Some(error) = &host.error {
             let (reconnects, error) = (host.reconnects, super::output::visible(error));
             output.line(&format!("{}: {reconnects} reconnects, last because: {error}", host.name))?;
         }

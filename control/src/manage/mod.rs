@@ -21,5 +21,5 @@ pub use client::{Answers, ClientError, request};
 pub use server::{BindError, CLIENTS, Manager, Source};
 pub use view::{
     ApplicationRow, HostClassRow, HostRow, ImRow, ImTable, PolicyRow, PoolRow, PortRow, RecordRow, SessionRow,
-    SigdbRow, Statistics, VolumeRow, WorkerRow,
+    SigdbRow, Statistics, WorkerRow,
 };

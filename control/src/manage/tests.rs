@@ -216,9 +216,9 @@ fn a_session_is_shown_with_its_names() {
     assert!(!more);
     assert_eq!((&*row.protocol, &*row.client, &*row.server), ("tcp", "10.0.0.1:40000", "10.0.0.1:443"));
     assert_eq!((&*row.rule, &*row.application, &*row.state), ("replay", "unknown", "established"));
-    assert_eq!((&*row.ports.0, &*row.zones.1, row.svlan), ("inside", "outside", 7));
+    assert_eq!((&*row.client_interface, &*row.server_zone, row.svlan), ("inside", "outside", 7));
     assert_eq!(row.last, "2023-11-14T22:13:21.000005Z");
-    assert_eq!(row.to_client, VolumeRow { packets: 2, octets: 200 });
+    assert_eq!((row.to_server_packets, row.to_client_octets), (3, 200));
 }
 
 #[test]

@@ -1,4 +1,5 @@
-//! The rows of `ostiary show`, as JSON has them. Fields are only ever added; times are RFC 3339 in UTC with microseconds.
+//! The rows of `ostiary show`, as JSON has them. Names are as in records and
+//! in `ostiary replay --json`, and only ever added to; times are RFC 3339 in UTC with microseconds.
 
 mod policy;
 mod sigdb;
@@ -7,7 +8,6 @@ use std::collections::BTreeMap;
 use std::time::SystemTime;
 
 use dataplane::command::SessionView;
-use dataplane::event::Volume;
 use dataplane::time::Nanos;
 use serde::{Deserialize, Serialize};
 
@@ -21,6 +21,7 @@ pub use self::sigdb::{ApplicationRow, SigdbRow};
 
 /// A session of a worker's table.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub struct SessionRow {
     /// Its id: the worker's number in the upper 16 bits.
     pub session: u64,
@@ -40,31 +41,31 @@ pub struct SessionRow {
     pub rule: String,
     /// Its application, or `unknown`.
     pub application: String,
-    /// Port on the client's side and on the server's.
-    pub ports: (String, String),
-    /// Zones of the two.
-    pub zones: (String, String),
+    /// Port on the client's side.
+    pub client_interface: String,
+    /// Port on the server's side.
+    pub server_interface: String,
+    /// Zone of the client's side.
+    pub client_zone: String,
+    /// Zone of the server's side.
+    pub server_zone: String,
     /// When it was created.
     pub start: String,
     /// When its last packet came.
     pub last: String,
-    /// Client to server.
-    pub to_server: VolumeRow,
-    /// Server to client.
-    pub to_client: VolumeRow,
-}
-
-/// Packets and octets of one direction.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct VolumeRow {
-    /// Packets.
-    pub packets: u64,
-    /// Octets from the IP header on.
-    pub octets: u64,
+    /// Packets from client to server.
+    pub to_server_packets: u64,
+    /// Octets of those, from the IP header on.
+    pub to_server_octets: u64,
+    /// Packets from server to client.
+    pub to_client_packets: u64,
+    /// Octets of those, from the IP header on.
+    pub to_client_octets: u64,
 }
 
 /// A user who is online in an application.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub struct ImRow {
     /// The application.
     pub application: String,
@@ -95,6 +96,7 @@ pub struct ImTable {
 
 /// What the process did since its start.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub struct Statistics {
     /// The program's version.
     pub version: String,
@@ -116,6 +118,7 @@ pub struct Statistics {
 
 /// The pool of packet buffers.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub struct PoolRow {
     /// All of them.
     pub size: u32,
@@ -125,6 +128,7 @@ pub struct PoolRow {
 
 /// The records of a class.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub struct RecordRow {
     /// `session` or `im`.
     pub class: String,
@@ -138,6 +142,7 @@ pub struct RecordRow {
 
 /// A log host in one of its formats.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub struct HostRow {
     /// Its name.
     pub name: String,
@@ -154,13 +159,14 @@ pub struct HostRow {
     /// Connections after the first.
     pub reconnects: u64,
     /// Why the last connection, or attempt, failed; none if none did.
-    pub last_error: Option<String>,
+    pub error: Option<String>,
     /// By class.
     pub classes: Vec<HostClassRow>,
 }
 
 /// The records of a class for one log host: `records = sent + dropped + queued`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub struct HostClassRow {
     /// `session` or `im`.
     pub class: String,
@@ -178,6 +184,7 @@ pub struct HostClassRow {
 
 /// The counters of a worker.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub struct WorkerRow {
     /// Its number, from 0 in the order of the configuration.
     pub worker: u16,
@@ -189,6 +196,7 @@ pub struct WorkerRow {
 
 /// A port.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub struct PortRow {
     /// Its name.
     pub name: String,
@@ -202,10 +210,14 @@ pub struct PortRow {
     pub link: String,
     /// Its speed in Mbit/s; none where it is not known.
     pub megabits: Option<u32>,
-    /// Frames received, and octets of those.
-    pub received: VolumeRow,
-    /// Frames sent, and octets of those.
-    pub sent: VolumeRow,
+    /// Frames received.
+    pub received: u64,
+    /// Octets of those.
+    pub received_octets: u64,
+    /// Frames sent.
+    pub sent: u64,
+    /// Octets of those.
+    pub sent_octets: u64,
     /// Frames that the device dropped because the worker was too slow.
     pub missed: u64,
     /// Frames received damaged.
@@ -230,12 +242,16 @@ impl SessionRow {
             state: view.state.to_owned(),
             rule: names.rule(view.rule).to_string(),
             application: names.application(view.application).to_string(),
-            ports: (names.port(client_port).to_string(), names.port(server_port).to_string()),
-            zones: (names.zone_of_port(client_port).to_string(), names.zone_of_port(server_port).to_string()),
+            client_interface: names.port(client_port).to_string(),
+            server_interface: names.port(server_port).to_string(),
+            client_zone: names.zone_of_port(client_port).to_string(),
+            server_zone: names.zone_of_port(server_port).to_string(),
             start: time_text(view.start),
             last: time_text(view.last),
-            to_server: view.to_server.into(),
-            to_client: view.to_client.into(),
+            to_server_packets: view.to_server.packets,
+            to_server_octets: view.to_server.octets,
+            to_client_packets: view.to_client.packets,
+            to_client_octets: view.to_client.octets,
         }
     }
 }
@@ -262,7 +278,7 @@ impl From<&HostStatus> for HostRow {
             state: status.state.text().to_owned(),
             since: time_text(Nanos::from_parts(since.as_secs(), since.subsec_nanos())),
             reconnects: status.reconnects,
-            last_error: status.last_error.clone(),
+            error: status.last_error.clone(),
             classes: status.classes.iter().map(class).collect(),
         }
     }
@@ -279,8 +295,10 @@ impl PortRow {
             driver: view.driver.clone(),
             link: if view.link.up { "up" } else { "down" }.to_owned(),
             megabits: view.link.megabits,
-            received: VolumeRow { packets: statistics.received, octets: statistics.received_octets },
-            sent: VolumeRow { packets: statistics.sent, octets: statistics.sent_octets },
+            received: statistics.received,
+            received_octets: statistics.received_octets,
+            sent: statistics.sent,
+            sent_octets: statistics.sent_octets,
             missed: statistics.missed,
             receive_errors: statistics.receive_errors,
             send_errors: statistics.send_errors,
@@ -292,12 +310,6 @@ impl PortRow {
 impl From<PoolView> for PoolRow {
     fn from(pool: PoolView) -> Self {
         Self { size: pool.size, in_use: pool.in_use }
-    }
-}
-
-impl From<Volume> for VolumeRow {
-    fn from(volume: Volume) -> Self {
-        Self { packets: volume.packets, octets: volume.octets }
     }
 }
 

@@ -9,6 +9,7 @@ use crate::config::{Compiled, Names};
 
 /// A rule in force.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub struct PolicyRow {
     /// Its place, from 1.
     pub number: usize,

@@ -36,8 +36,16 @@ pub fn differences(story: &Story, replay: &Replay) -> Vec<String> {
     }
     sign_ons(story, replay, &mut found);
     applications(story, replay, &mut found);
+    let more = found.len().saturating_sub(ENOUGH);
+    if more > 0 {
+        found.truncate(ENOUGH);
+        found.push(format!("… and {more} more"));
+    }
     found
 }
+
+/// Nobody reads more differences of one story than these.
+const ENOUGH: usize = 12;
 
 fn of_messenger(event: &Value) -> bool {
     matches!(event["application"].as_str(), Some("qq" | "wechat"))

@@ -1,4 +1,5 @@
 //! A dataplane that cannot start says which port is at fault, and leaves nothing running.
+#![allow(clippy::unwrap_used, reason = "a test that cannot be set up fails")]
 
 use std::path::PathBuf;
 use std::sync::Arc;

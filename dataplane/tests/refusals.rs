@@ -1,4 +1,5 @@
 //! What cannot be set up is refused with what to do about it, and leaves nothing behind.
+#![allow(clippy::unwrap_used, reason = "a test that cannot be set up fails")]
 
 mod common;
 

@@ -1,5 +1,6 @@
 //! A worker between two ports made of rings, whose other ends are the test's: what it forwards, what it drops because a
 //! queue is full, and that it gives everything back when it stops.
+#![allow(clippy::unwrap_used, reason = "a test that cannot be set up fails")]
 
 mod common;
 

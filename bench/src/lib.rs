@@ -1,3 +1,4 @@
 //! Traffic and measurement for Ostiary.
 
+pub mod harness;
 pub mod pktgen;

@@ -1,0 +1,159 @@
+//! One measurement of DPDK's own forwarder, as a yardstick of what the wire costs.
+
+use std::io::{BufRead, BufReader, Write};
+use std::path::Path;
+use std::process::{Child, ChildStdin, Command, Stdio};
+use std::thread;
+use std::time::Duration;
+
+use dataplane::dpdk::Memory;
+
+use super::ostiary::{self, Measurement};
+use super::wire::{self, Wire};
+
+/// Forwarding modes that are measured: untouched; addresses swapped in Ethernet; in Ethernet, IP and UDP.
+pub const MODES: [&str; 3] = ["io", "macswap", "5tswap"];
+
+/// Packets a second that testpmd's one forwarding core receives.
+pub fn measure(
+    measurement: &Measurement,
+    mode: &str,
+    main_cpu: u16,
+    folder: &Path,
+) -> Result<f64, Box<dyn std::error::Error>> {
+    let mut testpmd = Testpmd::start(&arguments(measurement, mode, main_cpu, folder)?)?;
+    // Over rings, the frames that go round must be sent once: bursts of 64, half a ring of 1,024.
+    testpmd.say(if measurement.wire == Wire::Ring { "start tx_first 8" } else { "start" })?;
+    thread::sleep(WARM_UP);
+    // testpmd computes rates between two of these.
+    testpmd.received_rate()?;
+    thread::sleep(measurement.window);
+    let rate = testpmd.received_rate()?;
+    testpmd.quit()?;
+    Ok(rate)
+}
+
+fn arguments(measurement: &Measurement, mode: &str, main_cpu: u16, folder: &Path) -> std::io::Result<Vec<String>> {
+    let mut arguments: Vec<String> = vec![
+        format!("--lcores=0@{main_cpu},1@{}", measurement.cpu),
+        "--no-pci".to_owned(),
+        "--no-telemetry".to_owned(),
+        format!("--file-prefix=ostiary-testpmd-{}", std::process::id()),
+        "--log-level=*:error".to_owned(),
+    ];
+    match measurement.memory {
+        Memory::Hugepages { mib } => arguments.extend([format!("-m{mib}"), "--in-memory".to_owned()]),
+        Memory::Ordinary { mib } => {
+            arguments.extend([format!("-m{mib}"), "--no-huge".to_owned(), "--no-shconf".to_owned()])
+        }
+    }
+    let devices = match measurement.wire {
+        Wire::Null => ["net_null0".to_owned(), "net_null1".to_owned()],
+        Wire::Ring => ["net_ring0".to_owned(), "net_ring1".to_owned()],
+        Wire::Pcap => {
+            let (clients, servers) = wire::captures(folder, measurement.flows)?;
+            let device = |index: u32, path: &Path| format!("net_pcap{index},rx_pcap={},infinite_rx=1", path.display());
+            [device(0, &clients), device(1, &servers)]
+        }
+    };
+    arguments.extend(devices.map(|device| format!("--vdev={device}")));
+    let buffers =
+        if measurement.wire == Wire::Pcap { 2 * (measurement.flows + 1).next_power_of_two() } else { 0 } + 8192;
+    arguments.extend([
+        "--".to_owned(),
+        "-i".to_owned(),
+        "--no-flush-rx".to_owned(),
+        "--burst=64".to_owned(),
+        "--rxd=1024".to_owned(),
+        "--txd=1024".to_owned(),
+        format!("--forward-mode={mode}"),
+        format!("--total-num-mbufs={buffers}"),
+    ]);
+    Ok(arguments)
+}
+
+/// Memory that it needs, in MiB: as much as ours.
+pub fn memory(wire: Wire, flows: u32) -> u32 {
+    ostiary::memory(wire, flows)
+}
+
+/// A running testpmd; killed when dropped.
+struct Testpmd {
+    process: Child,
+    input: ChildStdin,
+    output: BufReader<std::process::ChildStdout>,
+}
+
+impl Testpmd {
+    fn start(arguments: &[String]) -> Result<Self, Box<dyn std::error::Error>> {
+        let mut process = Command::new("dpdk-testpmd")
+            .args(arguments)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .spawn()
+            .map_err(|error| format!("dpdk-testpmd does not start: {error}; on Debian it is in package dpdk-dev"))?;
+        let input = process.stdin.take().ok_or("no standard input")?;
+        let output = BufReader::new(process.stdout.take().ok_or("no standard output")?);
+        Ok(Self { process, input, output })
+    }
+
+    fn say(&mut self, command: &str) -> std::io::Result<()> {
+        writeln!(self.input, "{command}")?;
+        self.input.flush()
+    }
+
+    /// The sum of both ports' receive rates since the last call.
+    fn received_rate(&mut self) -> Result<f64, Box<dyn std::error::Error>> {
+        self.say("show port stats all")?;
+        let mut sum = 0.0;
+        let mut seen = 0;
+        let mut line = String::new();
+        while seen < 2 {
+            line.clear();
+            if self.output.read_line(&mut line)? == 0 {
+                return Err("dpdk-testpmd ended early".into());
+            }
+            if let Some(rate) = received(&line) {
+                sum += rate;
+                seen += 1;
+            }
+        }
+        Ok(sum)
+    }
+
+    fn quit(mut self) -> std::io::Result<()> {
+        self.say("quit")?;
+        // It writes while it stops; a full pipe would hold it up.
+        std::io::copy(&mut self.output, &mut std::io::sink())?;
+        self.process.wait()?;
+        Ok(())
+    }
+}
+
+impl Drop for Testpmd {
+    fn drop(&mut self) {
+        // Already ended where all went well.
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
+}
+
+/// The rate in a line such as `  Rx-pps:     71512345          Rx-bps:  36614320640`.
+fn received(line: &str) -> Option<f64> {
+    line.trim_start().strip_prefix("Rx-pps:")?.split_whitespace().next()?.parse().ok()
+}
+
+const WARM_UP: Duration = Duration::from_millis(500);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_rate_is_read_from_its_line() {
+        assert_eq!(received("  Rx-pps:     71512345          Rx-bps:  36614320640"), Some(71_512_345.0));
+        assert_eq!(received("  Tx-pps:     71512345          Tx-bps:  36614320640"), None);
+        assert_eq!(received("  RX-packets: 715123456  RX-missed: 0          RX-bytes:  45767872384"), None);
+    }
+}

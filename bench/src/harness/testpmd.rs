@@ -86,13 +86,15 @@ struct Testpmd {
 
 impl Testpmd {
     fn start(arguments: &[String]) -> Result<Self, Box<dyn std::error::Error>> {
-        let mut process = Command::new("dpdk-testpmd")
+        // Into a pipe it would write by the block, and the statistics would come when it ends.
+        let mut process = Command::new("stdbuf")
+            .args(["-oL", "dpdk-testpmd"])
             .args(arguments)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(Stdio::null())
             .spawn()
-            .map_err(|error| format!("dpdk-testpmd does not start: {error}; on Debian it is in package dpdk-dev"))?;
+            .map_err(|error| format!("stdbuf (coreutils) does not start: {error}"))?;
         let input = process.stdin.take().ok_or("no standard input")?;
         let output = BufReader::new(process.stdout.take().ok_or("no standard output")?);
         Ok(Self { process, input, output })
@@ -112,7 +114,7 @@ impl Testpmd {
         while seen < 2 {
             line.clear();
             if self.output.read_line(&mut line)? == 0 {
-                return Err("dpdk-testpmd ended early".into());
+                return Err("dpdk-testpmd did not run, or ended early (on Debian it is in package dpdk-dev; --alone does without)".into());
             }
             if let Some(rate) = received(&line) {
                 sum += rate;

@@ -123,7 +123,8 @@ impl Channel {
         match &mut self.state {
             State::Connecting { .. } => self.advance(now, notices),
             State::Up(up) => {
-                up.unread |= readable;
+                // An event that is neither is an error, which reading finds.
+                up.unread |= readable || !writable;
                 if writable {
                     up.blocked = None;
                 }

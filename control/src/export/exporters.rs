@@ -58,8 +58,8 @@ impl Exporters {
         self.channels.iter_mut().for_each(|channel| channel.push(record));
     }
 
-    /// An event of the poller. `readable` is also right for its read-closed and error events, `writable` for its
-    /// write-closed and error events: whatever happened is then found by reading and writing.
+    /// An event of the poller; one that is neither readable nor writable is an error or the end of a connection, and is
+    /// found by reading.
     pub fn event(&mut self, token: Token, readable: bool, writable: bool) {
         let Some(channel) = token.0.checked_sub(self.first).and_then(|at| self.channels.get_mut(at)) else { return };
         channel.event(readable, writable, Instant::now(), &mut self.notices);

@@ -62,9 +62,7 @@ impl Rig {
         let sleep = self.exporters.next_deadline().map_or(Duration::MAX, |due| due.saturating_duration_since(now));
         self.poll.poll(&mut self.events, Some(sleep.min(Duration::from_millis(20)))).unwrap();
         for event in &self.events {
-            let readable = event.is_readable() || event.is_read_closed() || event.is_error();
-            let writable = event.is_writable() || event.is_write_closed() || event.is_error();
-            self.exporters.event(event.token(), readable, writable);
+            self.exporters.event(event.token(), event.is_readable(), event.is_writable());
         }
         self.notices.extend(self.exporters.take_notices());
         for status in self.exporters.status() {

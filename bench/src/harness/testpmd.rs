@@ -38,7 +38,7 @@ fn arguments(measurement: &Measurement, mode: &str, main_cpu: u16, folder: &Path
         format!("--lcores=0@{main_cpu},1@{}", measurement.cpu),
         "--no-pci".to_owned(),
         "--no-telemetry".to_owned(),
-        format!("--file-prefix=ostiary-testpmd-{}", std::process::id()),
+        format!("--file-prefix={}", file_prefix()),
         "--log-level=*:error".to_owned(),
     ];
     match measurement.memory {
@@ -138,7 +138,16 @@ impl Drop for Testpmd {
         // Already ended where all went well.
         let _ = self.process.kill();
         let _ = self.process.wait();
+        // It leaves its runtime folder behind; where EAL puts that depends on who runs it.
+        let folders = [Some("/run".into()), std::env::var_os("XDG_RUNTIME_DIR"), Some("/tmp".into())];
+        for folder in folders.into_iter().flatten() {
+            let _ = std::fs::remove_dir_all(Path::new(&folder).join("dpdk").join(file_prefix()));
+        }
     }
+}
+
+fn file_prefix() -> String {
+    format!("ostiary-testpmd-{}", std::process::id())
 }
 
 /// The rate in a line such as `  Rx-pps:     71512345          Rx-bps:  36614320640`.

@@ -5,7 +5,7 @@ use std::os::unix::net::UnixStream;
 use serde::Serialize;
 
 use super::arguments::CheckOptions;
-use super::output::{Failure, Output, Style, paint};
+use super::output::{Failure, Output, Style, count, paint};
 use crate::config::{self, Compiled, Fault, Place, Purpose, Warning};
 use crate::runtime;
 
@@ -117,12 +117,4 @@ fn summary(compiled: &Compiled) -> String {
         count(compiled.hosts.len(), "log host"),
         compiled.database.version(),
     )
-}
-
-fn count(count: usize, thing: &str) -> String {
-    match count {
-        0 => format!("no {thing}s"),
-        1 => format!("1 {thing}"),
-        _ => format!("{count} {thing}s"),
-    }
 }

@@ -128,6 +128,15 @@ impl Output {
     }
 }
 
+/// `no rules`, `1 rule`, `2 rules`.
+pub(super) fn count(count: usize, thing: &str) -> String {
+    match count {
+        0 => format!("no {thing}s"),
+        1 => format!("1 {thing}"),
+        _ => format!("{count} {thing}s"),
+    }
+}
+
 /// Text from the network or from files, with what would command a terminal made visible.
 pub(super) fn visible(text: &str) -> String {
     let mut out = String::with_capacity(text.len());

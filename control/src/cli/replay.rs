@@ -1,17 +1,18 @@
 //! `ostiary replay`: capture files through the same pipeline as live frames.
 
 use std::io;
-use std::path::Path;
 
 use super::arguments::ReplayOptions;
-use super::output::{Failure, Output, complain};
-use crate::config::{self, Compiled, Purpose};
+use super::output::{Failure, Output};
+use super::run;
+use crate::config::{self, Purpose};
 use crate::replay::{self, Form, Options, ReplayError};
 use crate::signatures;
 
 pub(super) fn replay(options: &ReplayOptions, output: &mut Output) -> Result<(), Failure> {
     let configuration = match &options.config {
-        Some(file) => load(file)?,
+        // Its warnings are about running it, and not said.
+        Some(file) => config::load(file, Purpose::Replay).map_err(|faults| run::refuse(&faults))?.0,
         None => config::replay_default(signatures::shipped()),
     };
     let form = if options.json { Form::Json } else { Form::Text { colour: output.colour() } };
@@ -19,17 +20,6 @@ pub(super) fn replay(options: &ReplayOptions, output: &mut Output) -> Result<(),
     let summary = replay::run(options, &mut io::stdout().lock(), &mut io::stderr().lock())?;
     // What is whole was replayed, and what is not was said.
     if summary.truncated { Err(Failure::InputSaid) } else { Ok(()) }
-}
-
-/// A policy file without a fault. Its warnings are about running it, and not said.
-fn load(file: &Path) -> Result<Compiled, Failure> {
-    let loaded = config::load(file, Purpose::Replay);
-    loaded.map(|(compiled, _)| compiled).map_err(|faults| {
-        for fault in &faults {
-            complain(&fault.to_string());
-        }
-        Failure::InputSaid
-    })
 }
 
 impl From<ReplayError> for Failure {

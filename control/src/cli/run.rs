@@ -1,12 +1,14 @@
 //! `ostiary run`: the firewall itself.
 
+use std::path::Path;
+
 use super::arguments::RunOptions;
-use super::output::{Failure, caution, complain};
-use crate::config::{self, Compiled, Purpose};
+use super::output::{Failure, caution, complain, count};
+use crate::config::{self, Compiled, Fault, Purpose};
 use crate::runtime::{self, RunError};
 
 pub(super) fn run(options: &RunOptions) -> Result<(), Failure> {
-    let compiled = load(options)?;
+    let compiled = load(&options.config)?;
     crate::runtime::preflight(&compiled.dataplane).map_err(|error| Failure::Input(error.to_string()))?;
     runtime::run(compiled, ready).map_err(|error| match error {
         RunError::Start(_) | RunError::Manage(_) => Failure::Input(error.to_string()),
@@ -17,28 +19,28 @@ pub(super) fn run(options: &RunOptions) -> Result<(), Failure> {
 /// One line when frames are forwarded: what scripts and people wait for.
 fn ready(compiled: &Compiled) {
     eprintln!(
-        "ostiary: running, {} ports, {} workers, {} rules, {} log hosts; show: {}",
-        compiled.dataplane.ports.len(),
-        compiled.dataplane.workers.len(),
-        compiled.policy.rules.len(),
-        compiled.hosts.len(),
+        "ostiary: running, {}, {}, {}, {}; show: {}",
+        count(compiled.dataplane.ports.len(), "port"),
+        count(compiled.dataplane.workers.len(), "worker"),
+        count(compiled.policy.rules.len(), "rule"),
+        count(compiled.hosts.len(), "log host"),
         compiled.socket.display()
     );
 }
 
-fn load(options: &RunOptions) -> Result<Compiled, Failure> {
-    match config::load(&options.config, Purpose::Run) {
-        Ok((compiled, warnings)) => {
-            for warning in &warnings {
-                caution(&warning.to_string());
-            }
-            Ok(compiled)
-        }
-        Err(faults) => {
-            for fault in &faults {
-                complain(&fault.to_string());
-            }
-            Err(Failure::InputSaid)
-        }
+/// A policy file without a fault; its warnings are said on standard error, as its faults are.
+fn load(file: &Path) -> Result<Compiled, Failure> {
+    let (compiled, warnings) = config::load(file, Purpose::Run).map_err(|faults| refuse(&faults))?;
+    for warning in &warnings {
+        caution(&warning.to_string());
     }
+    Ok(compiled)
+}
+
+/// Says every fault of a policy file on standard error.
+pub(super) fn refuse(faults: &[Fault]) -> Failure {
+    for fault in faults {
+        complain(&fault.to_string());
+    }
+    Failure::InputSaid
 }

@@ -89,6 +89,7 @@ fn line(row: &[Cell], widths: &[usize], colour: bool) -> String {
             }
         }
     }
+    line.truncate(line.trim_end().len());
     line
 }
 
@@ -113,7 +114,7 @@ mod tests {
         let mut table = Table::new(&["NAME", "PACKETS", "NOTE"]);
         table.row(vec![Cell::text("inside"), Cell::count(1_234_567), Cell::text("x")]);
         table.row(vec![Cell::text("o"), Cell::count(7), Cell::text("")]);
-        assert_eq!(table.lines(false), ["NAME      PACKETS  NOTE", "inside  1,234,567  x", "o               7  "]);
+        assert_eq!(table.lines(false), ["NAME      PACKETS  NOTE", "inside  1,234,567  x", "o               7"]);
     }
 
     #[test]

@@ -52,7 +52,7 @@ pub struct Outcome {
 }
 
 /// Measures. `folder` is for capture files.
-pub fn measure(measurement: &Measurement, folder: &Path) -> Result<Outcome, Box<dyn std::error::Error>> {
+pub fn measure(measurement: &Measurement, folder: &Path) -> Fallible<Outcome> {
     let eal = Eal::start(&EalConfig {
         file_prefix: "ostiary-bench".to_owned(),
         memory: measurement.memory,
@@ -119,16 +119,17 @@ pub fn measure(measurement: &Measurement, folder: &Path) -> Result<Outcome, Box<
     Ok(Outcome { lost_buffers: pool.in_use(), ..outcome })
 }
 
+/// What a measurement comes to, or why there is none.
+type Fallible<T> = Result<T, Box<dyn std::error::Error>>;
+
 /// The two ports of the wire, and one worker's queues of them.
 fn ports(
     measurement: &Measurement,
     eal: &Arc<Eal>,
     pool: &Arc<Pool>,
     folder: &Path,
-) -> Result<(Vec<Arc<Port>>, Vec<QueuePair>), Box<dyn std::error::Error>> {
-    let find = |device: String| -> Result<Found, Box<dyn std::error::Error>> {
-        Ok(Found::probe(eal, &device.parse::<Device>()?)?)
-    };
+) -> Fallible<(Vec<Arc<Port>>, Vec<QueuePair>)> {
+    let find = |device: String| -> Fallible<Found> { Ok(Found::probe(eal, &device.parse::<Device>()?)?) };
     let found = match measurement.wire {
         Wire::Null => [find("net_null0".to_owned())?, find("net_null1".to_owned())?],
         Wire::Pcap => {

@@ -6,7 +6,7 @@ use dataplane::dpdk::{Device, Eal, EalConfig, Memory, Pool, PoolConfig};
 
 use super::{DataplaneConfig, StartError};
 
-/// Starts the environment. What can be checked before was checked by [`super::preflight`].
+/// Starts the environment. What can be checked before was checked by [`super::preflight()`].
 pub(super) fn start(config: &DataplaneConfig) -> Result<Arc<Eal>, StartError> {
     let memory = if config.hugepages {
         Memory::Hugepages { mib: config.memory }

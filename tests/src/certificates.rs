@@ -1,6 +1,7 @@
 //! A certificate authority of the tests, and certificates from it.
 
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU32, Ordering};
 
 use rcgen::{
     BasicConstraints, CertificateParams, CertifiedIssuer, DnType, ExtendedKeyUsagePurpose, IsCa, KeyPair,
@@ -20,7 +21,10 @@ impl Certificates {
         authority.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
         authority.key_usages =
             vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign, KeyUsagePurpose::DigitalSignature];
-        authority.distinguished_name.push(DnType::CommonName, "Test Authority");
+        // Two authorities of one name would be one to those who verify.
+        static COUNT: AtomicU32 = AtomicU32::new(1);
+        let name = format!("Test Authority {}", COUNT.fetch_add(1, Ordering::Relaxed));
+        authority.distinguished_name.push(DnType::CommonName, name);
         let key = KeyPair::generate().expect("a key can be made");
         let authority = CertifiedIssuer::self_signed(authority, key).expect("a certificate can be made");
         write(folder, "ca.pem", &authority.pem());

@@ -143,14 +143,14 @@ impl Nfcapd {
     /// Ends it and gives the flows that it kept, as nfdump prints them in CSV: a map by column.
     pub fn finish(mut self) -> Vec<Record> {
         self.running.terminate();
-        let output = Command::new("nfdump").arg("-R").arg(&self.folder).args(["-q", "-o", "csv"]).output();
+        let output = Command::new("nfdump").arg("-R").arg(&self.folder).args(["-o", "csv"]).output();
         let output = output.expect("nfdump runs");
         assert!(output.status.success(), "nfdump: {}", String::from_utf8_lossy(&output.stderr));
         let text = String::from_utf8_lossy(&output.stdout).into_owned();
         let mut lines = text.lines();
         let columns: Vec<&str> = lines.next().unwrap_or_default().split(',').map(str::trim).collect();
         lines
-            .filter(|line| line.contains(','))
+            .take_while(|line| line.contains(','))
             .map(|line| {
                 columns.iter().zip(line.split(',')).map(|(c, v)| ((*c).to_owned(), v.trim().to_owned())).collect()
             })

@@ -178,6 +178,11 @@ impl EventSender {
         kept
     }
 
+    /// Session events that the queue would still take.
+    pub fn session_room(&self) -> usize {
+        self.session.capacity() - self.session.len()
+    }
+
     /// Stamps and pushes a sign-on event; `false` where it was lost (and counted).
     pub fn sign_on(&mut self, time: Nanos, event: impl FnOnce(Header) -> SignOnEvent) -> bool {
         self.sign_on_sequence += 1;

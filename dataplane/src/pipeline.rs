@@ -17,6 +17,7 @@ use std::time::Duration;
 
 use arrayvec::ArrayVec;
 
+pub use self::housekeeping::Room;
 use self::housekeeping::{DUMPS, Dump};
 use self::reply::Replies;
 use self::wires::Wires;
@@ -133,6 +134,8 @@ pub struct Pipeline {
     sessions: u64,
     active: u64,
     dumps: ArrayVec<Dump, DUMPS>,
+    /// How far [`Pipeline::shutdown`] has come.
+    ended: usize,
     /// When the first burst came.
     started: Option<Nanos>,
 }
@@ -153,6 +156,7 @@ impl Pipeline {
             sessions: 0,
             active: 0,
             dumps: ArrayVec::new(),
+            ended: 0,
             started: None,
             settings,
             policy,

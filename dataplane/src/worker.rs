@@ -8,7 +8,7 @@ use crossbeam::channel::{Receiver, TryRecvError};
 use crate::command::Command;
 use crate::counters::{Counter, Counters};
 use crate::dpdk::{Burst, Clock, Mbuf, Pool, QueuePair};
-use crate::pipeline::{BURST, Frame, Pipeline};
+use crate::pipeline::{BURST, Frame, Pipeline, Room};
 use crate::policy::PortId;
 use crate::verdict::{DropReason, Verdict};
 
@@ -146,7 +146,14 @@ impl Worker {
     }
 
     fn stop(mut self) -> WorkerExit {
-        self.pipeline.shutdown(self.clock.now());
+        let start = self.clock.now();
+        while !self.pipeline.shutdown(self.clock.now(), Room::Needed) {
+            // Control reads the events of those that have ended. If it does not, the rest is counted as lost.
+            if self.clock.now().since(start) > FAREWELL {
+                while !self.pipeline.shutdown(self.clock.now(), Room::Regardless) {}
+            }
+            std::thread::yield_now();
+        }
         // What is in the queues now is dropped; a port that never runs dry is left after as many frames as there are
         // buffers.
         let mut exit = WorkerExit::default();
@@ -205,6 +212,8 @@ fn forward(lanes: &mut [Lane], counters: &Counters, to: PortId, mut frame: Mbuf)
 
 /// Turns of the loop between two rounds of housekeeping, under load.
 const HOUSEKEEPING: u32 = 256;
+/// How long control is given to read the last events.
+const FAREWELL: std::time::Duration = std::time::Duration::from_secs(5);
 /// Commands taken up at a time at most.
 const COMMANDS_A_TURN: usize = 16;
 /// The longest frame that is seen whole where it comes in several buffers: an MTU of 9,600 and all that wraps it.

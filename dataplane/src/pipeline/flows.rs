@@ -114,7 +114,7 @@ impl Pipeline {
 
     /// The first packet of a flow: judged, and where it is let through, a session.
     fn open(&mut self, packet: &Packet<'_>, application: AppId) -> Result<Slot, DropReason> {
-        let (now, info) = (packet.now, packet.info);
+        let info = packet.info;
         let client = self.client_of_first(packet)?;
         let direction = info.sender.direction(client);
         let mut record = self.record(packet, client);
@@ -139,7 +139,7 @@ impl Pipeline {
         self.refuse_first(packet, &record, &decision)?;
         self.apply(&mut record, &decision);
         let slot = self.enter(packet, record)?;
-        self.report_create(now, slot);
+        self.report_create(slot);
         self.inspect(packet, slot, direction, [None; 2])?;
         self.count(packet, slot, direction);
         Ok(slot)

@@ -25,6 +25,15 @@ pub(super) struct Dump {
     next: usize,
 }
 
+/// Whether events may be lost at the end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Room {
+    /// Rather wait.
+    Needed,
+    /// Rather end.
+    Regardless,
+}
+
 impl Pipeline {
     /// Housekeeping: expiry and open dumps, a bounded piece of it. Call it every few bursts, and when idle.
     pub fn turn(&mut self, now: Nanos) {
@@ -41,18 +50,26 @@ impl Pipeline {
                 drop(retired.try_send(old));
             }
             Command::Dump(to) => drop(self.dumps.try_push(Dump { to, next: 0 })),
-            Command::Stop => self.shutdown(now),
+            Command::Stop => while !self.shutdown(now, Room::Regardless) {},
         }
     }
 
-    /// Ends every session with [`CloseReason::Shutdown`].
-    pub fn shutdown(&mut self, now: Nanos) {
-        for place in 0..self.table.capacity() {
-            let slot = self.table.open_at(place);
+    /// Ends every session with [`CloseReason::Shutdown`]; true when all have ended. With [`Room::Needed`] it stops where the
+    /// queue of session events would lose one: call it again when control has read on.
+    pub fn shutdown(&mut self, now: Nanos, room: Room) -> bool {
+        /// Events that the end of one session can make.
+        const EVENTS: usize = 2;
+        while self.ended < self.table.capacity() {
+            if room == Room::Needed && self.events.session_room() < EVENTS {
+                return false;
+            }
+            let slot = self.table.open_at(self.ended);
             if let Some(slot) = slot {
                 self.leave(now, slot, CloseReason::Shutdown);
             }
+            self.ended += 1;
         }
+        true
     }
 
     /// Looks at up to `count` entries whose time may have come.

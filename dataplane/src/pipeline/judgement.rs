@@ -87,8 +87,14 @@ impl Pipeline {
             self.end_inspection(now, slot, heard, Identification::NotBegun);
         }
         let mut record = *self.table.record(slot);
+        let logged = record.flags.has(Flags::LOGGED);
         self.apply(&mut record, &decision);
+        if refusal.is_some() && logged {
+            // Packets passed under a rule that logs: the session is recorded, though the rule that ends it would not.
+            record.flags.set(Flags::LOGGED, true);
+        }
         *self.table.record_mut(slot) = record;
+        self.report_create(slot);
         if let Occasion::Named(confidence) = occasion {
             self.report_application(now, slot, confidence);
         }
@@ -99,7 +105,6 @@ impl Pipeline {
             self.deny(now, slot);
             return Err(reason);
         }
-        self.report_create(now, slot);
         Ok(())
     }
 

@@ -7,21 +7,26 @@ use crate::counters::Counter;
 use crate::endpoint::Direction;
 use crate::event::{CloseReason, SessionChange, SessionEvent, SessionId, SignOnEvent};
 use crate::flow::{Flags, Record, Slot};
-use crate::policy::RuleId;
+use crate::policy::{Action, Application, RuleId};
 use crate::time::Nanos;
 
 impl Pipeline {
-    /// Reports that a session began, where its rule logs and it was not reported yet.
-    pub(super) fn report_create(&mut self, now: Nanos, slot: Slot) {
+    /// Reports that a session began, where its rule logs and it was not reported yet. While the rule depends on an
+    /// application that is not known, nothing is said: it could be another rule's session, which does not log.
+    pub(super) fn report_create(&mut self, slot: Slot) {
         let record = self.table.record_mut(slot);
-        if record.flags.has(Flags::LOGGED) && !record.flags.has(Flags::CREATE_SENT) {
+        let unreported = !record.flags.has(Flags::TENTATIVE) && !record.flags.has(Flags::CREATE_SENT);
+        if unreported && record.flags.has(Flags::LOGGED) {
             record.flags.set(Flags::CREATE_SENT, true);
-            self.report(now, slot, SessionChange::Create);
+            let start = record.start;
+            self.report(start, slot, SessionChange::Create);
         }
     }
 
     /// Reports that a session ended, where its rule logs or its begin was reported.
     pub(super) fn report_close(&mut self, now: Nanos, slot: Slot, reason: CloseReason) {
+        self.settle(slot);
+        self.report_create(slot);
         let record = self.table.record(slot);
         if !record.flags.has(Flags::LOGGED) && !record.flags.has(Flags::CREATE_SENT) {
             return;
@@ -33,6 +38,21 @@ impl Pipeline {
             to_client: record.volume(Direction::ToClient),
         };
         self.report(now, slot, change);
+    }
+
+    /// Gives a session that ends before its application is known to the rule that takes it without one; where that would
+    /// have been denied, the rule that let it through keeps it.
+    fn settle(&mut self, slot: Slot) {
+        let mut record = *self.table.record(slot);
+        if !record.flags.has(Flags::TENTATIVE) {
+            return;
+        }
+        let decision = self.policy.decide(&self.query(&record, Application::Unknown));
+        if decision.action == Action::Permit {
+            self.apply(&mut record, &decision);
+        }
+        record.flags.set(Flags::TENTATIVE, false);
+        *self.table.record_mut(slot) = record;
     }
 
     /// Reports the application of a session, whatever its rule logs.

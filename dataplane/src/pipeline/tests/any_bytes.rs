@@ -8,6 +8,7 @@ use arrayvec::ArrayVec;
 use proptest::prelude::*;
 
 use super::firewall::{Connection, Firewall, INSIDE, OUTSIDE, outbound, policy, rule, settings};
+use crate::pipeline::Room;
 use crate::pipeline::{BURST, Frame, Settings};
 use crate::policy::{Action, PolicySource};
 use crate::verdict::DropReason;
@@ -132,7 +133,7 @@ proptest! {
             prop_assert_eq!(value(SessionsOpened) - value(SessionsClosed), value(SessionsActive));
             prop_assert!(value(SessionsActive) <= value(TableEntries) && value(TableEntries) <= 5);
         }
-        firewall.pipeline.shutdown(firewall.now);
+        firewall.pipeline.shutdown(firewall.now, Room::Regardless);
         let value = |counter| firewall.pipeline.counters().value(counter);
         prop_assert_eq!(value(crate::counters::Counter::SessionsActive), 0);
         prop_assert_eq!(firewall.pipeline.inspector.in_use(), (0, 0));

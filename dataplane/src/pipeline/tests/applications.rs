@@ -7,7 +7,7 @@ use sigdb::{AppId, Database, Sighting};
 
 use super::firewall::{Connection, Firewall, outbound, policy, rule, settings};
 use crate::event::SessionChange;
-use crate::pipeline::Settings;
+use crate::pipeline::{Room, Settings};
 use crate::policy::{Action, PolicySource, RuleId, RuleSource};
 use crate::verdict::DropReason;
 use crate::wire::build::{Packet, udp};
@@ -82,7 +82,7 @@ fn a_login_is_seen_under_a_rule_that_names_the_application() {
         ("signon_events", 2),
     ]);
     let [create, named] = firewall.session_events().try_into().unwrap();
-    assert!(matches!((create.change, create.application), (SessionChange::Create, AppId::UNKNOWN)));
+    assert!(matches!((create.change, create.application), (SessionChange::Create, qq) if qq == app("qq")));
     assert!(matches!(named.change, SessionChange::Application(_)));
     assert_eq!((named.application, named.rule, named.logged), (app("qq"), RuleId(0), true));
     let [_, login] = firewall.sign_ons().try_into().unwrap();
@@ -102,7 +102,6 @@ fn an_application_that_is_denied_passes_until_it_is_known() {
         ("sessions_active", 1),
         ("table_entries", 1),
         ("appid_inspected", 1),
-        ("session_events", 1),
     ]);
     firewall.out(&ask(0x0828)).drops(DropReason::Policy);
     firewall.back(&answer(0x0828)).drops(DropReason::Policy);
@@ -119,7 +118,7 @@ fn an_application_that_is_denied_passes_until_it_is_known() {
         ("appid_identified", 1),
         ("session_events", 3),
     ]);
-    assert_eq!(firewall.changes(), ["create", "create", "application", "close policy"]);
+    assert_eq!(firewall.changes(), ["create", "application", "close policy"]);
     assert!(sightings(&mut firewall).is_empty());
 }
 
@@ -190,6 +189,19 @@ fn a_policy_that_begins_to_ask_inspects_what_is_open() {
 }
 
 #[test]
+fn a_session_that_ends_unidentified_is_recorded_by_the_rule_that_takes_it_so() {
+    for (logs, recorded) in [(true, &["create", "close shutdown"][..]), (false, &[])] {
+        let rest = RuleSource { session_logging: logs, ..rule(Action::Permit) };
+        let mut firewall = set_up(policy(vec![naming(Action::Permit, &["qq"]), rest]));
+        firewall.out(&udp(client(), "192.0.2.8:9999".parse().unwrap(), b"hello")).passes();
+        firewall.pipeline.shutdown(firewall.now, Room::Regardless);
+        let events = firewall.session_events();
+        assert!(events.iter().all(|event| event.rule == RuleId(1)), "{events:?}");
+        assert_eq!(events.len(), recorded.len());
+    }
+}
+
+#[test]
 fn without_a_slot_a_flow_has_no_application() {
     let settings = Settings { inspection_slots: 1, ..settings() };
     let policy = policy(vec![naming(Action::Permit, &["qq"]), rule(Action::Permit)]);
@@ -206,7 +218,7 @@ fn without_a_slot_a_flow_has_no_application() {
         ("appid_inspected", 1),
         ("appid_identified", 1),
         ("appid_no_slot", 1),
-        ("session_events", 3),
+        ("session_events", 2),
         ("signon_events", 1),
     ]);
     // The slot comes back when its flow is over.
@@ -236,7 +248,6 @@ fn a_login_over_tcp_is_seen_in_pieces_and_ends_with_the_connection() {
         ("sessions_opened", 1),
         ("sessions_active", 1),
         ("table_entries", 1),
-        ("session_events", 1),
     ]);
     let question = framed(0x0828);
     firewall.out(&qq.client(ACK, &question[..9])).passes();
@@ -278,5 +289,5 @@ fn who_is_signed_on_does_not_give_way_to_a_newcomer() {
     // Unless it has been silent for a minute.
     firewall.wait(std::time::Duration::from_secs(60));
     firewall.out(&newcomer).passes();
-    assert_eq!(firewall.changes(), ["create", "application", "close evicted", "create"]);
+    assert_eq!(firewall.changes(), ["create", "application", "close evicted"]);
 }

@@ -1,6 +1,7 @@
 //! What lies around and between the headers: tags, PPPoE, SNAP, extension headers, padding, frames cut short.
 
 use super::firewall::{Connection, Firewall, INSIDE, OUTSIDE, outbound, policy, settings};
+use crate::pipeline::Room;
 use crate::pipeline::{Frame, Settings};
 use crate::policy::PortId;
 use crate::verdict::{DropReason, Verdict};
@@ -172,7 +173,7 @@ fn a_capture_at_a_sender_has_neither_length_nor_checksum() {
     let mut replay = Firewall::set_up(settings, policy(vec![outbound()]), Default::default());
     frame[24..26].fill(0);
     replay.send_bytes(INSIDE, &frame).passes();
-    replay.pipeline.shutdown(replay.now);
+    replay.pipeline.shutdown(replay.now, Room::Regardless);
     let crate::event::SessionChange::Close { to_server, .. } = replay.session_events()[1].change else { panic!() };
     assert_eq!(to_server.octets, 3040);
 }

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use super::firewall::{Connection, Firewall, outbound, policy, rule, settings};
+use crate::pipeline::Room;
 use crate::policy::{Action, PolicySource, RuleId, RuleSource, ZoneId};
 use crate::verdict::DropReason;
 use crate::wire::build::udp;
@@ -46,7 +47,7 @@ fn denials_are_reported_where_the_rule_or_the_implicit_deny_logs() {
 fn a_rule_without_logging_says_nothing() {
     let mut firewall = Firewall::with(vec![rule(Action::Permit)]);
     established(&mut firewall);
-    firewall.pipeline.shutdown(firewall.now);
+    firewall.pipeline.shutdown(firewall.now, Room::Regardless);
     firewall.moved(&[
         ("packets_received", 3),
         ("packets_forwarded", 3),
@@ -120,7 +121,7 @@ fn a_session_gets_its_create_when_a_logging_rule_takes_it_over() {
     // And its close, though the rule that it ends under does not log: who saw the begin is told the end.
     firewall.commit(policy(vec![rule(Action::Permit)]));
     firewall.out(&web.client(ACK, b"data")).passes();
-    firewall.pipeline.shutdown(firewall.now);
+    firewall.pipeline.shutdown(firewall.now, Room::Regardless);
     assert_eq!(firewall.changes(), ["close shutdown"]);
 }
 

@@ -8,7 +8,7 @@ use crossbeam::channel::TryRecvError;
 use super::firewall::{Connection, Firewall, outbound, policy, settings};
 use crate::command::Command;
 use crate::event::{CloseReason, SessionChange, SessionId, Volume};
-use crate::pipeline::Settings;
+use crate::pipeline::{Room, Settings};
 use crate::policy::RuleId;
 use crate::verdict::DropReason;
 use crate::wire::build::udp;
@@ -344,4 +344,21 @@ fn a_connection_that_is_only_partly_seen_is_not_held_to_its_window() {
     web.next[1] += 10_000_000;
     firewall.back(&web.server(ACK, b"here")).passes();
     assert_eq!(firewall.changes(), ["create"]);
+}
+
+#[test]
+fn at_the_end_a_full_queue_is_waited_for() {
+    let mut firewall = Firewall::with(vec![outbound()]);
+    // The queue of the tests takes 1,000 events: these leave too little room for as many ends.
+    for port in 1000..1900 {
+        firewall.out(&udp(([10, 0, 0, 1], port).into(), "192.0.2.1:53".parse().unwrap(), b"x")).passes();
+    }
+    let mut waits = 0;
+    let mut read = Vec::new();
+    while !firewall.pipeline.shutdown(firewall.now, Room::Needed) {
+        waits += 1;
+        read.extend(firewall.changes());
+    }
+    read.extend(firewall.changes());
+    assert!(waits > 0 && read.iter().filter(|change| *change == "close shutdown").count() == 900);
 }

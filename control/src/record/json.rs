@@ -7,20 +7,16 @@ use std::time::Duration;
 use dataplane::time::Nanos;
 use sigdb::Confidence;
 
-use super::{
-    Body, FlowContext, ImRecord, LossRecord, Record, SessionAction, SessionRecord, close_reason_text, confidence_text,
-    rfc3339,
-};
+use super::fields::{Fields, event};
+use super::{FlowContext, Record, confidence_text, rfc3339};
 
 /// Appends a record as an object and a line feed. Times are in UTC; `seq` is the record's number, and the run of the
 /// process (`boot`) is left to whoever names the file.
 pub fn write(out: &mut Vec<u8>, record: &Record) {
     let mut object = Object::begin(out);
-    match &record.body {
-        Body::Session(session) => object.session(record, session),
-        Body::Im(im) => object.sign_on(record, im),
-        Body::Loss(loss) => object.loss(record, loss),
-    }
+    object.head(event(&record.body), record.time);
+    object.number("seq", record.sequence);
+    object.body(record.time, &record.body);
     object.end();
 }
 
@@ -57,107 +53,10 @@ impl<'a> Object<'a> {
         self.time("time", time);
     }
 
-    fn session(&mut self, record: &Record, session: &SessionRecord) {
-        self.head("session", record.time);
-        self.value("seq", record.sequence);
-        self.text("action", session.action.text());
-        if let SessionAction::Close { reason, .. } = session.action {
-            self.text("reason", close_reason_text(reason));
-        }
-        self.text("application", &session.flow.application);
-        self.flow(&session.flow);
-        if let SessionAction::Close { start, to_server, to_client, .. } = session.action {
-            self.time("start", start);
-            self.seconds("duration", record.time.since(start));
-            self.value("to-server-packets", to_server.packets);
-            self.value("to-server-octets", to_server.octets);
-            self.value("to-client-packets", to_client.packets);
-            self.value("to-client-octets", to_client.octets);
-        }
-    }
-
-    fn sign_on(&mut self, record: &Record, im: &ImRecord) {
-        self.head("signon", record.time);
-        self.value("seq", record.sequence);
-        self.text("application", &im.flow.application);
-        self.text("action", im.action.text());
-        if let Some(result) = im.action.result_text() {
-            self.text("result", result);
-        }
-        self.text("reason", im.reason.text());
-        match &im.account {
-            Some(account) => self.text("account", account),
-            None => self.value("account", "null"),
-        }
-        self.flow(&im.flow);
-        if let Some(online) = im.online {
-            self.seconds("online", online);
-        }
-        self.text("signatures", &im.signatures);
-    }
-
-    fn loss(&mut self, record: &Record, loss: &LossRecord) {
-        self.head("loss", record.time);
-        self.value("seq", record.sequence);
-        self.text("class", loss.class.text());
-        self.text("place", &loss.place.to_string());
-        self.value("count", loss.count);
-        self.time("first", loss.span.0);
-        self.time("last", loss.span.1);
-    }
-
-    fn flow(&mut self, flow: &FlowContext) {
-        self.quoted("client", flow.tuple.client.socket());
-        self.quoted("server", flow.tuple.server.socket());
-        match flow.tuple.protocol {
-            1 => self.text("protocol", "icmp"),
-            6 => self.text("protocol", "tcp"),
-            17 => self.text("protocol", "udp"),
-            58 => self.text("protocol", "icmpv6"),
-            number => self.quoted("protocol", number),
-        }
-        self.value("session", flow.session.0);
-        self.text("rule", &flow.rule);
-        self.text("client-interface", &flow.interfaces.0);
-        self.text("server-interface", &flow.interfaces.1);
-        self.text("client-zone", &flow.zones.0);
-        self.text("server-zone", &flow.zones.1);
-        if flow.tuple.svlan != 0 {
-            self.value("svlan", flow.tuple.svlan);
-        }
-        if flow.tuple.cvlan != 0 {
-            self.value("cvlan", flow.tuple.cvlan);
-        }
-    }
-
-    /// A text of any content.
-    pub(crate) fn text(&mut self, name: &str, text: &str) {
-        self.name(name);
-        string(self.out, text);
-    }
-
     /// A value that is JSON as it prints: a number, `true`, `null`.
     pub(crate) fn value(&mut self, name: &str, value: impl fmt::Display) {
         self.name(name);
         put(self.out, format_args!("{value}"));
-    }
-
-    /// A value that needs quotes, but no escapes.
-    fn quoted(&mut self, name: &str, value: impl fmt::Display) {
-        self.name(name);
-        put(self.out, format_args!("\"{value}\""));
-    }
-
-    pub(crate) fn time(&mut self, name: &str, time: Nanos) {
-        self.name(name);
-        self.out.push(b'"');
-        rfc3339::write(self.out, time, None);
-        self.out.push(b'"');
-    }
-
-    /// Seconds with three digits of the fraction.
-    fn seconds(&mut self, name: &str, span: Duration) {
-        self.value(name, format_args!("{}.{:03}", span.as_secs(), span.subsec_millis()));
     }
 
     /// An object of counts.
@@ -186,6 +85,37 @@ impl<'a> Object<'a> {
     }
 }
 
+impl Fields for Object<'_> {
+    fn word(&mut self, name: &str, value: impl fmt::Display) {
+        self.name(name);
+        put(self.out, format_args!("\"{value}\""));
+    }
+
+    fn number(&mut self, name: &str, value: u64) {
+        self.value(name, value);
+    }
+
+    fn text(&mut self, name: &str, text: &str) {
+        self.name(name);
+        string(self.out, text);
+    }
+
+    fn time(&mut self, name: &str, time: Nanos) {
+        self.name(name);
+        self.out.push(b'"');
+        rfc3339::write(self.out, time, None);
+        self.out.push(b'"');
+    }
+
+    fn seconds(&mut self, name: &str, span: Duration) {
+        self.value(name, format_args!("{}.{:03}", span.as_secs(), span.subsec_millis()));
+    }
+
+    fn absent(&mut self, name: &str) {
+        self.value(name, "null");
+    }
+}
+
 fn string(out: &mut Vec<u8>, text: &str) {
     serde_json::to_writer(out, text).expect("memory takes every text");
 }
@@ -200,7 +130,7 @@ mod tests {
     use serde_json::{Value, json};
 
     use super::*;
-    use crate::record::{Class, ImAction, LossPlace, sample};
+    use crate::record::{Body, Class, ImAction, LossPlace, sample};
 
     fn written(record: &Record) -> Value {
         let mut line = Vec::new();
@@ -274,7 +204,7 @@ mod tests {
 
     #[test]
     fn every_name_is_one_of_the_structured_data() {
-        let ours = ["time", "confidence", "duration"];
+        let ours = ["time"];
         let losses = sample::loss(Class::Session, LossPlace::Worker(0), 1);
         for record in [sample::login("1"), sample::close_v6(), sample::deny(sample::flow_v4()), losses] {
             for name in written(&record).as_object().unwrap().keys() {

@@ -10,6 +10,7 @@ use dataplane::time::Nanos;
 use sigdb::Confidence;
 
 pub mod account;
+pub(crate) mod fields;
 pub mod ipfix;
 pub mod json;
 pub mod rfc3339;

@@ -9,14 +9,13 @@
 
 use std::fmt::{self, Write as _};
 use std::net::SocketAddr;
+use std::time::Duration;
 
 use jiff::tz::TimeZone;
 
+use super::fields::{Fields, event};
 use super::ipfix::ENTERPRISE;
-use super::{
-    Body, FlowContext, ImAction, ImRecord, LossRecord, Record, SessionAction, SessionRecord, beginning,
-    close_reason_text, rfc3339,
-};
+use super::{Body, FlowContext, ImAction, Record, SessionAction, beginning, close_reason_text, rfc3339};
 use dataplane::time::Nanos;
 
 /// No message is longer (RFC 5425, 4.3.1: receivers SHOULD take 8192 octets); most are below the 2048 that every TLS
@@ -53,6 +52,7 @@ pub const PARAMETERS: &[(&str, &str)] = &[
     ("svlan", "outer VLAN id, absent where untagged"),
     ("cvlan", "inner VLAN id, absent where there are not two tags"),
     ("start", "session close: when the session was created"),
+    ("duration", "session close: how long it lasted, seconds"),
     ("to-server-packets", "session close: packets from client to server"),
     ("to-server-octets", "session close: octets from client to server, from the IP header on"),
     ("to-client-packets", "session close: packets from server to client"),
@@ -106,13 +106,10 @@ impl Formatter {
         self.sequence = if self.sequence == i32::MAX as u32 { 1 } else { self.sequence + 1 };
         put(out, format_args!("[ostiary@{ENTERPRISE}"));
         let mut element = Element { out, zone: self.zone.as_ref() };
-        element.value("boot", record.boot);
-        element.value("seq", record.sequence);
-        match &record.body {
-            Body::Session(session) => element.session(session),
-            Body::Im(im) => element.sign_on(im),
-            Body::Loss(loss) => element.loss(loss),
-        }
+        element.word("boot", record.boot);
+        element.number("seq", record.sequence);
+        element.word("event", event(&record.body));
+        element.body(record.time, &record.body);
         out.extend_from_slice(b"] ");
         put(out, format_args!("{}", Sentence(&record.body)));
         debug_assert!(out.len() - start <= MAX_MESSAGE);
@@ -144,80 +141,28 @@ struct Element<'a> {
 }
 
 impl Element<'_> {
-    fn session(&mut self, session: &SessionRecord) {
-        self.value("event", "session");
-        self.value("action", session.action.text());
-        if let SessionAction::Close { reason, .. } = session.action {
-            self.value("reason", close_reason_text(reason));
-        }
-        self.text("application", &session.flow.application);
-        self.flow(&session.flow);
-        if let SessionAction::Close { start, to_server, to_client, .. } = session.action {
-            self.time("start", start);
-            self.value("to-server-packets", to_server.packets);
-            self.value("to-server-octets", to_server.octets);
-            self.value("to-client-packets", to_client.packets);
-            self.value("to-client-octets", to_client.octets);
-        }
+    fn name(&mut self, name: &str) {
+        debug_assert!(PARAMETERS.iter().any(|(known, _)| *known == name));
+        self.out.push(b' ');
+        self.out.extend_from_slice(name.as_bytes());
+        self.out.extend_from_slice(b"=\"");
     }
+}
 
-    fn sign_on(&mut self, im: &ImRecord) {
-        self.value("event", "signon");
-        self.value("action", im.action.text());
-        if let Some(result) = im.action.result_text() {
-            self.value("result", result);
-        }
-        self.value("reason", im.reason.text());
-        self.text("application", &im.flow.application);
-        if let Some(account) = &im.account {
-            self.text("account", account);
-        }
-        self.flow(&im.flow);
-        if let Some(online) = im.online {
-            self.value("online", format_args!("{}.{:03}", online.as_secs(), online.subsec_millis()));
-        }
-        self.text("signatures", &im.signatures);
-    }
-
-    fn loss(&mut self, loss: &LossRecord) {
-        self.value("event", "loss");
-        self.value("class", loss.class.text());
-        self.name("place");
-        let _ = write!(Escaped { out: self.out, left: MAX_TEXT }, "{}", loss.place);
-        self.out.push(b'"');
-        self.value("count", loss.count);
-        self.time("first", loss.span.0);
-        self.time("last", loss.span.1);
-    }
-
-    fn flow(&mut self, flow: &FlowContext) {
-        self.value("client", flow.tuple.client.socket());
-        self.value("server", flow.tuple.server.socket());
-        match flow.tuple.protocol {
-            1 => self.value("protocol", "icmp"),
-            6 => self.value("protocol", "tcp"),
-            17 => self.value("protocol", "udp"),
-            58 => self.value("protocol", "icmpv6"),
-            number => self.value("protocol", number),
-        }
-        self.value("session", flow.session.0);
-        self.text("rule", &flow.rule);
-        self.text("client-interface", &flow.interfaces.0);
-        self.text("server-interface", &flow.interfaces.1);
-        self.text("client-zone", &flow.zones.0);
-        self.text("server-zone", &flow.zones.1);
-        if flow.tuple.svlan != 0 {
-            self.value("svlan", flow.tuple.svlan);
-        }
-        if flow.tuple.cvlan != 0 {
-            self.value("cvlan", flow.tuple.cvlan);
-        }
-    }
-
-    /// A value that needs no escaping.
-    fn value(&mut self, name: &str, value: impl fmt::Display) {
+impl Fields for Element<'_> {
+    fn word(&mut self, name: &str, value: impl fmt::Display) {
         self.name(name);
         put(self.out, format_args!("{value}\""));
+    }
+
+    fn number(&mut self, name: &str, value: u64) {
+        self.word(name, value);
+    }
+
+    fn text(&mut self, name: &str, text: &str) {
+        self.name(name);
+        let _ = Escaped { out: self.out, left: MAX_TEXT }.write_str(text);
+        self.out.push(b'"');
     }
 
     fn time(&mut self, name: &str, time: Nanos) {
@@ -226,19 +171,12 @@ impl Element<'_> {
         self.out.push(b'"');
     }
 
-    /// A text from outside.
-    fn text(&mut self, name: &str, text: &str) {
-        self.name(name);
-        let _ = Escaped { out: self.out, left: MAX_TEXT }.write_str(text);
-        self.out.push(b'"');
+    fn seconds(&mut self, name: &str, span: Duration) {
+        self.word(name, format_args!("{}.{:03}", span.as_secs(), span.subsec_millis()));
     }
 
-    fn name(&mut self, name: &str) {
-        debug_assert!(PARAMETERS.iter().any(|(known, _)| *known == name));
-        self.out.push(b' ');
-        self.out.extend_from_slice(name.as_bytes());
-        self.out.extend_from_slice(b"=\"");
-    }
+    /// A parameter without a value is left out.
+    fn absent(&mut self, _name: &str) {}
 }
 
 /// Writes a PARAM-VALUE: `"`, `\` and `]` behind a backslash (RFC 5424, 6.3.3), nothing else escaped.
@@ -364,7 +302,7 @@ mod tests {
             " client=\"[2001:db8::1]:4001\" server=\"[2001:db8::2]:443\" protocol=\"tcp\" session=\"281474976710659\""
         ));
         assert!(close.contains(
-            " start=\"2026-03-01T08:15:20.000125Z\" to-server-packets=\"5\" to-server-octets=\"700\" \
+            " start=\"2026-03-01T08:15:20.000125Z\" duration=\"10.000\" to-server-packets=\"5\" to-server-octets=\"700\" \
              to-client-packets=\"6\" to-client-octets=\"6000\"] session [2001:db8::1]:4001 to [2001:db8::2]:443 closed: fin"
         ));
         let loss = text(&sample::loss(Class::Session, LossPlace::Host("siem".into()), 17));

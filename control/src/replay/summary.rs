@@ -8,6 +8,7 @@ use dataplane::time::Nanos;
 use dataplane::verdict::DropReason;
 
 use super::report::SignOns;
+use crate::record::fields::Fields as _;
 use crate::record::json::Object;
 use crate::record::rfc3339;
 

@@ -53,6 +53,7 @@ fn curl(lab: &Lab, port: u16, patience: &str) -> Output {
 
 const COULD_NOT_CONNECT: i32 = 7;
 const TIMED_OUT: i32 = 28;
+const RESET: i32 = 56;
 
 #[test]
 fn a_page_comes_through_whole() {
@@ -105,6 +106,32 @@ fn a_reset_rule_refuses_and_a_deny_rule_is_silent() {
     for name in ["drop_policy", "drop_policy_reset", "replies"] {
         assert!(firewall.counter(name) >= 1, "{name}: {:?}", firewall.show("counters"));
     }
+}
+
+/// The connection opens, since nobody knows yet what it is; its first request says so, and then both ends are told.
+#[test]
+fn a_rule_that_resets_the_application_resets_its_connection() {
+    let Some(lab) = Lab::build() else { return };
+    if !skip::has_programs(&["curl"]) {
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let policy = policy()
+        .rule("no-wechat", "application = [\"wechat\"]\naction = \"reset\"\nsession-logging = true\n")
+        .rule("web", PERMIT);
+    let firewall = Firewall::start_in(&lab.firewall, folder.path(), &policy);
+    serve(&lab, 80, b"a page");
+    let request = |path: &str| {
+        let mut curl = lab.client("curl");
+        curl.args(["--silent", "--show-error", "--max-time", "30", "--user-agent", "MicroMessenger Client"]);
+        curl.args(["--header", "Host: dns.weixin.qq.com", &format!("http://{SERVER}{path}")]);
+        curl.output().unwrap()
+    };
+    let refused = request("/cgi-bin/micromsg-bin/newgetdns?uin=0&clientversion=1");
+    assert_eq!(refused.status.code(), Some(RESET), "{}", String::from_utf8_lossy(&refused.stderr));
+    assert!(refused.stdout.is_empty());
+    assert_eq!(curl(&lab, 80, "30").stdout, b"a page");
+    assert_eq!(firewall.stop().0, 0);
 }
 
 /// A PC QQ login between two sockets, one in each namespace, word for word as a story has it: every datagram arrives.

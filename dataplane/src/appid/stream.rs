@@ -61,9 +61,42 @@ impl Half {
             self.forget(pool);
             self.base = Some(sequence);
         }
-        if payload.is_empty() {
-            return None;
+        let (mut sequence, mut rest) = (sequence, payload);
+        while !rest.is_empty() {
+            let (part, later) = rest.split_at(self.fitting(sequence, rest.len()));
+            let progress = self.part(pool, sequence, part, read);
+            // Without a place to go on from, the rest belongs to what was given up.
+            if progress.is_some() || self.base.is_none() {
+                return progress;
+            }
+            sequence = sequence.wrapping_add(part.len() as u32);
+            rest = later;
         }
+        None
+    }
+
+    /// How many of so many octets are taken at once: a segment may be longer than the window (offload joins them), and what
+    /// goes behind octets that wait in the buffer has to fit there. At least one.
+    fn fitting(&self, sequence: u32, length: usize) -> usize {
+        let (Some(_), Some(base)) = (self.buffer, self.base) else { return length };
+        let ahead = sequence.wrapping_sub(base) as i32;
+        let place = ahead.unsigned_abs() as usize;
+        let room = match self.pieces.first() {
+            _ if ahead <= 0 => place.saturating_add(WINDOW),
+            Some(&(0, end)) if usize::from(end) >= place && place < WINDOW => WINDOW - place,
+            _ => length,
+        };
+        room.min(length)
+    }
+
+    /// Takes a part of a segment.
+    fn part(
+        &mut self,
+        pool: &mut Pool,
+        sequence: u32,
+        payload: &[u8],
+        read: &mut impl FnMut(&[u8]) -> Step,
+    ) -> Option<Progress> {
         let base = *self.base.get_or_insert(sequence);
         let ahead = sequence.wrapping_sub(base) as i32;
         if ahead > 0 {
@@ -318,6 +351,25 @@ mod tests {
         }
         half.segment(&mut pool, 10_001, false, &[3; 10], &mut read);
         assert_eq!(starts, [1, 3]);
+    }
+
+    #[test]
+    fn a_segment_longer_than_the_window_goes_behind_what_waits() {
+        let lengths: Vec<u8> = (0..60).map(|n| 200 + n % 50).collect();
+        let (octets, expected) = stream(&lengths);
+        for first in [1, 7, 300] {
+            let mut pool = Pool::new(1);
+            let mut half = Half::default();
+            let mut messages = Vec::new();
+            {
+                let mut read = reader(&mut messages);
+                half.segment(&mut pool, 0, true, &[], &mut read);
+                half.segment(&mut pool, 1, false, &octets[..first], &mut read);
+                half.segment(&mut pool, 1 + first as u32, false, &octets[first..], &mut read);
+            }
+            assert_eq!(messages, expected, "after {first} octets");
+            assert_eq!(pool.in_use(), 0);
+        }
     }
 
     #[test]

@@ -347,7 +347,8 @@ impl Visit<'_> {
             place.identity = Identity::Account(account);
             place.named = self.now;
         }
-        let nameless = self.adopt(place, account);
+        let (nameless, opened) = self.adopt(place, account);
+        let login = login || opened;
         let phase = if account.is_empty() {
             Phase::Pending { since: self.now, login }
         } else {
@@ -394,12 +395,16 @@ impl Visit<'_> {
         self.touch(user);
     }
 
-    /// A session that shows no account, and waits for one to be named, is this account's: its connections.
-    fn adopt(&mut self, place: &mut Place, account: AccountText) -> ArrayVec<SessionId, CONNECTIONS> {
+    /// A session that shows no account, and waits for one to be named, is this account's: its connections, and whether it
+    /// was seen to begin.
+    fn adopt(&mut self, place: &mut Place, account: AccountText) -> (ArrayVec<SessionId, CONNECTIONS>, bool) {
         let waits = |user: &User| user.account.is_empty() && matches!(user.phase, Phase::Pending { .. });
         match place.users.iter().position(waits) {
-            Some(at) if !account.is_empty() => place.users.swap_remove(at).connections,
-            _ => ArrayVec::new(),
+            Some(at) if !account.is_empty() => {
+                let user = place.users.swap_remove(at);
+                (user.connections, matches!(user.phase, Phase::Pending { login: true, .. }))
+            }
+            _ => (ArrayVec::new(), false),
         }
     }
 
@@ -545,7 +550,9 @@ fn expire(place: &mut Place, now: Nanos, out: &mut Vec<Transition>) {
             && grace <= now
         {
             if user.datagrams > grace {
-                user.closed = None; // alive elsewhere
+                // Alive elsewhere, and from now on by that alone.
+                user.closed = None;
+                user.limit = user.datagrams;
             } else {
                 leave(user, ended, ImReason::ConnectionClosed, out);
                 continue;

@@ -111,12 +111,12 @@ fn one_login_and_one_logout_for_many_of_each() {
 #[test]
 fn a_session_met_in_its_middle_is_seen_and_times_out() {
     let mut story = Story::new();
-    story.sees(0, 1, OICQ, Online, "20001").sees(170, 1, OICQ, Online, "20001").pass(349);
+    story.sees(0, 1, OICQ, Online, "20001").sees(170, 1, OICQ, Online, "20001").pass(489);
     story.is(&["0 seen 20001 mid-session"]);
-    story.pass(351);
-    story.is(&["0 seen 20001 mid-session", "350 logout 20001 timeout"]);
-    story.sees(500, 1, OICQ, Online, "20001");
-    assert!(story.told.ends_with("500 seen 20001 mid-session\n"));
+    story.pass(491);
+    story.is(&["0 seen 20001 mid-session", "490 logout 20001 timeout"]);
+    story.sees(600, 1, OICQ, Online, "20001");
+    assert!(story.told.ends_with("600 seen 20001 mid-session\n"));
 }
 
 #[test]
@@ -278,4 +278,21 @@ fn what_waits_at_the_end_of_a_capture_is_told() {
     story.tell(&rest);
     story.is(&["1 login 20002 message", "0 seen 20001 mid-session"]);
     assert_eq!(story.presence.online().count(), 2);
+}
+
+#[test]
+fn a_connection_that_ends_leaves_the_user_to_the_datagrams_limit() {
+    let mut story = Story::new();
+    story.sees(0, 1, MSF, Login, "20001").sees(10, 2, OICQ, Online, "20001").sees(20, 1, MSF, Closed, "").pass(329);
+    story.is(&["0 login 20001 message"]);
+    story.pass(331);
+    story.is(&["0 login 20001 message", "330 logout 20001 timeout 330"]);
+}
+
+#[test]
+fn an_opened_connection_that_names_its_account_later_is_a_login() {
+    let mut story = Story::new();
+    story.sees(0, 1, "wechat:legacy-long-link/tcp", Opened, "");
+    story.sees(1, 1, "wechat:legacy-long-link/tcp", Online, "20001").pass(300);
+    story.is(&["1 login 20001 message"]);
 }

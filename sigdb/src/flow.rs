@@ -60,6 +60,8 @@ pub struct FlowState {
     /// Messages seen that another may answer, by their bits.
     asked: u64,
     attempt: Option<u64>,
+    /// When the flow last said that its user is here, and when that the session lives.
+    shown: Option<u64>,
     reported: Option<u64>,
     opened: bool,
     carries_session: bool,
@@ -78,6 +80,7 @@ impl FlowState {
             deaf: [false; 2],
             asked: 0,
             attempt: None,
+            shown: None,
             reported: None,
             opened: false,
             carries_session: false,
@@ -253,7 +256,7 @@ impl FlowState {
             self.account = account;
         }
         let tried = self.attempt.is_some_and(|at| now.saturating_sub(at) < ATTEMPT_SECONDS * SECOND);
-        let fresh = same && self.reported.is_some_and(|at| now.saturating_sub(at) < REPORT_SECONDS * SECOND);
+        let fresh = |at: Option<u64>| same && at.is_some_and(|at| now.saturating_sub(at) < REPORT_SECONDS * SECOND);
         let sighting = match means {
             Meaning::Nothing => return None,
             Meaning::Attempt => Sighting::Attempt,
@@ -267,8 +270,9 @@ impl FlowState {
             Meaning::Online if tried => return None,
             Meaning::Opened if !self.opened && self.from_start => Sighting::Opened,
             Meaning::Opened if !self.opened => Sighting::Online,
-            Meaning::Online | Meaning::Keepalive | Meaning::Opened if fresh => return None,
+            Meaning::Online if fresh(self.shown) => return None,
             Meaning::Online => Sighting::Online,
+            Meaning::Keepalive | Meaning::Opened if fresh(self.reported) => return None,
             Meaning::Keepalive | Meaning::Opened => Sighting::KeepAlive,
         };
         match sighting {
@@ -278,6 +282,9 @@ impl FlowState {
         }
         if matches!(sighting, Sighting::Login | Sighting::Online | Sighting::Opened | Sighting::KeepAlive) {
             self.reported = Some(now);
+            if sighting != Sighting::KeepAlive {
+                self.shown = Some(now);
+            }
             self.opened |= means == Meaning::Opened;
             self.carries_session |= protocol.session && sighting != Sighting::KeepAlive;
         }

@@ -1,4 +1,4 @@
-//! The policy file that the README shows.
+//! The policy files that the README shows and names.
 
 use super::*;
 use crate::record::ImAction;
@@ -63,4 +63,34 @@ fn states_its_default(line: &str) -> bool {
         || words.contains(&format!(" default {value} "))
         || words.contains(&format!(" {value} the default "))
         || words.contains(&format!(" {value} IPFIX the default "))
+}
+
+const README: &str = include_str!("../../../../README.md");
+
+/// The policy file in the README's text, which begins by its name.
+#[test]
+fn the_policy_of_the_readme_is_accepted_without_a_warning() {
+    let (_, behind) = README.split_once("```toml\n# policy.toml\n").expect("the README shows a policy file");
+    let (policy, _) = behind.split_once("\n```\n").expect("and ends it");
+    let (compiled, warnings) = load_text(policy, Purpose::Replay).unwrap();
+    assert_eq!(warnings, []);
+    assert_eq!((compiled.policy.rules.len(), compiled.hosts.len(), compiled.im.enable), (3, 1, true));
+}
+
+/// The lab sends accounts over loopback in clear, and is warned of it as the README shows.
+#[test]
+fn the_lab_of_the_readme_is_accepted() {
+    let (compiled, warnings) = load_text(include_str!("../../../../tests/data/lab.toml"), Purpose::Replay).unwrap();
+    assert_eq!(warnings.len(), 1, "{warnings:?}");
+    assert_eq!((compiled.policy.rules.len(), compiled.hosts.len()), (3, 1));
+}
+
+/// Every key that the program knows has its row, or its line, in the README.
+#[test]
+fn the_readme_names_every_key_of_the_sample() {
+    for line in SAMPLE.lines().filter(|line| !line.starts_with('#')) {
+        let Some((key, _)) = line.split_once(" = ") else { continue };
+        let is_object = ["office", "guests", "servers", "people", "web", "backup"].contains(&key);
+        assert!(is_object || README.contains(&format!("{key}`")), "{key}");
+    }
 }

@@ -185,9 +185,9 @@ fn mbufs(measurement: &Measurement) -> u32 {
 
 /// Memory that a measurement needs, in MiB.
 pub fn memory(wire: Wire, flows: u32) -> u32 {
-    // A buffer takes some 2.5 KiB with its share of all overhead.
     let buffers = if wire.has_flows() { 2 * (flows + 1).next_power_of_two() } else { 0 } + 8192;
-    64 + buffers * 5 / 2 / 1024
+    // On ordinary pages no buffer crosses from one page to the next: each takes a page of 4 KiB.
+    128 + buffers * 9 / 2 / 1024
 }
 
 fn settings(measurement: &Measurement) -> Settings {

@@ -178,7 +178,8 @@ fn check_pool(config: &DataplaneConfig) -> Result<(), StartError> {
     if have < need {
         return Err(StartError::PoolTooSmall { need, have });
     }
-    let mib = eal::pool_config(have, PoolConfig::DATA_ROOM, None).mib().saturating_add(eal::BESIDE_POOL);
+    let mib =
+        eal::pool_config(have, PoolConfig::DATA_ROOM, None).mib(config.hugepages).saturating_add(eal::BESIDE_POOL);
     if config.memory < mib {
         return Err(StartError::MemoryTooSmall { need: mib, have: config.memory });
     }

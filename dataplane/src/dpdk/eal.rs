@@ -41,6 +41,8 @@ pub enum Memory {
 #[derive(Debug)]
 pub struct Eal {
     runtime_folder: PathBuf,
+    /// Whether memory is on hugepages.
+    hugepages: bool,
     /// Whether memory is still in use that will never be given back.
     leaked: AtomicBool,
 }
@@ -69,7 +71,13 @@ impl Eal {
         // SAFETY: EAL runs, so the function returns a string that lives as long as the process.
         let folder = unsafe { CStr::from_ptr(dpdk_sys::rte_eal_get_runtime_dir()) };
         let runtime_folder = PathBuf::from(lossy(folder.to_bytes().to_vec()));
-        Ok(Arc::new(Self { runtime_folder, leaked: AtomicBool::new(false) }))
+        let hugepages = matches!(config.memory, Memory::Hugepages { .. });
+        Ok(Arc::new(Self { runtime_folder, hugepages, leaked: AtomicBool::new(false) }))
+    }
+
+    /// Whether memory is on hugepages.
+    pub fn hugepages(&self) -> bool {
+        self.hugepages
     }
 
     /// DPDK's version as it says itself, "DPDK 22.11.11".

@@ -33,13 +33,17 @@ impl PoolConfig {
     /// Buffers that DPDK keeps at hand for each worker.
     pub const CACHE: u32 = 256;
 
-    /// Memory that the pool takes, in MiB, rounded up.
-    pub fn mib(&self) -> u32 {
+    /// Memory that the pool takes, in MiB, rounded up. Without hugepages a buffer takes whole pages of its own: none crosses
+    /// from one page to the next.
+    pub fn mib(&self, hugepages: bool) -> u32 {
+        const PAGE: u64 = 4096;
         // Padding that spreads buffers over memory channels is left out: EAL must run to know it.
         // SAFETY: computes; a null pointer says that the parts are not asked for.
         let size = unsafe { dpdk_sys::rte_mempool_calc_obj_size(self.element(), NO_SPREAD, std::ptr::null_mut()) };
         // That padding and page borders cost some; DPDK's ring of free buffers takes a pointer each.
-        let octets = u64::from(self.mbufs) * (u64::from(size) + 8 + u64::from(size) / 16);
+        let size = u64::from(size);
+        let each = if hugepages { size + size / 16 } else { (size + size / 16).next_multiple_of(PAGE) };
+        let octets = u64::from(self.mbufs) * (each + 8);
         u32::try_from(octets.div_ceil(1 << 20)).unwrap_or(u32::MAX)
     }
 
@@ -89,7 +93,11 @@ impl Pool {
         // SAFETY: EAL runs, `name` lives past the call.
         let pool = unsafe { dpdk_sys::rte_pktmbuf_pool_create(name.as_ptr(), config.mbufs, cache, 0, room, node) };
         let Some(pool) = NonNull::new(pool) else {
-            return Err(SetupError::Pool { mbufs: config.mbufs, mib: config.mib(), errno: Errno::last() });
+            return Err(SetupError::Pool {
+                mbufs: config.mbufs,
+                mib: config.mib(eal.hugepages()),
+                errno: Errno::last(),
+            });
         };
         Ok(Arc::new(Self { pool, mbufs: config.mbufs, data_room: config.data_room, eal: Arc::clone(eal) }))
     }

@@ -5,7 +5,7 @@ use std::fmt::Write;
 use dataplane::endpoint::{Address, Endpoint, Tuple};
 use dataplane::event::{EVENT_VERSION, Header, SessionId, WorkerId};
 use dataplane::policy::RuleId;
-use sigdb::SignOn;
+use sigdb::{Sighting, SignOn};
 
 use super::*;
 

@@ -10,7 +10,7 @@ use dataplane::pipeline::{Midstream, Timeouts};
 use dataplane::policy::{Policy, PolicySource, PortId, ZoneId};
 
 #[test]
-fn two_workers_over_ports_that_cannot_spread_flows_are_refused() {
+fn what_cannot_start_is_refused_and_leaves_nothing_running() {
     let cpus = rustix::thread::sched_getaffinity(None).unwrap();
     let cpus: Vec<u16> = (0..1024).filter(|&cpu| cpus.is_set(usize::from(cpu))).take(2).collect();
     let port = |name: &str, device: &str| PortConfig {
@@ -56,7 +56,6 @@ fn two_workers_over_ports_that_cannot_spread_flows_are_refused() {
     let refused = Dataplane::start(&small, policy(), Arc::default()).unwrap_err();
     assert!(matches!(refused, StartError::PoolTooSmall { have: 1024, .. }), "{refused}");
 
-    // … and by it.
     let refused = Dataplane::start(&config, policy(), Arc::default()).unwrap_err();
     let error = SetupError::NoSpread {
         device: "net_null0".to_owned(),
@@ -66,9 +65,16 @@ fn two_workers_over_ports_that_cannot_spread_flows_are_refused() {
     };
     assert_eq!(refused, StartError::Port { port: "inside".into(), error });
 
+    // … and by it: no driver has that name.
+    let mut unknown = config.clone();
+    unknown.workers.truncate(1);
+    unknown.ports[1] = port("outside", "net_bogus0");
+    let refused = Dataplane::start(&unknown, policy(), Arc::default()).unwrap_err();
+    assert!(matches!(&refused, StartError::Port { port, .. } if &**port == "outside"), "{refused}");
+
     let runtime = format!("dpdk/ostiary-refused-{}", std::process::id());
     assert!(["/run", "/tmp"].iter().all(|folder| !PathBuf::from(folder).join(&runtime).exists()));
     // DPDK starts once in a process.
-    let again = Dataplane::start(&config, policy(), Arc::default()).unwrap_err();
+    let again = Dataplane::start(&unknown, policy(), Arc::default()).unwrap_err();
     assert_eq!(again, StartError::Setup(SetupError::StartedBefore));
 }

@@ -5,7 +5,7 @@ use std::collections::{HashMap, HashSet};
 use std::fs::{self, OpenOptions};
 use std::path::{Path, PathBuf};
 
-use dataplane::dpdk::{Device, MAX_PORTS, PciAddress, PoolConfig, mbufs_needed};
+use dataplane::dpdk::{Device, MAX_PORTS, NoSpread, PciAddress, PoolConfig, SetupError, mbufs_needed};
 
 use super::{DataplaneConfig, StartError, eal};
 use crate::record::Name;
@@ -29,7 +29,10 @@ impl Host {
         for port in &config.ports {
             match &port.device {
                 Device::Pci(address) => self.check_nic(&port.name, *address, config.hugepages)?,
-                Device::Vdev(text) => self.check_vdev(&port.name, text)?,
+                Device::Vdev(text) => {
+                    self.check_vdev(&port.name, text)?;
+                    check_spread(&port.name, text, config.workers.len())?;
+                }
             }
         }
         if config.hugepages {
@@ -168,6 +171,21 @@ fn check_cpus(workers: &[u16]) -> Result<(), StartError> {
         }
     }
     Ok(())
+}
+
+/// Whether a software port can give each of several workers its flows, both directions to the same one.
+fn check_spread(port: &Name, device: &str, workers: usize) -> Result<(), StartError> {
+    let driver = device.split(',').next().unwrap_or(device).trim_end_matches(|c: char| c.is_ascii_digit());
+    if workers < 2 || driver == NoSpread::SPREADING_VDEV {
+        return Ok(());
+    }
+    let error = SetupError::NoSpread {
+        device: device.to_owned(),
+        driver: driver.to_owned(),
+        workers: workers as u16,
+        reason: NoSpread::Software,
+    };
+    Err(StartError::Port { port: port.clone(), error })
 }
 
 /// Whether the pool is large enough for the ports, and the memory for the pool.

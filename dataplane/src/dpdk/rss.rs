@@ -44,13 +44,18 @@ pub(super) enum Spread {
     Kernel,
 }
 
+impl NoSpread {
+    /// The one software driver that spreads flows, both directions alike (the kernel does, by PACKET_FANOUT_HASH).
+    pub const SPREADING_VDEV: &str = "net_af_packet";
+}
+
 impl Spread {
     /// How `driver` would spread, whose NIC can hash `types`.
     pub(super) fn of(driver: &str, is_nic: bool, types: u64) -> Result<Self, NoSpread> {
         // Software ports may accept a key and hash nothing (net_null), or leave it to a kernel device's own, asymmetric
         // key (net_af_xdp).
         if !is_nic {
-            return if driver == "net_af_packet" { Ok(Self::Kernel) } else { Err(NoSpread::Software) };
+            return if driver == NoSpread::SPREADING_VDEV { Ok(Self::Kernel) } else { Err(NoSpread::Software) };
         }
         let wanted = dpdk_sys::OSTIARY_RSS_IP | dpdk_sys::OSTIARY_RSS_TCP | dpdk_sys::OSTIARY_RSS_UDP;
         match wanted & types {

@@ -235,6 +235,11 @@ impl Record {
         self.volumes[direction as usize]
     }
 
+    /// Whether any packet was let through.
+    pub const fn passed_packets(&self) -> bool {
+        self.volumes[0].packets + self.volumes[1].packets > 0
+    }
+
     /// The class that follows from its state.
     pub(super) const fn natural_class(&self) -> Class {
         match self.state {

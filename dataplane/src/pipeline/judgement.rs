@@ -88,10 +88,12 @@ impl Pipeline {
         }
         let mut record = *self.table.record(slot);
         let logged = record.flags.has(Flags::LOGGED);
+        let passed = record.passed_packets() || record.flags.has(Flags::CREATE_SENT);
         self.apply(&mut record, &decision);
-        if refusal.is_some() && logged {
-            // Packets passed under a rule that logs: the session is recorded, though the rule that ends it would not.
-            record.flags.set(Flags::LOGGED, true);
+        if refusal.is_some() {
+            // Where packets passed under a rule that logs, the session is recorded, though the rule that ends it would
+            // not; where none did, there was no session, only a packet that was denied.
+            record.flags.set(Flags::LOGGED, passed && (logged || decision.session_logging));
         }
         *self.table.record_mut(slot) = record;
         self.report_create(slot);
@@ -101,6 +103,9 @@ impl Pipeline {
         if let Some(reason) = refusal {
             if reason == DropReason::PolicyReset {
                 self.reset_both(packet, slot);
+            }
+            if !passed && decision.session_logging {
+                self.report_deny(now, &record, decision.rule);
             }
             self.deny(now, slot);
             return Err(reason);

@@ -117,6 +117,18 @@ fn workers_need_cpus_of_their_own() {
 }
 
 #[test]
+fn several_workers_need_ports_that_spread() {
+    let spread = |device: &str, workers| check_spread(&"inside".into(), device, workers);
+    assert_eq!(spread("net_ring0", 1), Ok(()));
+    assert_eq!(spread("net_af_packet0,iface=eth1,qpairs=2", 2), Ok(()));
+    let Err(StartError::Port { error: SetupError::NoSpread { driver, workers: 2, .. }, .. }) = spread("net_ring0", 2)
+    else {
+        panic!("net_ring spreads nothing")
+    };
+    assert_eq!(driver, "net_ring");
+}
+
+#[test]
 fn the_pool_covers_descriptors_and_the_memory_covers_the_pool() {
     let (_folder, host) = machine();
     let mut small = config(RINGS);

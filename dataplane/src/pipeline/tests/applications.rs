@@ -116,9 +116,9 @@ fn an_application_that_is_denied_passes_until_it_is_known() {
         ("table_entries", 1),
         ("appid_inspected", 1),
         ("appid_identified", 1),
-        ("session_events", 3),
+        ("session_events", 2),
     ]);
-    assert_eq!(firewall.changes(), ["create", "application", "close policy"]);
+    assert_eq!(firewall.changes(), ["application", "deny"]);
     assert!(sightings(&mut firewall).is_empty());
 }
 

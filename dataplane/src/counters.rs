@@ -51,7 +51,8 @@ counters! {
     SessionsEvicted = "sessions_evicted",
     /// Sessions judged anew: application known or given up, or policy changed.
     SessionsRejudged = "sessions_rejudged",
-    /// Packets of denied sessions; each is a drop as well.
+    /// Packets of sessions that were open, or had an entry, when they were denied; each is a drop as well. A first packet
+    /// that a rule denies has no session and counts as a drop only.
     DeniedPackets = "denied_packets",
     /// TCP sessions that were picked up without their SYN.
     TcpMidstream = "tcp_midstream",
@@ -71,7 +72,7 @@ counters! {
     AppidNoSlot = "appid_no_slot",
     /// Sign-on events sent.
     SignonEvents = "signon_events",
-    /// Sign-on events lost to a full queue.
+    /// Sign-on events lost to a full queue, or because one segment showed more than the engine can tell.
     SignonEventsLost = "signon_events_lost",
     /// Session events sent.
     SessionEvents = "session_events",

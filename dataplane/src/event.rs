@@ -130,7 +130,7 @@ pub struct SignOnEvent {
 const _: () = assert!(size_of::<SessionEvent>() <= 192);
 const _: () = assert!(size_of::<SignOnEvent>() <= 256);
 
-/// Events lost because a queue was full, by class, since start.
+/// Events lost by class, since start: because a queue was full, or one segment showed more sign-ons than can be told.
 #[derive(Debug, Default)]
 pub struct Losses {
     /// Session events lost.
@@ -192,6 +192,12 @@ impl EventSender {
             self.losses.sign_on.fetch_add(1, Ordering::Relaxed);
         }
         kept
+    }
+
+    /// Counts sign-ons that were seen and cannot be told; control makes a record of the loss, as of a full queue's.
+    pub fn lose_sign_ons(&mut self, count: u64) {
+        self.sign_on_sequence += count;
+        self.losses.sign_on.fetch_add(count, Ordering::Relaxed);
     }
 
     fn header(&self, time: Nanos, sequence: u64) -> Header {

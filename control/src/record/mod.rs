@@ -174,7 +174,7 @@ pub struct LossRecord {
 /// Where records or events were lost.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum LossPlace {
-    /// A worker's event queue was full.
+    /// In a worker: its event queue was full, or one segment showed more sign-ons than it can tell.
     Worker(u16),
     /// The queue towards a log host was full.
     Host(Name),

@@ -23,8 +23,6 @@ pub struct InspectionId(pub u32);
 pub struct FlowStart {
     /// IANA protocol number; only 6 and 17 are inspected.
     pub protocol: u8,
-    /// The client's port.
-    pub client_port: u16,
     /// The server's port.
     pub server_port: u16,
     /// TCP: whether its SYN was seen; false for a session picked up in its middle. UDP: always true.
@@ -40,8 +38,6 @@ pub struct Segment<'a> {
     pub sequence: u32,
     /// TCP SYN flag.
     pub syn: bool,
-    /// TCP FIN flag.
-    pub fin: bool,
     /// The payload; may be empty.
     pub payload: &'a [u8],
 }
@@ -64,6 +60,7 @@ pub struct Inspector {
     slots: Vec<Option<Inspection>>,
     free: Vec<u32>,
     pool: Pool,
+    lost: u64,
 }
 
 #[derive(Debug)]
@@ -88,6 +85,7 @@ impl Inspector {
             slots: std::iter::repeat_with(|| None).take(slots).collect(),
             free: (0..slots as u32).rev().collect(),
             pool: Pool::new(slots.div_ceil(SLOTS_PER_BUFFER)),
+            lost: 0,
         }
     }
 
@@ -119,11 +117,12 @@ impl Inspector {
         };
         let Inspection { state, tcp, halves } = inspection;
         let database = &*self.database;
+        let lost = &mut self.lost;
         let mut found = Findings::new();
         let mut read = |octets: &[u8]| {
             let step = state.read(database, now.0, from, octets, &mut found);
             for finding in found.drain(..) {
-                let _ = findings.try_push(finding);
+                *lost += u64::from(findings.try_push(finding).is_err());
             }
             step
         };
@@ -144,7 +143,7 @@ impl Inspector {
 
     /// The flow ended (closed, timed out, evicted, denied): releases the slot. A connection that carried a session says so
     /// by a last [`sigdb::Sighting::Closed`]. `findings` is emptied first.
-    pub fn end(&mut self, id: InspectionId, _now: Nanos, findings: &mut Findings) {
+    pub fn end(&mut self, id: InspectionId, findings: &mut Findings) {
         findings.clear();
         if let Some(Some(inspection)) = self.slots.get_mut(id.0 as usize)
             && let Some(closed) = inspection.state.end(&self.database)
@@ -157,6 +156,11 @@ impl Inspector {
     /// Whether a port is a hint that its side is the server (for flows that are picked up in their middle).
     pub fn is_server_port(&self, protocol: u8, port: u16) -> bool {
         self.database.is_server_port(protocol, port)
+    }
+
+    /// Findings lost since the last call, because one segment held more than [`Findings`] takes.
+    pub fn take_lost(&mut self) -> u64 {
+        std::mem::take(&mut self.lost)
     }
 
     /// Flows under inspection, and buffers in use.

@@ -24,7 +24,7 @@ struct Flow {
 impl Flow {
     fn new(protocol: u8, server_port: u16, from_start: bool) -> Self {
         let mut engine = Inspector::new(database(), 4);
-        let start = FlowStart { protocol, client_port: 40_000, server_port, from_start };
+        let start = FlowStart { protocol, server_port, from_start };
         let id = engine.begin(start).unwrap();
         let mut flow = Self { engine, id, sequence: [1000, 2000], shown: Vec::new(), last: Progress::Continue };
         if protocol == 6 && from_start {
@@ -38,7 +38,7 @@ impl Flow {
     fn segment(&mut self, direction: Direction, payload: &[u8], syn: bool) {
         let side = usize::from(direction == Direction::ToClient);
         let mut findings = Findings::new();
-        let segment = Segment { direction, sequence: self.sequence[side], syn, fin: false, payload };
+        let segment = Segment { direction, sequence: self.sequence[side], syn, payload };
         if self.last == Progress::Continue {
             self.last = self.engine.inspect(self.id, Nanos(1), segment, &mut findings);
         }
@@ -58,7 +58,7 @@ impl Flow {
 
     fn end(&mut self) -> &[String] {
         let mut findings = Findings::new();
-        self.engine.end(self.id, Nanos(2), &mut findings);
+        self.engine.end(self.id, &mut findings);
         self.note(&findings);
         assert_eq!(self.engine.in_use(), (0, 0), "a slot or a buffer was not given back");
         &self.shown
@@ -183,18 +183,36 @@ fn a_web_client_is_named_and_needs_no_more() {
 #[test]
 fn a_full_pool_turns_flows_away() {
     let mut engine = Inspector::new(database(), 1);
-    let start = FlowStart { protocol: 17, client_port: 4000, server_port: 8000, from_start: true };
+    let start = FlowStart { protocol: 17, server_port: 8000, from_start: true };
     let first = engine.begin(start).unwrap();
     assert_eq!(engine.begin(start), None);
-    engine.end(first, Nanos(0), &mut Findings::new());
+    engine.end(first, &mut Findings::new());
     assert!(engine.begin(start).is_some());
     assert_eq!(engine.begin(FlowStart { protocol: 1, ..start }), None);
 }
 
 #[test]
+fn what_one_segment_shows_beyond_measure_is_counted() {
+    let mut flow = Flow::new(6, 8000, true);
+    let mut segment = Vec::new();
+    for account in 20_001u32..20_013 {
+        let mut packet = vec![0x02, 0x3b, 0x29, 0x00, 0x62, 0, 1];
+        packet.extend(account.to_be_bytes());
+        packet.extend([2, 0, 0, 0, 1, 1, 1, 0, 0, 0x6a, 0x84]);
+        packet.extend([0x5a; 24]);
+        packet.push(3);
+        segment.extend((packet.len() as u16 + 2).to_be_bytes());
+        segment.extend(packet);
+    }
+    flow.client(&segment);
+    assert_eq!((flow.shown.len(), flow.shown[0].as_str(), flow.shown[7].as_str()), (8, "qq", "Logout 20007"));
+    assert_eq!((flow.engine.take_lost(), flow.engine.take_lost()), (5, 0));
+}
+
+#[test]
 fn an_unknown_slot_is_harmless() {
     let mut engine = Inspector::new(database(), 1);
-    let segment = Segment { direction: Direction::ToServer, sequence: 0, syn: false, fin: false, payload: b"x" };
+    let segment = Segment { direction: Direction::ToServer, sequence: 0, syn: false, payload: b"x" };
     assert_eq!(engine.inspect(InspectionId(7), Nanos(0), segment, &mut Findings::new()), Progress::GaveUp);
-    engine.end(InspectionId(7), Nanos(0), &mut Findings::new());
+    engine.end(InspectionId(7), &mut Findings::new());
 }

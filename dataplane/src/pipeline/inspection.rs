@@ -12,7 +12,7 @@ use crate::flow::{Flags, Identification, Slot};
 use crate::packet::{Fragment, Transport};
 use crate::time::Nanos;
 use crate::verdict::DropReason;
-use crate::wire::tcp::{FIN, RST, SYN};
+use crate::wire::tcp::{RST, SYN};
 
 impl Pipeline {
     /// Shows a packet to the engine, where the rule wants that. `Err` where the flow, judged by what the engine found, is
@@ -40,11 +40,16 @@ impl Pipeline {
                 let Some(id) = self.begin(slot) else { return self.judge_again(packet, slot, Occasion::Unnamed) };
                 (id, self.show_syns(packet.now, id, initial, &mut findings))
             }
-            Identification::Running(_) if segment.payload.is_empty() && !segment.syn && !segment.fin => return Ok(()),
+            Identification::Running(_) if segment.payload.is_empty() && !segment.syn => return Ok(()),
             Identification::Running(id) => (id, Progress::Continue),
         };
         if progress == Progress::Continue {
             progress = self.inspector.inspect(id, packet.now, segment, &mut findings);
+        }
+        let lost = self.inspector.take_lost();
+        if lost > 0 {
+            self.events.lose_sign_ons(lost);
+            self.counters.add(Counter::SignonEventsLost, lost);
         }
         self.heed(packet, slot, progress, &findings)
     }
@@ -54,7 +59,7 @@ impl Pipeline {
         let Identification::Running(id) = self.table.record(slot).identification() else { return };
         self.table.record_mut(slot).set_identification(then);
         let mut findings = Findings::new();
-        self.inspector.end(id, now, &mut findings);
+        self.inspector.end(id, &mut findings);
         if heard {
             self.report_sign_ons(now, slot, &findings);
         }
@@ -65,7 +70,6 @@ impl Pipeline {
         let tuple = record.key().tuple(record.client());
         let id = self.inspector.begin(FlowStart {
             protocol: record.protocol(),
-            client_port: tuple.client.port,
             server_port: tuple.server.port,
             from_start: record.protocol() != crate::wire::protocol::TCP || record.flags.has(Flags::FROM_START),
         });
@@ -87,7 +91,7 @@ impl Pipeline {
     ) -> Progress {
         for (direction, sequence) in [Direction::ToServer, Direction::ToClient].into_iter().zip(initial) {
             let Some(sequence) = sequence else { continue };
-            let segment = Segment { direction, sequence, syn: true, fin: false, payload: &[] };
+            let segment = Segment { direction, sequence, syn: true, payload: &[] };
             let progress = self.inspector.inspect(id, now, segment, findings);
             if progress != Progress::Continue {
                 return progress;
@@ -156,15 +160,9 @@ fn shown<'a>(packet: &Packet<'a>, direction: Direction) -> Option<Segment<'a>> {
     let payload = packet.info.payload(packet.frame.bytes);
     match packet.info.transport {
         Transport::Tcp(segment) if packet.info.fragment == Fragment::None && segment.flags & RST == 0 => {
-            Some(Segment {
-                direction,
-                sequence: segment.sequence,
-                syn: segment.flags & SYN != 0,
-                fin: segment.flags & FIN != 0,
-                payload,
-            })
+            Some(Segment { direction, sequence: segment.sequence, syn: segment.flags & SYN != 0, payload })
         }
-        Transport::Udp => Some(Segment { direction, sequence: 0, syn: false, fin: false, payload }),
+        Transport::Udp => Some(Segment { direction, sequence: 0, syn: false, payload }),
         _ => None,
     }
 }

@@ -257,7 +257,13 @@ impl Scope<'_> {
                 NumberSource::Word(word) if word == "length" => {
                     Test::Length { at: at()?, size, little, add: source.add.unwrap_or(0) }
                 }
-                other => Test::Number { at: at()?, size, little, ranges: ranges(other)? },
+                other => {
+                    let ranges = ranges(other)?;
+                    if ranges.iter().any(|(first, _)| first >> (8 * u32::from(size)) != 0) {
+                        return Err(format!("a number in {size} octets is never {other:?}"));
+                    }
+                    Test::Number { at: at()?, size, little, ranges }
+                }
             });
         }
         if let Some(number) = &source.varint {
@@ -301,7 +307,15 @@ impl Scope<'_> {
         if let Some(texts) = &source.server_name {
             found.push(Test::ServerName(texts.list()));
         }
-        let stray = (source.mask.is_some() && source.octets.is_none())
+        let placed = matches!(
+            found.first(),
+            Some(Test::Octets(..) | Test::Number { .. } | Test::Length { .. } | Test::Varint(..))
+        );
+        let numeric = matches!(found.first(), Some(Test::Number { .. } | Test::Length { .. }));
+        let stray = (source.at.is_some() && !placed)
+            || (source.little.is_some() && !numeric)
+            || source.field.as_ref().is_some_and(|field| field.optional)
+            || (source.mask.is_some() && source.octets.is_none())
             || (source.has.is_some() && source.header.is_none())
             || (source.within.is_some() && source.contains.is_none())
             || (source.add.is_some() && !matches!(found.first(), Some(Test::Length { .. })));
@@ -322,6 +336,15 @@ impl Scope<'_> {
         let prefixed = matches!(source.form, Form::Digits | Form::Ascii);
         if !matches!(source.prefix, 0 | 1 | 2 | 4) || (source.prefix > 0 && !prefixed) {
             return Err("'prefix' is 1, 2 or 4, and goes with digits and ascii".into());
+        }
+        if source.inclusive && source.prefix == 0 {
+            return Err("'inclusive' goes with 'prefix'".into());
+        }
+        if source.form == Form::Ascii && (source.least.is_some() || source.most.is_some()) {
+            return Err("'least' and 'most' go with numbers".into());
+        }
+        if source.query.is_some() && (source.prefix > 0 || !prefixed) {
+            return Err("a query's value is digits or ascii, without a length in front".into());
         }
         Ok(Field {
             place,

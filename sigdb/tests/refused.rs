@@ -105,6 +105,18 @@ fn what_contradicts_itself_is_refused() {
 }
 
 #[test]
+fn what_would_be_ignored_is_refused() {
+    let alone = "a key that goes with another stands alone";
+    refused("{ at = 4, u8 = 1 }", "{ at = 4, length = 10 }", alone);
+    refused("octets = \"01 02 03 04\" }]\n[[", "octets = \"01\", little = true }]\n[[", alone);
+    refused("{ at = 4, u8 = 1 }", "{ field = { at = 5, form = \"digits\", optional = true } }", alone);
+    refused("u8 = 1 }", "u8 = 256 }", "a number in 1 octets is never");
+    refused("form = \"digits\" }", "form = \"digits\", inclusive = true }", "'inclusive' goes with 'prefix'");
+    refused("form = \"digits\" }", "form = \"ascii\", least = 5 }", "'least' and 'most' go with numbers");
+    refused("{ at = 5, form = \"digits\" }", "{ query = \"u\", form = \"u32\" }", "a query's value is digits or ascii");
+}
+
+#[test]
 fn a_database_needs_its_name() {
     let sources = [Source { name: "thing.toml".into(), text: GOOD.into() }];
     let faults = compile(&sources).unwrap_err();

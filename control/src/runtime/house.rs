@@ -12,10 +12,10 @@ use crossbeam::channel::Sender;
 use super::Dataplane;
 use crate::config::Compiled;
 use crate::export::Exporters;
-use crate::manage::{HostRow, ImRow, ImTable, PoolRow, PortRow, RecordRow, Source, Statistics, WorkerRow};
+use crate::manage::{HostRow, ImRow, ImTable, PoolRow, PortRow, RecordRow, Source, Statistics, WorkerRow, time_text};
 use crate::presence::im::{Presence, Transition};
 use crate::record::sequence::Recorder;
-use crate::record::{BootId, Class, LossPlace, Record, rfc3339};
+use crate::record::{BootId, Class, LossPlace, Record};
 
 /// Session events taken from one worker in one turn of the loop: what comes after waits for the next, behind the sockets.
 const EVENTS_PER_TURN: usize = 4096;
@@ -145,12 +145,6 @@ impl House {
             }
         }
     }
-
-    fn time_text(time: Nanos) -> String {
-        let mut text = Vec::new();
-        rfc3339::write(&mut text, time, None);
-        String::from_utf8(text).unwrap_or_default()
-    }
 }
 
 impl Source for House {
@@ -181,8 +175,8 @@ impl Source for House {
                 server: user.context.tuple.server.socket().to_string(),
                 rule: self.compiled.names.rule(user.context.rule).to_string(),
                 evidence: if user.login { "login" } else { "seen" }.to_owned(),
-                since: Self::time_text(user.since),
-                last: Self::time_text(user.context.header.time),
+                since: time_text(user.since),
+                last: time_text(user.context.header.time),
             });
         }
         table
@@ -199,7 +193,7 @@ impl Source for House {
             version: env!("CARGO_PKG_VERSION").to_owned(),
             boot: self.boot.to_string(),
             host_name: self.compiled.host_name.to_string(),
-            started: Self::time_text(self.started),
+            started: time_text(self.started),
             online: self.presence.online().count() as u64,
             pool: PoolRow::from(self.dataplane.pool()),
             records: vec![row(Class::Session, self.session), row(Class::Im, self.im)],

@@ -14,8 +14,9 @@ const EXPIRE_PER_TURN: usize = 1024;
 /// Places of the table looked at for a dump in one turn at most.
 const DUMP_PER_TURN: usize = 1024;
 
-/// Dumps under way or waiting at most.
-pub(super) const DUMPS: usize = 8;
+/// Dumps under way or waiting at most: as many as there are management clients, and as many that are gone and not yet
+/// noticed to be. One more would answer with nothing, as if there were no session.
+pub(super) const DUMPS: usize = 32;
 
 /// A dump under way.
 #[derive(Debug)]

@@ -314,7 +314,7 @@ impl From<PoolView> for PoolRow {
 }
 
 /// A time as rows have it.
-pub(super) fn time_text(time: Nanos) -> String {
+pub(crate) fn time_text(time: Nanos) -> String {
     let mut text = Vec::new();
     rfc3339::write(&mut text, time, None);
     String::from_utf8(text).unwrap_or_default()

@@ -7,9 +7,10 @@ mod common;
 
 use std::sync::Arc;
 use std::thread;
+use std::time::{Duration, Instant};
 
 use common::{frames, ipv4, read_pcap, udp, write_pcap};
-use control::runtime::{Dataplane, DataplaneConfig, PortConfig};
+use control::runtime::{Dataplane, DataplaneConfig, PortConfig, PortView};
 use dataplane::counters::Counter;
 use dataplane::dpdk::mbufs_needed;
 use dataplane::pipeline::{Midstream, Timeouts};
@@ -94,7 +95,11 @@ fn frames_cross_the_wire_as_they_are() {
     let mut dataplane = Dataplane::start(&config, Arc::new(policy), Arc::default()).unwrap();
     let events = dataplane.take_events();
     let counters = dataplane.counters();
-    while counters[0].value(Counter::PacketsReceived) < sent.len() as u64 || dataplane.ports()[0].statistics.sent < 1 {
+    // Ports are flushed one after the other: the reply on the first may be out before the frames on the second are.
+    let all_out = |ports: &[PortView]| ports[0].statistics.sent >= 1 && ports[1].statistics.sent >= passes.len() as u64;
+    let deadline = Instant::now() + Duration::from_secs(30);
+    while counters[0].value(Counter::PacketsReceived) < sent.len() as u64 || !all_out(&dataplane.ports()) {
+        assert!(Instant::now() < deadline, "{:?}", dataplane.ports());
         dataplane.keep_time();
         thread::yield_now();
     }

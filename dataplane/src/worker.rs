@@ -12,9 +12,20 @@ use crate::pipeline::{BURST, Frame, Pipeline, Room};
 use crate::policy::PortId;
 use crate::verdict::{DropReason, Verdict};
 
+/// What somebody who measures does within the loop, so that what is measured is the loop itself. A worker in service has
+/// `()`, of which the compiler leaves nothing.
+pub trait Probe {
+    /// Frames that a port has just received, before the pipeline sees them.
+    fn received(&mut self, _port: PortId, _frames: &mut [Mbuf]) {}
+    /// Every port was served once; `idle` where none had a frame.
+    fn turned(&mut self, _idle: bool) {}
+}
+
+impl Probe for () {}
+
 /// One worker: a queue pair of every port, and a pipeline of its own.
 #[derive(Debug)]
-pub struct Worker {
+pub struct Worker<P = ()> {
     /// By [`PortId`].
     lanes: Vec<Lane>,
     pipeline: Pipeline,
@@ -27,6 +38,7 @@ pub struct Worker {
     verdicts: ArrayVec<Verdict, BURST>,
     /// Frames that came in several buffers, [`SPREAD_FRAME`] octets for each of a burst.
     spread: Box<[u8]>,
+    probe: P,
 }
 
 /// A worker's share of a port.
@@ -53,6 +65,20 @@ impl Worker {
         clock: Clock,
         pool: Arc<Pool>,
     ) -> Self {
+        Self::probed(queues, pipeline, mailbox, clock, pool, ())
+    }
+}
+
+impl<P: Probe> Worker<P> {
+    /// The same with a probe in its loop.
+    pub fn probed(
+        queues: Vec<QueuePair>,
+        pipeline: Pipeline,
+        mailbox: Receiver<Command>,
+        clock: Clock,
+        pool: Arc<Pool>,
+        probe: P,
+    ) -> Self {
         Self {
             lanes: queues.into_iter().map(|queues| Lane { queues, waiting: Burst::new() }).collect(),
             counters: Arc::clone(pipeline.counters()),
@@ -63,6 +89,7 @@ impl Worker {
             received: Burst::new(),
             verdicts: ArrayVec::new(),
             spread: vec![0; SPREAD_FRAME * BURST].into_boxed_slice(),
+            probe,
         }
     }
 
@@ -75,6 +102,7 @@ impl Worker {
             for port in 0..self.lanes.len() {
                 idle &= !self.serve(port);
             }
+            self.probe.turned(idle);
             turn = turn.wrapping_add(1);
             if !idle && !turn.is_multiple_of(HOUSEKEEPING) {
                 continue;
@@ -96,6 +124,7 @@ impl Worker {
         if self.received.is_empty() {
             return false;
         }
+        self.probe.received(PortId(port as u16), self.received.frames_mut());
         let now = self.clock.now();
         let frames: ArrayVec<Frame<'_>, BURST> = self
             .received

@@ -46,6 +46,12 @@ impl Mbuf {
         unsafe { segment(self.0.as_ptr()) }
     }
 
+    /// The first segment, to be changed in place.
+    pub fn bytes_mut(&mut self) -> &mut [u8] {
+        // SAFETY: a live mbuf that we own, so that nothing else refers to its octets while `self` is borrowed.
+        unsafe { segment_mut(self.0.as_ptr()) }
+    }
+
     /// Copies the frame's beginning, across segments, as far as `into` has room; returns how much that is.
     pub fn copy_to(&self, into: &mut [u8]) -> usize {
         let mut copied = 0;
@@ -116,6 +122,12 @@ impl Burst {
     pub fn frames(&self) -> &[Mbuf] {
         // SAFETY: the first `length` are initialised, and MaybeUninit<Mbuf> is laid out as Mbuf.
         unsafe { std::slice::from_raw_parts(self.frames.as_ptr().cast(), self.length) }
+    }
+
+    /// The frames in it, to be changed in place.
+    pub fn frames_mut(&mut self) -> &mut [Mbuf] {
+        // SAFETY: as in `frames`; `self` is borrowed for as long as they are.
+        unsafe { std::slice::from_raw_parts_mut(self.frames.as_mut_ptr().cast(), self.length) }
     }
 
     /// Whether no frame is in it.
@@ -252,5 +264,19 @@ unsafe fn segment<'a>(mbuf: *const rte_mbuf) -> &'a [u8] {
         let offset: u16 = field(mbuf, dpdk_sys::OSTIARY_MBUF_DATA_OFF);
         let length: u16 = field(mbuf, dpdk_sys::OSTIARY_MBUF_DATA_LEN);
         std::slice::from_raw_parts(buffer.add(usize::from(offset)), usize::from(length))
+    }
+}
+
+/// The octets of one segment, to be changed.
+///
+/// # Safety
+/// `mbuf` is live, and nothing else refers to its octets for `'a`.
+unsafe fn segment_mut<'a>(mbuf: *mut rte_mbuf) -> &'a mut [u8] {
+    // SAFETY: as in `segment`.
+    unsafe {
+        let buffer: *mut u8 = field(mbuf, dpdk_sys::OSTIARY_MBUF_BUF_ADDR);
+        let offset: u16 = field(mbuf, dpdk_sys::OSTIARY_MBUF_DATA_OFF);
+        let length: u16 = field(mbuf, dpdk_sys::OSTIARY_MBUF_DATA_LEN);
+        std::slice::from_raw_parts_mut(buffer.add(usize::from(offset)), usize::from(length))
     }
 }

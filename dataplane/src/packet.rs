@@ -162,7 +162,7 @@ impl PacketInfo {
 
 /// Reads a frame that came in over `wire`.
 pub fn parse(frame: &Frame<'_>, wire: u8, verify_checksums: bool) -> Result<Parsed, DropReason> {
-    let bytes = frame.bytes;
+    let bytes = &*frame.bytes;
     let Some(link) = Link::read(bytes)? else { return Ok(Parsed::NonIp) };
     let offset = usize::from(link.offset);
     let header = match link.network {

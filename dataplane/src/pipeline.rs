@@ -98,15 +98,24 @@ pub struct Settings {
     pub verify_checksums: bool,
 }
 
-/// A frame as it came.
-#[derive(Clone, Copy, Debug)]
+/// A frame as it came, and as it leaves.
+#[derive(Debug)]
 pub struct Frame<'a> {
     /// Where it came in.
     pub port: PortId,
-    /// Ethernet frame without FCS; of a longer frame the part at hand (first segment, or what the capture kept).
-    pub bytes: &'a [u8],
+    /// Ethernet frame without FCS; of a longer frame the part at hand (its beginning, or what the capture kept).
+    pub bytes: &'a mut [u8],
     /// The whole frame's length on the wire.
     pub length: u32,
+    /// Whether the pipeline changed `bytes`, so that whoever gave a copy writes it back.
+    pub edited: bool,
+}
+
+impl<'a> Frame<'a> {
+    /// A frame as it came in at a port.
+    pub fn new(port: PortId, bytes: &'a mut [u8], length: u32) -> Self {
+        Self { port, bytes, length, edited: false }
+    }
 }
 
 /// A frame that the firewall itself sends: a RST, an ICMP error.
@@ -164,8 +173,9 @@ impl Pipeline {
         }
     }
 
-    /// Judges a burst (at most [`BURST`] frames): one verdict a frame, in order. Time is read once a burst.
-    pub fn process(&mut self, now: Nanos, frames: &[Frame<'_>], verdicts: &mut ArrayVec<Verdict, BURST>) {
+    /// Judges a burst (at most [`BURST`] frames): one verdict a frame, in order. Headers of a frame that is forwarded may
+    /// be rewritten; then it says so. Time is read once a burst.
+    pub fn process(&mut self, now: Nanos, frames: &mut [Frame<'_>], verdicts: &mut ArrayVec<Verdict, BURST>) {
         verdicts.clear();
         self.started.get_or_insert(now);
         let mut packets: ArrayVec<Result<Parsed, DropReason>, BURST> = ArrayVec::new();
@@ -173,7 +183,7 @@ impl Pipeline {
             packets.push(self.parse(frame));
         }
         let hashes = self.fetch(&packets);
-        for ((frame, packet), hash) in frames.iter().zip(&packets).zip(hashes) {
+        for ((frame, packet), hash) in frames.iter_mut().zip(&packets).zip(hashes) {
             self.counters.add(Counter::PacketsReceived, 1);
             self.counters.add(Counter::OctetsReceived, u64::from(frame.length));
             let verdict = match packet {
@@ -228,7 +238,7 @@ impl Pipeline {
     }
 
     /// Where a frame goes.
-    fn judge(&mut self, now: Nanos, frame: &Frame<'_>, parsed: &Parsed, hash: u32) -> Result<PortId, DropReason> {
+    fn judge(&mut self, now: Nanos, frame: &mut Frame<'_>, parsed: &Parsed, hash: u32) -> Result<PortId, DropReason> {
         let (_, out) = self.wires.from(frame.port).ok_or(DropReason::NoWire)?;
         let info = match parsed {
             Parsed::NonIp => {

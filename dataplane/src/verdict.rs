@@ -5,7 +5,7 @@ use crate::policy::PortId;
 /// What becomes of a frame.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Verdict {
-    /// Send it, as it came, out of this port.
+    /// Send it, as it is now, out of this port.
     Forward(PortId),
     /// Drop it.
     Drop(DropReason),

@@ -126,17 +126,24 @@ impl<P: Probe> Worker<P> {
         }
         self.probe.received(PortId(port as u16), self.received.frames_mut());
         let now = self.clock.now();
-        let frames: ArrayVec<Frame<'_>, BURST> = self
+        let mut frames: ArrayVec<Frame<'_>, BURST> = self
             .received
-            .frames()
-            .iter()
+            .frames_mut()
+            .iter_mut()
             .zip(self.spread.chunks_exact_mut(SPREAD_FRAME))
             .map(|(frame, spread)| view(PortId(port as u16), frame, spread))
             .collect();
         self.verdicts.clear();
-        self.pipeline.process(now, &frames, &mut self.verdicts);
+        self.pipeline.process(now, &mut frames, &mut self.verdicts);
         debug_assert_eq!(frames.len(), self.verdicts.len());
+        let edited: ArrayVec<bool, BURST> = frames.iter().map(|frame| frame.edited).collect();
         drop(frames);
+        let spread = self.spread.chunks_exact(SPREAD_FRAME);
+        for ((frame, edited), spread) in self.received.frames_mut().iter_mut().zip(edited).zip(spread) {
+            if edited && frame.segments() > 1 {
+                frame.copy_from(spread);
+            }
+        }
         for (frame, verdict) in self.received.drain().zip(&self.verdicts) {
             match *verdict {
                 Verdict::Forward(to) => forward(&mut self.lanes, &self.counters, to, frame),
@@ -213,13 +220,13 @@ impl Lane {
 }
 
 /// What the pipeline sees of a frame: the frame in its buffer, or where it is spread over several, a copy in one piece.
-fn view<'a>(port: PortId, frame: &'a Mbuf, spread: &'a mut [u8]) -> Frame<'a> {
+fn view<'a>(port: PortId, frame: &'a mut Mbuf, spread: &'a mut [u8]) -> Frame<'a> {
     let length = frame.length();
     if frame.segments() == 1 {
-        return Frame { port, bytes: frame.bytes(), length };
+        return Frame::new(port, frame.bytes_mut(), length);
     }
     let copied = frame.copy_to(spread);
-    Frame { port, bytes: &spread[..copied], length }
+    Frame::new(port, &mut spread[..copied], length)
 }
 
 /// Has a frame wait for a port.

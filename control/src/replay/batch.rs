@@ -44,11 +44,13 @@ impl Batch {
     }
 
     /// The frames, with the time they share; none where there are none.
-    pub(super) fn frames(&self) -> Option<(Nanos, ArrayVec<Frame<'_>, BURST>)> {
-        let frame = |(port, bytes, length): &(PortId, Range<usize>, u32)| Frame {
-            port: *port,
-            bytes: &self.bytes[bytes.clone()],
-            length: *length,
+    pub(super) fn frames(&mut self) -> Option<(Nanos, ArrayVec<Frame<'_>, BURST>)> {
+        // They lie behind each other.
+        let mut rest = self.bytes.as_mut_slice();
+        let frame = |(port, bytes, length): &(PortId, Range<usize>, u32)| {
+            let (bytes, behind) = std::mem::take(&mut rest).split_at_mut(bytes.len());
+            rest = behind;
+            Frame::new(*port, bytes, *length)
         };
         (!self.frames.is_empty()).then(|| (self.time, self.frames.iter().map(frame).collect()))
     }
@@ -79,7 +81,7 @@ mod tests {
         assert!(push(&mut batch, 5, b"one") && push(&mut batch, 6, b"three"));
         let (time, frames) = batch.frames().unwrap();
         assert_eq!(time, Nanos(5));
-        let frames: Vec<_> = frames.into_iter().map(|frame| (frame.port, frame.bytes, frame.length)).collect();
+        let frames: Vec<_> = frames.into_iter().map(|frame| (frame.port, &*frame.bytes, frame.length)).collect();
         assert_eq!(frames, [(PortId(3), &b"one"[..], 1500), (PortId(5), b"three", 1500)]);
         batch.clear();
         assert!(batch.frames().is_none());

@@ -204,7 +204,7 @@ impl Replay<'_> {
     }
 
     fn play(&mut self) -> io::Result<()> {
-        let played = self.player.play(&self.batch);
+        let played = self.player.play(&mut self.batch);
         self.batch.clear();
         played
     }

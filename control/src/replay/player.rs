@@ -70,11 +70,11 @@ impl<'a> Player<'a> {
     }
 
     /// Judges a batch at its time, after what fell due before.
-    pub(super) fn play(&mut self, batch: &Batch) -> io::Result<()> {
-        let Some((time, frames)) = batch.frames() else { return Ok(()) };
+    pub(super) fn play(&mut self, batch: &mut Batch) -> io::Result<()> {
+        let Some((time, mut frames)) = batch.frames() else { return Ok(()) };
         self.pass(time)?;
         let mut verdicts = ArrayVec::new();
-        self.pipeline.process(time, &frames, &mut verdicts);
+        self.pipeline.process(time, &mut frames, &mut verdicts);
         // What the firewall would send itself goes nowhere.
         self.pipeline.replies().for_each(drop);
         self.drain()

@@ -72,6 +72,23 @@ impl Mbuf {
         copied
     }
 
+    /// Writes over the frame's beginning, across segments, as far as `from` and the frame reach.
+    pub fn copy_from(&mut self, mut from: &[u8]) {
+        let mut next = self.0.as_ptr();
+        for _ in 0..self.segments() {
+            if next.is_null() || from.is_empty() {
+                break;
+            }
+            // SAFETY: `next` is a live segment of this frame, which only we hold.
+            let bytes = unsafe { segment_mut(next) };
+            let (now, rest) = from.split_at(bytes.len().min(from.len()));
+            bytes[..now.len()].copy_from_slice(now);
+            from = rest;
+            // SAFETY: the offset is that of the pointer to the next segment, null in the last.
+            next = unsafe { field(next, dpdk_sys::OSTIARY_MBUF_NEXT) };
+        }
+    }
+
     /// Adds octets at the end of the last segment; false where they do not fit in it.
     pub fn append(&mut self, bytes: &[u8]) -> bool {
         let Ok(length) = u16::try_from(bytes.len()) else { return false };

@@ -105,16 +105,16 @@ proptest! {
         let mut firewall = Firewall::set_up_shared(settings, first, signatures());
         let mut total = 0;
         for (frames, seconds, commit) in &bursts {
-            let frames: Vec<_> = frames
-                .iter()
-                .map(|(bytes, inside, more)| Frame {
-                    port: if *inside { INSIDE } else { OUTSIDE },
-                    bytes,
-                    length: bytes.len() as u32 + more,
+            let mut frames = frames.clone();
+            let mut frames: Vec<_> = frames
+                .iter_mut()
+                .map(|(bytes, inside, more)| {
+                    let length = bytes.len() as u32 + *more;
+                    Frame::new(if *inside { INSIDE } else { OUTSIDE }, bytes, length)
                 })
                 .collect();
             let mut verdicts = ArrayVec::new();
-            firewall.pipeline.process(firewall.now, &frames, &mut verdicts);
+            firewall.pipeline.process(firewall.now, &mut frames, &mut verdicts);
             prop_assert_eq!(verdicts.len(), frames.len());
             total += frames.len() as u64;
             for reply in firewall.pipeline.replies() {

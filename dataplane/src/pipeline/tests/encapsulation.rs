@@ -107,14 +107,17 @@ fn octets_are_those_of_ip_and_padding_is_none() {
 #[test]
 fn a_frame_cut_by_a_capture_counts_in_full() {
     let mut firewall = Firewall::with(vec![outbound()]);
-    let whole = udp("10.0.0.1:1".parse().unwrap(), "192.0.2.1:2".parse().unwrap(), &[0; 1000]).frame();
+    let mut whole = udp("10.0.0.1:1".parse().unwrap(), "192.0.2.1:2".parse().unwrap(), &[0; 1000]).frame();
+    let length = whole.len() as u32;
     let mut verdicts = Default::default();
-    let frame = Frame { port: INSIDE, bytes: &whole[..64], length: whole.len() as u32 };
-    firewall.pipeline.process(firewall.now, &[frame], &mut verdicts);
+    let frame = Frame::new(INSIDE, &mut whole[..64], length);
+    firewall.pipeline.process(firewall.now, &mut [frame], &mut verdicts);
     assert_eq!(verdicts[0], Verdict::Forward(OUTSIDE));
     // Cut within the UDP header, and cut on the wire itself.
-    let cut = Frame { bytes: &whole[..40], ..frame };
-    firewall.pipeline.process(firewall.now, &[cut, Frame { length: 64, ..frame }], &mut verdicts);
+    let mut again = whole.clone();
+    let cut = Frame::new(INSIDE, &mut whole[..40], length);
+    let short = Frame::new(INSIDE, &mut again[..64], 64);
+    firewall.pipeline.process(firewall.now, &mut [cut, short], &mut verdicts);
     assert_eq!(verdicts.as_slice(), [Verdict::Drop(DropReason::Truncated); 2]);
     firewall.wait(std::time::Duration::from_secs(40));
     let crate::event::SessionChange::Close { to_server, .. } = firewall.session_events()[1].change else { panic!() };

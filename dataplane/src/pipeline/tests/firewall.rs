@@ -125,9 +125,11 @@ impl Firewall {
     }
 
     pub(super) fn send_bytes(&mut self, port: PortId, bytes: &[u8]) -> Fate {
-        let frame = Frame { port, bytes, length: bytes.len() as u32 };
+        let mut bytes = bytes.to_vec();
+        let length = bytes.len() as u32;
+        let frame = Frame::new(port, &mut bytes, length);
         let mut verdicts = ArrayVec::new();
-        self.pipeline.process(self.now, &[frame], &mut verdicts);
+        self.pipeline.process(self.now, &mut [frame], &mut verdicts);
         let replies = self.pipeline.replies().collect();
         Fate { verdict: verdicts[0], port, replies }
     }

@@ -125,8 +125,19 @@ impl Found {
 
     /// Buffers that the driver keeps beside its descriptors.
     pub fn kept_buffers(&self) -> u32 {
-        // One for each entry of the receive ring that it keeps in addition, in both directions.
-        if self.driver == "net_tap" { 2 * 1023 } else { 0 }
+        match self.driver.as_str() {
+            // One for each entry of the receive ring that it keeps in addition, in both directions.
+            "net_tap" => 2 * 1023,
+            // Its rings have their own size whatever is asked: the fill ring and what waits for completion.
+            AF_XDP => 2 * AF_XDP_RING,
+            _ => 0,
+        }
+    }
+
+    /// Buffers of a queue pair that the driver may not give back when its port is closed: they are in rings that it shares
+    /// with the kernel, and it frees the memory of the rings only.
+    pub fn unreturned_buffers(&self) -> u32 {
+        if self.driver == AF_XDP { 2 * AF_XDP_RING } else { 0 }
     }
 
     /// Octets that a buffer must hold for frames of this MTU: the usual, where the driver can use several buffers for
@@ -264,6 +275,11 @@ impl Port {
     /// The driver's name in DPDK.
     pub fn driver(&self) -> &str {
         &self.found.driver
+    }
+
+    /// As [`Found::unreturned_buffers`].
+    pub fn unreturned_buffers(&self) -> u32 {
+        self.found.unreturned_buffers()
     }
 
     /// What it counted since the start. A driver that counts nothing says zeroes.
@@ -441,6 +457,10 @@ fn no_hash() -> rte_eth_rss_conf {
 
 /// Ports at most, as DPDK was built.
 pub const MAX_PORTS: usize = dpdk_sys::RTE_MAX_ETHPORTS as usize;
+/// The driver of AF_XDP sockets.
+const AF_XDP: &str = "net_af_xdp";
+/// ETH_AF_XDP_DFLT_NUM_DESCS.
+const AF_XDP_RING: u32 = 2048;
 /// Ethernet header, two VLAN tags and FCS.
 const OVERHEAD: u16 = 14 + 8 + 4;
 /// SOCKET_ID_ANY, as the queue functions take it.

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use dataplane::policy::{Action, AddressRange, PolicySource, RuleSource, ServiceMatch, ZoneId};
+use dataplane::policy::{Action, AddressRange, Policy, PolicySource, RuleSource, ServiceMatch, ZoneId};
 use sigdb::{AppId, Database};
 
 use super::address;
@@ -21,9 +21,6 @@ use super::service;
 use crate::record::Name;
 use crate::record::account::{AccountPolicy, PseudonymKey};
 
-/// Rules at most.
-const RULE_LIMIT: usize = 65_000;
-
 /// Compiles `source`. Where a fault is noted, the result is not to be used. Without a database (whose absence was noted)
 /// applications are not looked up.
 pub(super) fn compile(source: &Source, database: Option<Arc<Database>>, notes: &mut Notes) -> Compiled {
@@ -37,11 +34,11 @@ pub(super) fn compile(source: &Source, database: Option<Arc<Database>>, notes: &
         database: database.as_deref(),
     };
     let rules: Vec<RuleSource> = source.rules.iter().map(|rule| lists.rule(rule, notes)).collect();
-    if let Some(rule) = source.rules.get(RULE_LIMIT) {
+    if let Some(rule) = source.rules.get(Policy::RULE_LIMIT) {
         notes.fault(
             &rule.place,
             Some(format!("{} rules", rules.len())),
-            format!("at most {RULE_LIMIT} rules"),
+            format!("at most {} rules", Policy::RULE_LIMIT),
             "join some of them",
         );
     }

@@ -2,7 +2,11 @@
 
 mod classifier;
 #[cfg(test)]
+mod random;
+#[cfg(test)]
 mod reference;
+mod sets;
+mod tree;
 
 use std::sync::atomic::{AtomicU32, Ordering};
 
@@ -96,10 +100,27 @@ pub struct RuleSource {
     pub profile: bool,
 }
 
+impl RuleSource {
+    /// A rule that matches everything and does not log.
+    pub const fn any(action: Action) -> Self {
+        Self {
+            from: Vec::new(),
+            to: Vec::new(),
+            source: Vec::new(),
+            destination: Vec::new(),
+            service: Vec::new(),
+            application: Vec::new(),
+            action,
+            session_logging: false,
+            profile: false,
+        }
+    }
+}
+
 /// A policy as the configuration resolved it.
 #[derive(Clone, Debug)]
 pub struct PolicySource {
-    /// Rules in order; at most 65,000.
+    /// Rules in order; at most [`Policy::RULE_LIMIT`].
     pub rules: Vec<RuleSource>,
     /// Whether the implicit deny records what it drops.
     pub implicit_deny_logging: bool,
@@ -156,23 +177,120 @@ pub struct Decision {
     pub tentative: bool,
 }
 
+/// Why a policy is not compiled: it would be too large.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum TooLarge {
+    /// In rules.
+    #[error("{found} rules, and a policy takes {limit}")]
+    Rules {
+        /// In the policy.
+        found: usize,
+        /// At most.
+        limit: usize,
+    },
+    /// In what its rules list.
+    #[error("the rules list {found} addresses and services, those of their groups counted, and a policy takes {limit}")]
+    Items {
+        /// In the policy.
+        found: usize,
+        /// At most.
+        limit: usize,
+    },
+    /// In memory.
+    #[error("the policy's tables take more than {} MiB: its rules have too many different ranges", limit >> 20)]
+    Memory {
+        /// Octets at most.
+        limit: usize,
+    },
+}
+
 /// A policy ready for lookups.
 #[derive(Debug)]
 pub struct Policy {
     source: PolicySource,
     classifier: Classifier,
+    outcomes: Box<[Outcome]>,
     epoch: u32,
+}
+
+/// What a rule decides, in two octets: the rule itself is not looked at.
+#[derive(Clone, Copy, Debug)]
+struct Outcome {
+    action: Action,
+    flags: u8,
+}
+
+impl Outcome {
+    const NAMES_APPLICATIONS: u8 = 1;
+    const INSPECTS: u8 = 2;
+    const LOGS: u8 = 4;
+
+    fn new(rule: &RuleSource, full_identification: bool) -> Self {
+        let names = !rule.application.is_empty();
+        let flag = |on: bool, flag: u8| if on { flag } else { 0 };
+        let flags = flag(names, Self::NAMES_APPLICATIONS)
+            | flag(names || rule.profile || full_identification, Self::INSPECTS)
+            | flag(rule.session_logging, Self::LOGS);
+        Self { action: rule.action, flags }
+    }
+
+    const fn has(self, flag: u8) -> bool {
+        self.flags & flag != 0
+    }
 }
 
 /// The last epoch given out.
 static EPOCH: AtomicU32 = AtomicU32::new(0);
 
 impl Policy {
+    /// Rules at most: a rule's number has 16 bits, of which a flow's entry keeps some values to itself.
+    pub const RULE_LIMIT: usize = 60_000;
+    /// Addresses and services in all rules together at most.
+    pub const ITEM_LIMIT: usize = 2_000_000;
+    /// Octets that the tables for lookups take at most. 10,000 rules take some MiB; this is for policies that no two rules
+    /// of which have a range in common.
+    pub const MEMORY_LIMIT: usize = 512 << 20;
+
     /// Compiles a policy. Each has an epoch of its own, by which a flow knows that it was judged by an older one.
-    pub fn compile(source: PolicySource) -> Self {
-        let classifier = Classifier::compile(&source.rules);
+    ///
+    /// # Errors
+    /// Where it is past one of the limits.
+    pub fn build(source: PolicySource) -> Result<Self, TooLarge> {
+        let (found, limit) = (source.rules.len(), Self::RULE_LIMIT);
+        if found > limit {
+            return Err(TooLarge::Rules { found, limit });
+        }
+        let items = |rule: &RuleSource| rule.source.len() + rule.destination.len() + rule.service.len();
+        let (found, limit) = (source.rules.iter().map(items).sum(), Self::ITEM_LIMIT);
+        if found > limit {
+            return Err(TooLarge::Items { found, limit });
+        }
+        let classifier = Classifier::compile(&source.rules, Self::MEMORY_LIMIT)?;
+        let outcomes = source.rules.iter().map(|rule| Outcome::new(rule, source.full_identification)).collect();
         let epoch = EPOCH.fetch_add(1, Ordering::Relaxed).wrapping_add(1);
-        Self { source, classifier, epoch }
+        Ok(Self { source, classifier, outcomes, epoch })
+    }
+
+    /// [`Self::build`], of a policy that is known to be small.
+    ///
+    /// # Panics
+    /// Where it is not.
+    pub fn compile(source: PolicySource) -> Self {
+        Self::build(source).expect("a small policy is within all limits")
+    }
+
+    /// Octets that it takes: the tables for lookups and the rules that they were made from.
+    pub fn memory(&self) -> usize {
+        let lists = |rule: &RuleSource| {
+            size_of_val(&*rule.from)
+                + size_of_val(&*rule.to)
+                + size_of_val(&*rule.source)
+                + size_of_val(&*rule.destination)
+                + size_of_val(&*rule.service)
+                + size_of_val(&*rule.application)
+        };
+        let rules = size_of_val(&*self.source.rules) + self.source.rules.iter().map(lists).sum::<usize>();
+        self.classifier.memory() + size_of_val(&*self.outcomes) + rules
     }
 
     /// What it was made from.
@@ -192,7 +310,7 @@ impl Policy {
 
     /// What a rule does; the implicit rule denies.
     pub fn action(&self, rule: RuleId) -> Action {
-        self.source.rules.get(usize::from(rule.0)).map_or(Action::Deny, |rule| rule.action)
+        self.outcomes.get(usize::from(rule.0)).map_or(Action::Deny, |outcome| outcome.action)
     }
 
     /// Judges a flow by the first rule that matches.
@@ -200,13 +318,8 @@ impl Policy {
     /// A rule that names applications matches only what is named in it. Where the application is undecided and such a
     /// rule matches in everything else before any other rule does, the flow is let through tentatively.
     pub fn decide(&self, query: &Query) -> Decision {
-        let rules = &self.source.rules;
-        self.decision(self.classifier.first(rules, query), query)
-    }
-
-    /// The decision that follows from the first rule that matches, an undecided application fitting any.
-    fn decision(&self, first: Option<usize>, query: &Query) -> Decision {
-        let Some((index, rule)) = first.and_then(|index| Some((index, self.source.rules.get(index)?))) else {
+        let first = self.classifier.first(&self.source.rules, query);
+        let Some((index, outcome)) = first.and_then(|index| Some((index, *self.outcomes.get(index)?))) else {
             return Decision {
                 rule: RuleId::IMPLICIT,
                 action: Action::Deny,
@@ -215,13 +328,12 @@ impl Policy {
                 tentative: false,
             };
         };
-        let names_applications = !rule.application.is_empty();
-        let tentative = names_applications && query.application == Application::Undecided;
+        let tentative = outcome.has(Outcome::NAMES_APPLICATIONS) && query.application == Application::Undecided;
         Decision {
             rule: RuleId(index as u16),
-            action: if tentative { Action::Permit } else { rule.action },
-            inspect: names_applications || rule.profile || self.source.full_identification,
-            session_logging: rule.session_logging,
+            action: if tentative { Action::Permit } else { outcome.action },
+            inspect: outcome.has(Outcome::INSPECTS),
+            session_logging: outcome.has(Outcome::LOGS),
             tentative,
         }
     }

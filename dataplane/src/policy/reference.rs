@@ -3,6 +3,7 @@
 use proptest::prelude::*;
 use sigdb::AppId;
 
+use super::random::Dice;
 use super::*;
 
 /// What [`Policy::decide`] must say.
@@ -137,4 +138,52 @@ proptest! {
             prop_assert_eq!(policy.decide(query), decide(&policy, query), "{:?}", query);
         }
     }
+}
+
+/// Of every size at which the tables change their shape: a word, a piece, a word of the summary.
+#[test]
+fn a_million_lookups_in_made_up_policies_agree() {
+    const SIZES: [usize; 12] = [1, 5, 20, 63, 64, 65, 200, 511, 512, 513, 1_500, 4_200];
+    const LOOKUPS: usize = 1_000_000;
+    let mut matched = 0;
+    for (seed, size) in SIZES.iter().cycle().take(2 * SIZES.len()).enumerate() {
+        let mut dice = Dice::new(seed as u64);
+        let policy = Policy::compile(dice.policy(*size));
+        for _ in 0..LOOKUPS.div_ceil(2 * SIZES.len()) {
+            let query = dice.query(&policy.source().rules);
+            let expected = decide(&policy, &query);
+            assert_eq!(policy.decide(&query), expected, "seed {seed}, {size} rules: {query:?}");
+            matched += u64::from(expected.rule != RuleId::IMPLICIT);
+        }
+    }
+    // Of the queries that match something, there are enough to mean something; and of the others.
+    assert!((300_000..950_000).contains(&matched), "{matched}");
+}
+
+#[test]
+fn a_policy_that_is_too_large_is_refused() {
+    let source = |rules: Vec<RuleSource>| PolicySource {
+        rules,
+        implicit_deny_logging: false,
+        full_identification: false,
+        zones: vec![],
+    };
+    let rule = |source: Vec<AddressRange>| RuleSource { source, ..RuleSource::any(Action::Permit) };
+    let (found, limit) = (Policy::RULE_LIMIT + 1, Policy::RULE_LIMIT);
+    let refused = Policy::build(source(vec![rule(vec![]); found])).map(|_| ());
+    assert_eq!(refused, Err(TooLarge::Rules { found, limit }));
+
+    let address = |number: u32| Address::v4(number.to_be_bytes());
+    let single = |number| AddressRange { first: address(number), last: address(number) };
+    let many: Vec<AddressRange> = (0..1_001).map(single).collect();
+    let refused = Policy::build(source(vec![rule(many); 2_000])).map(|_| ());
+    assert_eq!(refused, Err(TooLarge::Items { found: 2_002_000, limit: Policy::ITEM_LIMIT }));
+
+    // Ranges that all overlap and all end elsewhere make a set for each.
+    let nested = |number| vec![AddressRange { first: address(number), last: address(u32::MAX - number) }];
+    let rules: Vec<RuleSource> = (0..2_000).map(|number| rule(nested(number))).collect();
+    let refused = Classifier::compile(&rules, 100_000).map(|_| ());
+    assert_eq!(refused, Err(TooLarge::Memory { limit: 100_000 }));
+    let taken = Classifier::compile(&rules, 5_000_000).map(|classifier| classifier.memory());
+    assert!(taken.is_ok_and(|octets| (100_000..5_000_000).contains(&octets)));
 }

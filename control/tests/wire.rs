@@ -93,7 +93,7 @@ fn frames_cross_the_wire_as_they_are() {
     });
     let config = config(&device(0, "inside"), &device(1, "outside"));
     let mut dataplane = Dataplane::start(&config, Arc::new(policy), Arc::default()).unwrap();
-    let events = dataplane.take_events();
+    let mut events = dataplane.take_events();
     let counters = dataplane.counters();
     // Ports are flushed one after the other: the reply on the first may be out before the frames on the second are.
     let all_out = |ports: &[PortView]| ports[0].statistics.sent >= 1 && ports[1].statistics.sent >= passes.len() as u64;

@@ -203,6 +203,7 @@ impl Pipeline {
         }
         // At most one session a packet is opened, so this keeps up with any rate.
         self.expire(now, BURST);
+        self.events.publish();
     }
 
     /// Frames that the last burst asks to be sent; the caller empties it.

@@ -69,7 +69,7 @@ fn a_full_queue_drops_what_does_not_fit_and_nothing_is_lost_track_of() {
     let mut client = start("client", &from_inside, &to_inside);
     let mut server = start("server", &from_outside, &to_outside);
 
-    let (sender, receiver) = event::channel(WorkerId(0), 100, 100);
+    let (sender, mut receiver) = event::channel(WorkerId(0), 100, 100);
     let pipeline = Pipeline::new(settings(), Arc::new(permit_all()), Arc::default(), sender);
     let counters = Arc::clone(pipeline.counters());
     let (mailbox, commands) = bounded(4);

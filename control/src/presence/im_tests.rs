@@ -3,7 +3,7 @@
 use std::fmt::Write;
 
 use dataplane::endpoint::{Address, Endpoint, Tuple};
-use dataplane::event::{EVENT_VERSION, Header, SessionId, WorkerId};
+use dataplane::event::{Header, SessionId, WorkerId};
 use dataplane::policy::RuleId;
 use sigdb::{Sighting, SignOn};
 
@@ -36,7 +36,7 @@ impl Story {
         let index = self.database.protocols().position(|one| (one.0, one.1) == (application, name)).unwrap();
         let transport = if name.ends_with("udp") { 17 } else { 6 };
         let event = SignOnEvent {
-            header: Header { version: EVENT_VERSION, worker: WorkerId(0), sequence: 1, time: now },
+            header: Header::new(WorkerId(0), 1, now),
             session: SessionId(session),
             tuple: Tuple {
                 client: Endpoint { address: Address::v4([10, 0, 0, 1]), port: 4000 },

@@ -50,9 +50,12 @@ impl Recorder {
         let action = match event.change {
             SessionChange::Create if event.logged => SessionAction::Create,
             SessionChange::Deny if event.logged => SessionAction::Deny,
-            SessionChange::Close { reason, start, to_server, to_client } => {
-                SessionAction::Close { reason, start, to_server, to_client }
-            }
+            SessionChange::Close { reason } => SessionAction::Close {
+                reason,
+                start: event.start,
+                to_server: event.to_server,
+                to_client: event.to_client,
+            },
             SessionChange::Create | SessionChange::Deny | SessionChange::Application(_) => return None,
         };
         let flow = self.session_flow(event);
@@ -117,7 +120,7 @@ impl Recorder {
 
 #[cfg(test)]
 mod tests {
-    use dataplane::event::{CloseReason, EVENT_VERSION, Header, SignOnEvent, Volume, WorkerId};
+    use dataplane::event::{CloseReason, Header, SignOnEvent, Volume, WorkerId};
     use sigdb::{AccountText, Confidence, Sighting, SignOn};
 
     use super::*;
@@ -130,7 +133,7 @@ mod tests {
     }
 
     fn header() -> Header {
-        Header { version: EVENT_VERSION, worker: WorkerId(0), sequence: 1, time: Nanos(7) }
+        Header::new(WorkerId(0), 1, Nanos(7))
     }
 
     fn event(logged: bool, change: SessionChange) -> SessionEvent {
@@ -143,12 +146,14 @@ mod tests {
             ports: (0, 1),
             logged,
             change,
+            start: Nanos(1),
+            to_server: Volume::default(),
+            to_client: Volume::default(),
         }
     }
 
     fn close() -> SessionChange {
-        let none = Volume::default();
-        SessionChange::Close { reason: CloseReason::Fin, start: Nanos(1), to_server: none, to_client: none }
+        SessionChange::Close { reason: CloseReason::Fin }
     }
 
     fn login(configuration: &Compiled, logged: bool, account: &str) -> Transition {

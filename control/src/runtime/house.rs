@@ -90,18 +90,15 @@ impl House {
                     self.record_im(&transition);
                 }
             }
-            let mut left = EVENTS_PER_TURN;
-            while left > 0
-                && let Some(event) = self.events[at].receiver.session()
-            {
-                left -= 1;
-                self.session.events += 1;
-                if let Some(record) = self.recorder.session(&event) {
-                    self.session.records += 1;
-                    self.exporters.push(&Arc::new(record));
+            let (recorder, exporters, records) = (&mut self.recorder, &mut self.exporters, &mut self.session.records);
+            let taken = self.events[at].receiver.sessions(EVENTS_PER_TURN, |event| {
+                if let Some(record) = recorder.session(event) {
+                    *records += 1;
+                    exporters.push(&Arc::new(record));
                 }
-            }
-            more |= left == 0;
+            });
+            self.session.events += taken as u64;
+            more |= taken == EVENTS_PER_TURN;
             self.notice_losses(at);
         }
         self.quiet = before == self.session.events + self.im.events;

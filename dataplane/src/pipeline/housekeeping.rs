@@ -39,6 +39,7 @@ impl Pipeline {
     /// Housekeeping: expiry and open dumps, a bounded piece of it. Call it every few bursts, and when idle.
     pub fn turn(&mut self, now: Nanos) {
         self.expire(now, EXPIRE_PER_TURN);
+        self.events.publish();
         self.go_on_dumping();
     }
 
@@ -62,6 +63,7 @@ impl Pipeline {
         const EVENTS: usize = 2;
         while self.ended < self.table.capacity() {
             if room == Room::Needed && self.events.session_room() < EVENTS {
+                self.events.publish();
                 return false;
             }
             let slot = self.table.open_at(self.ended);
@@ -70,6 +72,7 @@ impl Pipeline {
             }
             self.ended += 1;
         }
+        self.events.publish();
         true
     }
 

@@ -31,13 +31,7 @@ impl Pipeline {
         if !record.flags.has(Flags::LOGGED) && !record.flags.has(Flags::CREATE_SENT) {
             return;
         }
-        let change = SessionChange::Close {
-            reason,
-            start: record.start,
-            to_server: record.volume(Direction::ToServer),
-            to_client: record.volume(Direction::ToClient),
-        };
-        self.report(now, slot, change);
+        self.report(now, slot, SessionChange::Close { reason });
     }
 
     /// Gives a session that ends before its application is known to the rule that takes it without one; where that would
@@ -95,6 +89,9 @@ impl Pipeline {
             ports,
             logged: record.flags.has(Flags::LOGGED),
             change,
+            start: record.start,
+            to_server: record.volume(Direction::ToServer),
+            to_client: record.volume(Direction::ToClient),
         });
         self.counters.add(if kept { Counter::SessionEvents } else { Counter::SessionEventsLost }, 1);
     }

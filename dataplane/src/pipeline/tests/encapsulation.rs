@@ -100,7 +100,7 @@ fn octets_are_those_of_ip_and_padding_is_none() {
     frame.resize(60, 0);
     firewall.send_bytes(INSIDE, &frame).passes();
     firewall.wait(std::time::Duration::from_secs(40));
-    let crate::event::SessionChange::Close { to_server, .. } = firewall.session_events()[1].change else { panic!() };
+    let to_server = firewall.session_events()[1].to_server;
     assert_eq!(to_server.octets, 31);
 }
 
@@ -120,7 +120,7 @@ fn a_frame_cut_by_a_capture_counts_in_full() {
     firewall.pipeline.process(firewall.now, &mut [cut, short], &mut verdicts);
     assert_eq!(verdicts.as_slice(), [Verdict::Drop(DropReason::Truncated); 2]);
     firewall.wait(std::time::Duration::from_secs(40));
-    let crate::event::SessionChange::Close { to_server, .. } = firewall.session_events()[1].change else { panic!() };
+    let to_server = firewall.session_events()[1].to_server;
     assert_eq!(to_server.octets, 1028);
 }
 
@@ -177,6 +177,6 @@ fn a_capture_at_a_sender_has_neither_length_nor_checksum() {
     frame[24..26].fill(0);
     replay.send_bytes(INSIDE, &frame).passes();
     replay.pipeline.shutdown(replay.now, Room::Regardless);
-    let crate::event::SessionChange::Close { to_server, .. } = replay.session_events()[1].change else { panic!() };
+    let to_server = replay.session_events()[1].to_server;
     assert_eq!(to_server.octets, 3040);
 }

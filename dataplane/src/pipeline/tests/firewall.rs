@@ -158,7 +158,7 @@ impl Firewall {
             .iter()
             .map(|event| match event.change {
                 SessionChange::Create => "create".into(),
-                SessionChange::Close { reason, .. } => format!("close {}", word(reason)),
+                SessionChange::Close { reason } => format!("close {}", word(reason)),
                 SessionChange::Deny => "deny".into(),
                 SessionChange::Application(_) => "application".into(),
             })

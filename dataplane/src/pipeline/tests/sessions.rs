@@ -48,11 +48,10 @@ fn a_connection_is_opened_used_and_closed() {
     assert_eq!((create.session, create.rule, create.ports), (SessionId(3 << 48 | 1), RuleId(0), (0, 1)));
     assert_eq!(create.tuple.client.socket().to_string(), "10.0.0.1:40000");
     assert_eq!(create.tuple.server.socket().to_string(), "192.0.2.1:443");
-    let SessionChange::Close { reason, start: began, to_server, to_client } = close.change else { panic!() };
-    assert_eq!((reason, began), (CloseReason::Fin, start));
-    assert_eq!(to_server, Volume { packets: 5, octets: 5 * 40 + 4 + 100 });
-    assert_eq!(to_client, Volume { packets: 3, octets: 3 * 40 + 4 + 1000 });
-    assert_eq!((close.header.sequence, close.header.time), (2, firewall.now));
+    assert_eq!((close.change, close.start), (SessionChange::Close { reason: CloseReason::Fin }, start));
+    assert_eq!(close.to_server, Volume { packets: 5, octets: 5 * 40 + 4 + 100 });
+    assert_eq!(close.to_client, Volume { packets: 3, octets: 3 * 40 + 4 + 1000 });
+    assert_eq!((close.header.sequence(), close.header.time), (2, firewall.now));
     // The entry lingers for what is still on its way, then goes without another word.
     firewall.wait(Duration::from_secs(15));
     firewall.moved(&[("table_entries", -1)]);
@@ -240,7 +239,7 @@ fn a_full_table_lets_the_least_valuable_go() {
         firewall.back(&web.server(SYN | ACK, &[])).passes();
         firewall.out(&web.client(ACK, &[])).passes();
         for event in firewall.session_events() {
-            if let SessionChange::Close { reason, .. } = event.change {
+            if let SessionChange::Close { reason } = event.change {
                 evicted.push((event.tuple.client.port, reason));
             }
         }

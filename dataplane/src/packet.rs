@@ -2,9 +2,11 @@
 
 mod link;
 mod network;
+mod plain;
 mod transport;
 
 pub use link::{Link, Network};
+pub use plain::Plain;
 
 use std::ops::Range;
 

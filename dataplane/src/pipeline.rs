@@ -1,5 +1,6 @@
 //! From a burst of frames to a verdict for each, and events: everything of the packet path meets here, without DPDK.
 
+mod burst;
 mod flows;
 mod fragments;
 mod housekeeping;
@@ -11,12 +12,12 @@ mod reply;
 mod report;
 mod wires;
 
-use std::hint::black_box;
 use std::sync::Arc;
 use std::time::Duration;
 
 use arrayvec::ArrayVec;
 
+use self::burst::Stages;
 pub use self::housekeeping::Room;
 use self::housekeeping::{DUMPS, Dump};
 use self::reply::Replies;
@@ -24,11 +25,11 @@ use self::wires::Wires;
 use crate::appid::Inspector;
 use crate::counters::{Counter, Counters};
 use crate::event::{EventSender, WorkerId};
-use crate::flow::{FragmentTable, Slot, Table};
-use crate::packet::{self, Fragment, PacketInfo, Parsed, Transport};
+use crate::flow::{FragmentTable, Table};
+use crate::packet::{Fragment, PacketInfo, Parsed, Transport};
 use crate::policy::{Policy, PortId};
 use crate::time::Nanos;
-use crate::verdict::{DropReason, Verdict};
+use crate::verdict::DropReason;
 
 /// Frames handled together at most.
 pub const BURST: usize = 64;
@@ -147,6 +148,10 @@ pub struct Pipeline {
     ended: usize,
     /// When the first burst came.
     started: Option<Nanos>,
+    /// The burst at hand, between its stages; here so that its memory is used again.
+    stages: Option<Box<Stages>>,
+    /// Whether usual packets take the short lane; tests compare it with the whole way.
+    short_lane: bool,
 }
 
 impl Pipeline {
@@ -167,43 +172,12 @@ impl Pipeline {
             dumps: ArrayVec::new(),
             ended: 0,
             started: None,
+            stages: Some(Box::default()),
+            short_lane: true,
             settings,
             policy,
             events,
         }
-    }
-
-    /// Judges a burst (at most [`BURST`] frames): one verdict a frame, in order. Headers of a frame that is forwarded may
-    /// be rewritten; then it says so. Time is read once a burst.
-    pub fn process(&mut self, now: Nanos, frames: &mut [Frame<'_>], verdicts: &mut ArrayVec<Verdict, BURST>) {
-        verdicts.clear();
-        self.started.get_or_insert(now);
-        let mut packets: ArrayVec<Result<Parsed, DropReason>, BURST> = ArrayVec::new();
-        for frame in frames.iter().take(BURST) {
-            packets.push(self.parse(frame));
-        }
-        let hashes = self.fetch(&packets);
-        for ((frame, packet), hash) in frames.iter_mut().zip(&packets).zip(hashes) {
-            self.counters.add(Counter::PacketsReceived, 1);
-            self.counters.add(Counter::OctetsReceived, u64::from(frame.length));
-            let verdict = match packet {
-                Ok(parsed) => self.judge(now, frame, parsed, hash),
-                Err(reason) => Err(*reason),
-            };
-            verdicts.push(match verdict {
-                Ok(port) => {
-                    self.counters.add(Counter::PacketsForwarded, 1);
-                    Verdict::Forward(port)
-                }
-                Err(reason) => {
-                    self.counters.add_drop(reason, 1);
-                    Verdict::Drop(reason)
-                }
-            });
-        }
-        // At most one session a packet is opened, so this keeps up with any rate.
-        self.expire(now, BURST);
-        self.events.publish();
     }
 
     /// Frames that the last burst asks to be sent; the caller empties it.
@@ -216,29 +190,7 @@ impl Pipeline {
         &self.counters
     }
 
-    fn parse(&self, frame: &Frame<'_>) -> Result<Parsed, DropReason> {
-        let (wire, _) = self.wires.from(frame.port).ok_or(DropReason::NoWire)?;
-        packet::parse(frame, wire, self.settings.verify_checksums)
-    }
-
-    /// Hashes every key and touches what its lookup will read, so that the waits for memory overlap.
-    fn fetch(&self, packets: &[Result<Parsed, DropReason>]) -> ArrayVec<u32, BURST> {
-        let mut hashes = ArrayVec::new();
-        for packet in packets {
-            hashes.push(match packet {
-                Ok(Parsed::Packet(info)) => self.table.hash(info.flow_key()),
-                _ => 0,
-            });
-        }
-        let mut slots: ArrayVec<Slot, BURST> = ArrayVec::new();
-        slots.extend(hashes.iter().filter_map(|hash| self.table.touch(*hash)));
-        for slot in slots {
-            black_box(self.table.touch_record(slot));
-        }
-        hashes
-    }
-
-    /// Where a frame goes.
+    /// Where a frame goes that is not [`crate::packet::Plain`], or whose flow does not just go on.
     fn judge(&mut self, now: Nanos, frame: &mut Frame<'_>, parsed: &Parsed, hash: u32) -> Result<PortId, DropReason> {
         let (_, out) = self.wires.from(frame.port).ok_or(DropReason::NoWire)?;
         let info = match parsed {

@@ -1,6 +1,7 @@
 //! From a key's hash to the slots that may hold it: open addressing over 8-octet entries, eight to a cache line.
 
 use super::table::Slot;
+use crate::dpdk::prefetch;
 
 /// Hash in the upper half, slot plus one in the lower; 0 is empty.
 type Entry = u64;
@@ -36,7 +37,14 @@ impl Index {
         })
     }
 
-    /// Touches the line where a lookup of this hash begins, so that it is near when the lookup comes.
+    /// Asks for the line where a lookup of this hash begins.
+    pub(super) fn prefetch(&self, hash: u32) {
+        if let Some(entry) = self.entries.get(hash as usize & self.mask) {
+            prefetch(entry);
+        }
+    }
+
+    /// The slot at the place where a lookup of this hash begins.
     pub(super) fn first(&self, hash: u32) -> Option<Slot> {
         let entry = self.entries[hash as usize & self.mask];
         (entry != 0).then(|| slot(entry))

@@ -32,9 +32,10 @@ impl Realm {
 }
 
 /// Which end of a key is meant.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum End {
     /// The lower endpoint.
+    #[default]
     Low,
     /// The higher endpoint.
     High,
@@ -43,7 +44,7 @@ pub enum End {
 /// A flow's key, the same for both directions: the lower endpoint stands first.
 ///
 /// ICMP and ICMPv6 queries have the identifier as the asking side's port and the query's type as the other's.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct FlowKey {
     /// Lower endpoint.
     pub low: Endpoint,
@@ -63,6 +64,19 @@ impl FlowKey {
         } else {
             (Self { low: destination, high: source, protocol, realm }, End::High)
         }
+    }
+
+    /// The key of a packet of IPv4 from an address and port to another, and which end sent it; none where both are the
+    /// same. Without a branch, as which is lower cannot be foretold.
+    #[inline(always)]
+    pub fn of_v4(source: (u32, u16), destination: (u32, u16), protocol: u8, realm: Realm) -> Option<(Self, End)> {
+        let number = |(address, port): (u32, u16)| u64::from(address) << 16 | u64::from(port);
+        let (source, destination) = (number(source), number(destination));
+        let endpoint =
+            |number: u64| Endpoint { address: Address::v4(((number >> 16) as u32).to_be_bytes()), port: number as u16 };
+        let (low, high) = (source.min(destination), source.max(destination));
+        let sender = if source == low { End::Low } else { End::High };
+        (low != high).then(|| (Self { low: endpoint(low), high: endpoint(high), protocol, realm }, sender))
     }
 
     /// Both ends, where `client` is the client's.

@@ -10,6 +10,7 @@ use super::key::FlowKey;
 use super::list::{Links, List};
 use super::record::{Class, Record};
 use super::wheel::Wheel;
+use crate::dpdk::prefetch;
 use crate::event::SessionId;
 use crate::time::Nanos;
 
@@ -77,14 +78,17 @@ impl Table {
         self.hasher.hash_one(key) as u32
     }
 
-    /// Touches what a lookup of this hash needs first; the value only keeps the compiler from leaving it out.
-    pub fn touch(&self, hash: u32) -> Option<Slot> {
-        self.index.first(hash)
+    /// Asks for what a lookup of this hash needs first.
+    pub fn prefetch_index(&self, hash: u32) {
+        self.index.prefetch(hash);
     }
 
-    /// Touches a record likewise.
-    pub fn touch_record(&self, slot: Slot) -> Nanos {
-        self.records[slot.index()].last
+    /// Asks for the record that a lookup of this hash most likely finds; the index should be near by now.
+    pub fn prefetch_record(&self, hash: u32) {
+        if let Some(record) = self.index.first(hash).and_then(|slot| self.records.get(slot.index())) {
+            prefetch(record);
+            prefetch(&record.start);
+        }
     }
 
     /// The entry of a key.

@@ -116,6 +116,21 @@ impl TcpTrack {
         self.next_state(state, direction)
     }
 
+    /// Takes a segment of an established connection that leaves it so; false, and nothing taken, where it may not, or where
+    /// [`TcpTrack::step`] has to say what becomes of it.
+    #[inline]
+    pub fn goes_on(&mut self, direction: Direction, segment: &Segment) -> bool {
+        let closes = (self.client.seen | self.server.seen) & FIN_SEEN != 0;
+        if segment.flags & (SYN | FIN | RST) != 0 || closes {
+            return false;
+        }
+        if !self.is_liberal() && self.place(direction, segment) != Place::Within {
+            return false;
+        }
+        self.advance(direction, segment);
+        true
+    }
+
     /// Stops judging windows: part of what the sides send is not seen whole.
     pub fn set_liberal(&mut self) {
         self.client.seen |= LIBERAL;

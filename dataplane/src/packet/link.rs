@@ -5,9 +5,10 @@ use crate::wire::vlan::{TagError, Tags};
 use crate::wire::{ethernet, pppoe};
 
 /// Which IP a frame carries.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Network {
     /// IPv4.
+    #[default]
     Ipv4,
     /// IPv6.
     Ipv6,
@@ -48,6 +49,11 @@ impl Link {
             ethernet::PPPOE_SESSION if length_at.is_none() => Self::read_pppoe(frame, tags, at),
             _ => None,
         })
+    }
+
+    /// Of an Ethernet II frame with these tags.
+    pub const fn tagged(tags: Tags, offset: u8, network: Network) -> Self {
+        Self { tags, offset: offset as u16, network, pppoe: None, length_at: None, end: None }
     }
 
     fn read_pppoe(frame: &[u8], tags: Tags, at: usize) -> Option<Self> {

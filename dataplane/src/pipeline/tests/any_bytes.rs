@@ -74,18 +74,18 @@ fn spoiled() -> impl Strategy<Value = Vec<u8>> {
     )
 }
 
-fn any_frame() -> impl Strategy<Value = Vec<u8>> {
+pub(super) fn any_frame() -> impl Strategy<Value = Vec<u8>> {
     prop_oneof![1 => prop::collection::vec(any::<u8>(), 0..200), 9 => spoiled()]
 }
 
-fn signatures() -> Arc<sigdb::Database> {
+pub(super) fn signatures() -> Arc<sigdb::Database> {
     static DATABASE: OnceLock<Arc<sigdb::Database>> = OnceLock::new();
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../sigdb/signatures");
     Arc::clone(DATABASE.get_or_init(|| Arc::new(sigdb::compile_folder(&folder).expect("they are shipped"))))
 }
 
 /// One policy of each kind: naming applications, resetting, inspecting all.
-fn policies() -> [PolicySource; 3] {
+pub(super) fn policies() -> [PolicySource; 3] {
     let application = vec![signatures().by_name("wechat").expect("it is shipped")];
     let naming = crate::policy::RuleSource { application, ..outbound() };
     let full = PolicySource { full_identification: true, ..policy(vec![rule(Action::Permit)]) };

@@ -7,6 +7,7 @@ mod encapsulation;
 mod firewall;
 mod fragments;
 mod icmp;
+mod lanes;
 mod policies;
 mod resets;
 mod sessions;

@@ -1,0 +1,161 @@
+//! The short lane against the whole way: two firewalls that differ in nothing else are told the same, and whatever comes,
+//! they answer, report and count the same.
+
+use std::net::SocketAddr;
+
+use arrayvec::ArrayVec;
+use proptest::prelude::*;
+
+use super::any_bytes::{any_frame, policies, signatures};
+use super::firewall::{Firewall, INSIDE, OUTSIDE, settings};
+use crate::packet::{self, Parsed, Plain};
+use crate::pipeline::{BURST, Frame, Midstream, Room, Settings};
+use crate::wire::build::{Shim, Tcp, udp};
+use crate::wire::tcp::{ACK, FIN, PSH, RST, SYN};
+
+/// A frame, whether it comes from inside, and by how much the wire saw more of it than is at hand.
+type Sent = (Vec<u8>, bool, u32);
+
+/// Ends of few flows, so that most packets meet one that is known.
+fn ends() -> impl Strategy<Value = (SocketAddr, SocketAddr)> {
+    let v4 = ["10.0.0.1:40000", "10.0.0.2:40001"];
+    let v6 = ["[2001:db8::1]:40000", "[2001:db8::1]:40001"];
+    (any::<bool>(), 0..2_usize).prop_map(move |(is_v4, which)| {
+        let (client, server) = if is_v4 { (v4[which], "192.0.2.1:443") } else { (v6[which], "[2001:db8:f::1]:443") };
+        (client.parse().unwrap(), server.parse().unwrap())
+    })
+}
+
+fn shims() -> impl Strategy<Value = Vec<Shim>> {
+    let tag = |number: u16| prop_oneof![Just(0x8100), Just(0x88a8)].prop_map(move |kind| Shim::Tag(kind, number));
+    prop_oneof![6 => Just(vec![]), 1 => tag(0x3007).prop_map(|tag| vec![tag]), 1 => (tag(5), tag(6)).prop_map(|(a, b)| vec![a, b])]
+}
+
+/// A segment that lies near where the connection is, or somewhat beside.
+fn segment() -> impl Strategy<Value = Sent> {
+    let flags = prop_oneof![
+        8 => Just(ACK),
+        4 => Just(ACK | PSH),
+        2 => Just(SYN),
+        2 => Just(SYN | ACK),
+        1 => Just(FIN | ACK),
+        1 => Just(RST),
+        1 => any::<u8>(),
+    ];
+    let number = || prop_oneof![4 => 0..4_u32, 1 => 0..200_000_u32, 1 => any::<u32>()];
+    let options = prop_oneof![3 => Just(vec![]), 1 => Just(vec![1, 3, 3, 7]), 1 => Just(vec![0; 40])];
+    (ends(), any::<bool>(), flags, number(), number(), any::<u16>(), options, 0..40_usize, shims()).prop_map(
+        |((client, server), inside, flags, sequence, acknowledgment, window, options, length, shims)| {
+            let (source, destination) = if inside { (client, server) } else { (server, client) };
+            let payload = vec![0x16; length];
+            let tcp = Tcp { source, destination, flags, sequence, acknowledgment, window, options, payload };
+            (tcp.packet().within(&shims).frame(), inside, 0)
+        },
+    )
+}
+
+fn datagram() -> impl Strategy<Value = Sent> {
+    (ends(), any::<bool>(), 0..40_usize, shims()).prop_map(|((client, server), inside, length, shims)| {
+        let (source, destination) = if inside { (client, server) } else { (server, client) };
+        (udp(source, destination, &vec![9; length]).within(&shims).frame(), inside, 0)
+    })
+}
+
+/// Any of those with octets changed, cut or padded; and anything at all.
+fn sent() -> impl Strategy<Value = Sent> {
+    let change = prop::option::weighted(0.3, (any::<prop::sample::Index>(), any::<u8>()));
+    let spoiled = (prop_oneof![segment(), datagram()], change, prop::option::weighted(0.1, 0..100_usize), 0..9_usize);
+    let spoiled = spoiled.prop_map(|((mut frame, inside, more), change, cut, padding)| {
+        if let Some((at, octet)) = change {
+            let at = at.index(frame.len());
+            frame[at] = octet;
+        }
+        frame.truncate(cut.unwrap_or(frame.len()));
+        frame.resize(frame.len() + padding, 0);
+        (frame, inside, more)
+    });
+    prop_oneof![4 => prop_oneof![segment(), datagram()], 4 => spoiled, 1 => (any_frame(), any::<bool>(), 0..50_u32)]
+}
+
+/// All that an observer sees of a firewall's answer to a burst.
+fn answer(firewall: &mut Firewall, burst: &[Sent]) -> String {
+    let mut frames = burst.to_vec();
+    let mut frames: Vec<_> = frames
+        .iter_mut()
+        .map(|(bytes, inside, more)| {
+            let length = bytes.len() as u32 + *more;
+            Frame::new(if *inside { INSIDE } else { OUTSIDE }, bytes, length)
+        })
+        .collect();
+    let mut verdicts = ArrayVec::new();
+    firewall.pipeline.process(firewall.now, &mut frames, &mut verdicts);
+    let replies: Vec<_> = firewall.pipeline.replies().collect();
+    let frames: Vec<_> = frames.iter().map(|frame| (&*frame.bytes, frame.edited)).collect();
+    let told = format!("{verdicts:?} {replies:?} {frames:?}");
+    told + &format!("{:?} {:?}", firewall.session_events(), firewall.sign_ons())
+        + &format!("{:?}", firewall.pipeline.counters().read())
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 250, ..ProptestConfig::default() })]
+
+    #[test]
+    fn both_ways_answer_the_same(
+        bursts in prop::collection::vec((prop::collection::vec(sent(), 1..BURST), 0..200_u64, 0..12_usize), 1..8),
+        verify_checksums: bool,
+        policy in 0..3_usize,
+        permit: bool,
+    ) {
+        let midstream = if permit { Midstream::Permit } else { Midstream::Drop };
+        let settings = Settings { max_sessions: 6, inspection_slots: 2, fragment_slots: 8, verify_checksums, midstream, ..settings() };
+        let [mut short, mut whole] = [true, false].map(|short_lane| {
+            let policy = policies()[policy].clone();
+            let mut firewall = Firewall::set_up_shared(settings.clone(), policy, signatures());
+            firewall.pipeline.short_lane = short_lane;
+            firewall
+        });
+        for (frames, seconds, commit) in &bursts {
+            prop_assert_eq!(answer(&mut short, frames), answer(&mut whole, frames));
+            for firewall in [&mut short, &mut whole] {
+                firewall.now = firewall.now + std::time::Duration::from_secs(*seconds);
+                if let Some(policy) = policies().into_iter().nth(*commit) {
+                    firewall.commit(policy);
+                }
+            }
+        }
+        let end = |mut firewall: Firewall| {
+            firewall.pipeline.shutdown(firewall.now, Room::Regardless);
+            format!("{:?} {:?}", firewall.session_events(), firewall.pipeline.counters().read())
+        };
+        prop_assert_eq!(end(short), end(whole));
+    }
+
+    #[test]
+    fn a_usual_packet_is_described_as_the_parser_does((mut bytes, _, more) in sent(), verify: bool) {
+        let length = bytes.len() as u32 + more;
+        let plain = Plain::read(&bytes, length, 3, verify);
+        let described = plain.map(|plain| format!("{:?}", plain.describe(&bytes)));
+        let parsed = packet::parse(&Frame::new(INSIDE, &mut bytes, length), 3, verify);
+        if let Some(described) = described {
+            let Ok(Parsed::Packet(info)) = parsed else { panic!("{parsed:?} is not usual") };
+            prop_assert_eq!(described, format!("{info:?}"));
+        }
+    }
+}
+
+#[test]
+fn what_is_usual_takes_the_short_lane() {
+    let (client, server) = ("10.0.0.1:4000".parse().unwrap(), "192.0.2.1:53".parse().unwrap());
+    let (client6, server6) = ("[2001:db8::1]:4000".parse().unwrap(), "[2001:db8:f::1]:53".parse().unwrap());
+    for (client, server) in [(client, server), (client6, server6)] {
+        for shims in [vec![], vec![Shim::Tag(0x8100, 7)], vec![Shim::Tag(0x88a8, 7), Shim::Tag(0x8100, 9)]] {
+            let options = vec![1; 8];
+            let mut tcp = super::firewall::Connection::new("10.0.0.1:1", "192.0.2.1:2").tcp(0, ACK, &[1; 9]);
+            (tcp.source, tcp.destination, tcp.options) = (client, server, options);
+            for packet in [udp(client, server, &[]), tcp.packet()] {
+                let frame = packet.within(&shims).frame();
+                assert!(Plain::read(&frame, frame.len() as u32, 0, true).is_some());
+            }
+        }
+    }
+}

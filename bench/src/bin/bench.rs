@@ -1,29 +1,58 @@
-//! `bench`: how many packets a second one worker takes, beside dpdk-testpmd over the same wires.
+//! `bench`: how many packets a second one worker takes, beside a floor of ours and peers over the same wires.
 
-use std::error::Error;
 use std::path::PathBuf;
-use std::process::{Command, ExitCode};
+use std::process::{self, ExitCode};
 use std::time::Duration;
-use std::{env, fs, process};
+use std::{env, fs};
 
-use bench::harness::figure::{self, Row, Sample};
-use bench::harness::ostiary::{self, Measurement};
-use bench::harness::testpmd;
-use bench::harness::wire::Wire;
-use clap::Parser;
-use dataplane::dpdk::Memory;
-use serde_json::{Value, json};
+use bench::harness::contender::{self, Contender};
+use bench::harness::draw::Draw;
+use bench::harness::figure::{self, Row};
+use bench::harness::measurement::Measurement;
+use bench::harness::ostiary::{self, Own};
+use bench::harness::wire::{Size, Wire};
+use bench::harness::{Fallible, bed, flow, machine};
+use clap::{Args, Parser, Subcommand};
+use serde_json::json;
 
-/// Measures packets a second of established sessions, through the real worker and pipeline, beside dpdk-testpmd over the
-/// same software wires. Contenders take turns; of each the median of all runs is given. Figures, no verdicts.
+/// Measures one worker, through the worker and pipeline that are in service. Contenders take turns; of each the median of
+/// all runs is given. Figures, no verdicts.
 #[derive(Parser, Debug)]
 struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand, Debug)]
+enum Command {
+    /// Packets a second of established UDP sessions, both directions mixed
+    Established(Established),
+    /// One measurement of our own, as JSON: how this program calls itself
+    #[command(hide = true)]
+    Once { contender: Own, measurement: String },
+}
+
+#[derive(Args, Debug)]
+struct Established {
     /// Wires: null, ring, pcap.
-    #[arg(long, value_delimiter = ',', default_value = "null,ring,pcap")]
+    #[arg(long, value_delimiter = ',', default_value = "pcap")]
     wire: Vec<Wire>,
     /// Sessions, over the wires that carry any.
-    #[arg(long, value_delimiter = ',', default_value = "1024,65536", value_parser = clap::value_parser!(u32).range(1..=4_000_000))]
+    #[arg(long, value_delimiter = ',', default_value = "1024,65536,1000000", value_parser = clap::value_parser!(u32).range(1..=i64::from(flow::MOST)))]
     flows: Vec<u32>,
+    /// Rewrite headers in line, packets spread over sessions like this (uniform, zipf, zipf:EXPONENT). Without it that is
+    /// done, uniformly, from 100,000 sessions on; fewer have a frame each on the wire.
+    #[arg(long)]
+    rewrite: Option<Draw>,
+    /// Rules of the policy.
+    #[arg(long, value_delimiter = ',', default_value = "1000", value_parser = clap::value_parser!(u16).range(1..=65_000))]
+    rules: Vec<u16>,
+    /// Frames in octets without FCS, or imix.
+    #[arg(long, value_delimiter = ',', default_value = "64")]
+    size: Vec<Size>,
+    /// Only these contenders.
+    #[arg(long, value_delimiter = ',')]
+    only: Vec<String>,
     /// Runs of each contender.
     #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u32).range(1..=100))]
     runs: u32,
@@ -33,23 +62,23 @@ struct Arguments {
     /// The forwarding core; default: the last that this process may run on.
     #[arg(long)]
     cpu: Option<u16>,
-    /// Leave out dpdk-testpmd.
-    #[arg(long)]
-    alone: bool,
+    /// Seconds to wait for a quiet machine before each run.
+    #[arg(long, default_value_t = 60)]
+    patience: u64,
+    /// Of the generator.
+    #[arg(long, default_value_t = 1)]
+    seed: u64,
     /// Print JSON.
     #[arg(long)]
     json: bool,
-    /// One measurement of our own, as JSON: how this program calls itself.
-    #[arg(long, hide = true)]
-    once: bool,
-    /// Whether that one has hugepages.
-    #[arg(long, hide = true)]
-    hugepages: bool,
 }
 
 fn main() -> ExitCode {
-    let arguments = Arguments::parse();
-    match if arguments.once { once(&arguments) } else { compare(&arguments) } {
+    let done = match Arguments::parse().command {
+        Command::Established(arguments) => compare(&arguments),
+        Command::Once { contender, measurement } => once(contender, &measurement),
+    };
+    match done {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("bench: {error}");
@@ -59,60 +88,43 @@ fn main() -> ExitCode {
 }
 
 /// One measurement, in this process.
-fn once(arguments: &Arguments) -> Result<(), Box<dyn Error>> {
-    let (Some(&wire), Some(&flows), Some(cpu)) = (arguments.wire.first(), arguments.flows.first(), arguments.cpu)
-    else {
-        return Err("--once needs --wire, --flows and --cpu".into());
-    };
-    let window = window(arguments)?;
-    let memory = memory(ostiary::memory(wire, flows), arguments.hugepages);
+fn once(contender: Own, measurement: &str) -> Fallible<()> {
     let scratch = Scratch::new()?;
-    let outcome = ostiary::measure(&Measurement { wire, flows, cpu, window, memory }, &scratch.0)?;
-    let result = json!({
-        "rate": outcome.sample.rate,
-        "cycles_per_second": outcome.sample.cycles_per_second,
-        "sessions": outcome.sessions,
-        "opened": outcome.opened,
-        "dropped": outcome.dropped,
-        "lost_buffers": outcome.lost_buffers,
-    });
-    println!("{result}");
+    let outcome = ostiary::measure(contender, &serde_json::from_str(measurement)?, &scratch.0)?;
+    println!("{}", serde_json::to_string(&outcome)?);
     Ok(())
 }
 
 /// All measurements, in turn, each in a process of its own.
-fn compare(arguments: &Arguments) -> Result<(), Box<dyn Error>> {
-    let cpus = allowed_cpus()?;
-    let cpu = match (arguments.cpu, cpus.last()) {
-        (Some(cpu), _) if !cpus.contains(&cpu) => return Err(format!("CPU {cpu} is not among {cpus:?}").into()),
-        (Some(cpu), _) | (None, Some(&cpu)) => cpu,
-        (None, None) => return Err("no CPU to run on".into()),
-    };
-    let main_cpu = cpus.iter().copied().find(|&other| other != cpu).unwrap_or(cpu);
-    let scratch = Scratch::new()?;
-    let free = free_hugepages();
-    let mut rows: Vec<Row> = Vec::new();
-    let mut kinds: Vec<&str> = Vec::new();
-    for &wire in &arguments.wire {
-        let flows: &[u32] = if wire.has_flows() { &arguments.flows } else { &[1] };
-        for &flows in flows {
-            let need = ostiary::memory(wire, flows).max(testpmd::memory(wire, flows));
-            let hugepages = free >= need;
-            kinds.push(if hugepages { "hugepages" } else { "ordinary pages" });
-            let measurement =
-                Measurement { wire, flows, cpu, window: window(arguments)?, memory: memory(need, hugepages) };
-            rows.extend(measure(arguments, &measurement, main_cpu, hugepages, &scratch)?);
-        }
+fn compare(arguments: &Established) -> Fallible<()> {
+    let measurements = measurements(arguments)?;
+    let contenders = contender::all();
+    if let Some(unknown) = arguments.only.iter().find(|name| contenders.iter().all(|known| known.name() != **name)) {
+        let names: Vec<_> = contenders.iter().map(|contender| contender.name()).collect();
+        return Err(format!("no contender {unknown:?}: {}", names.join(", ")).into());
     }
-    kinds.sort_unstable();
+    let hertz = machine::cycles_per_second();
+    let mut rows: Vec<Row> = Vec::new();
+    for measurement in &measurements {
+        let wanted = |contender: &&dyn Contender| {
+            let is_named = arguments.only.is_empty() || arguments.only.contains(&contender.name());
+            is_named && contender.can(measurement)
+        };
+        let contenders: Vec<_> = contenders.iter().map(Box::as_ref).filter(wanted).collect();
+        rows.extend(measure(arguments, measurement, &contenders, hertz)?);
+    }
+    let mut kinds: Vec<&str> =
+        measurements.iter().map(|one| if one.hugepages { "hugepages" } else { "ordinary pages" }).collect();
     kinds.dedup();
+    let cpu = measurements.first().map(|one| one.cpu);
     if arguments.json {
         let mut report = figure::json(&rows);
-        report["machine"] = json!({ "cpu": cpu_model(), "forwarding_core": cpu, "memory": kinds.join(", ") });
+        report["machine"] =
+            json!({ "cpu": machine::cpu_model(), "forwarding_core": cpu, "memory": kinds.join(", "), "hertz": hertz });
         println!("{report}");
         return Ok(());
     }
-    println!("{}; forwarding on CPU {cpu}; {}; frames of 64 octets\n", cpu_model(), kinds.join(", "));
+    println!("{}; forwarding on CPU {}; {}\n", machine::cpu_model(), cpu.unwrap_or_default(), kinds.join(", "));
     print!("{}", figure::table(&rows));
     println!();
     for wire in &arguments.wire {
@@ -121,97 +133,83 @@ fn compare(arguments: &Arguments) -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
-/// All contenders over one wire, taking turns.
-fn measure(
-    arguments: &Arguments,
-    measurement: &Measurement,
-    main_cpu: u16,
-    hugepages: bool,
-    scratch: &Scratch,
-) -> Result<Vec<Row>, Box<dyn Error>> {
-    let wire = match measurement.wire.has_flows() {
-        true => format!("{}, {} flows", measurement.wire.name(), measurement.flows),
-        false => measurement.wire.name().to_owned(),
+fn measurements(arguments: &Established) -> Fallible<Vec<Measurement>> {
+    let cpus = machine::allowed_cpus();
+    let cpu = match (arguments.cpu, cpus.last()) {
+        (Some(cpu), _) if !cpus.contains(&cpu) => return Err(format!("CPU {cpu} is not among {cpus:?}").into()),
+        (Some(cpu), _) | (None, Some(&cpu)) => cpu,
+        (None, None) => return Err("no CPU to run on".into()),
     };
-    let modes: &[&str] = if arguments.alone { &[] } else { &testpmd::MODES };
-    let mut ours = Row { wire: wire.clone(), contender: "ostiary".to_owned(), samples: Vec::new() };
-    let theirs = |mode: &&str| Row { wire: wire.clone(), contender: format!("testpmd {mode}"), samples: Vec::new() };
-    let mut theirs: Vec<Row> = modes.iter().map(theirs).collect();
-    for run in 1..=arguments.runs {
-        eprint!("\r{wire}: run {run} of {}    ", arguments.runs);
-        let sample = ourselves(measurement, hugepages)?;
-        ours.samples.push(sample);
-        for (mode, row) in modes.iter().zip(&mut theirs) {
-            let rate = testpmd::measure(measurement, mode, main_cpu, &scratch.0)?;
-            row.samples.push(Sample { rate, ..sample });
+    let main_cpu = cpus.iter().copied().find(|&other| other != cpu).unwrap_or(cpu);
+    let free = machine::free_hugepages();
+    let mut measurements = Vec::new();
+    for &wire in &arguments.wire {
+        for &flows in if wire.has_flows() { &arguments.flows[..] } else { &[1] } {
+            for &rules in &arguments.rules {
+                for &size in if wire.has_flows() { &arguments.size[..] } else { &[Size::Fixed(64)] } {
+                    let many = (flows >= MANY).then_some(Draw::Uniform);
+                    let mut measurement = Measurement {
+                        wire,
+                        flows,
+                        rewritten: arguments.rewrite.or(many).filter(|_| wire.has_flows()),
+                        rules,
+                        size,
+                        cpu,
+                        main_cpu,
+                        window: window(arguments.seconds)?,
+                        hugepages: false,
+                        seed: arguments.seed,
+                    };
+                    measurement.hugepages = free >= bed::memory(&measurement);
+                    measurements.push(measurement);
+                }
+            }
         }
     }
-    eprintln!();
-    theirs.insert(0, ours);
-    Ok(theirs)
+    Ok(measurements)
 }
 
-/// One run of this program with `--once`, and whether it measured what it was to.
-fn ourselves(measurement: &Measurement, hugepages: bool) -> Result<Sample, Box<dyn Error>> {
-    let mut command = Command::new(env::current_exe()?);
-    command.args(["--once", "--wire", measurement.wire.name()]);
-    command.args(["--flows", &measurement.flows.to_string(), "--cpu", &measurement.cpu.to_string()]);
-    command.args(["--seconds", &measurement.window.as_secs_f64().to_string()]);
-    if hugepages {
-        command.arg("--hugepages");
+/// All contenders in one measurement, taking turns.
+fn measure(
+    arguments: &Established,
+    measurement: &Measurement,
+    contenders: &[&dyn Contender],
+    hertz: f64,
+) -> Fallible<Vec<Row>> {
+    let mut title = measurement.title();
+    if arguments.rules.len() > 1 {
+        title += &format!(", {} rules", measurement.rules);
     }
-    let output = command.stderr(process::Stdio::inherit()).output()?;
-    if !output.status.success() {
-        return Err("a measurement failed".into());
+    let mut rates = vec![Vec::new(); contenders.len()];
+    let scratch = Scratch::new()?;
+    for run in 1..=arguments.runs {
+        for (contender, rates) in contenders.iter().zip(&mut rates) {
+            eprint!("\r\x1b[K{title}: run {run} of {}, {}", arguments.runs, contender.name());
+            let idle = machine::wait_for_quiet(Duration::from_secs(arguments.patience));
+            if idle <= machine::QUIET {
+                eprintln!("\r\x1b[Kthe machine is not quiet: {:.0} % idle; measuring all the same", idle * 100.0);
+            }
+            rates.push(contender.measure(measurement, &scratch.0)?.rate);
+        }
     }
-    let result: Value = serde_json::from_slice(&output.stdout)?;
-    let number = |key: &str| result[key].as_u64().ok_or_else(|| format!("{key} is missing"));
-    let sessions = if measurement.wire.has_flows() { u64::from(measurement.flows) } else { 0 };
-    if (number("sessions")?, number("opened")?, number("dropped")?, number("lost_buffers")?) != (sessions, 0, 0, 0) {
-        return Err(format!("the measurement is not of {sessions} established sessions: {result}").into());
-    }
-    let rate = |key: &str| result[key].as_f64().ok_or_else(|| format!("{key} is missing"));
-    Ok(Sample { rate: rate("rate")?, cycles_per_second: rate("cycles_per_second")? })
-}
-
-fn window(arguments: &Arguments) -> Result<Duration, Box<dyn Error>> {
-    match arguments.seconds {
-        seconds if (0.1..=3600.0).contains(&seconds) => Ok(Duration::from_secs_f64(seconds)),
-        seconds => Err(format!("--seconds {seconds}: from 0.1 to 3600").into()),
-    }
-}
-
-fn memory(mib: u32, hugepages: bool) -> Memory {
-    if hugepages { Memory::Hugepages { mib } } else { Memory::Ordinary { mib } }
-}
-
-/// The CPUs that this process may run on.
-fn allowed_cpus() -> Result<Vec<u16>, Box<dyn Error>> {
-    let status = fs::read_to_string("/proc/self/status")?;
-    let list = status.lines().find_map(|line| line.strip_prefix("Cpus_allowed_list:")).unwrap_or("0").trim();
-    let mut cpus = Vec::new();
-    for range in list.split(',') {
-        let (first, last) = range.split_once('-').unwrap_or((range, range));
-        cpus.extend(first.parse::<u16>()?..=last.parse()?);
-    }
-    Ok(cpus)
-}
-
-/// MiB of free hugepages of the default size.
-fn free_hugepages() -> u32 {
-    let memory = fs::read_to_string("/proc/meminfo").unwrap_or_default();
-    let number = |key: &str| -> Option<u64> {
-        let line = memory.lines().find_map(|line| line.strip_prefix(key))?;
-        line.split_whitespace().next()?.parse().ok()
+    eprint!("\r\x1b[K");
+    let floor = contenders.iter().position(|contender| contender.name() == Own::Floor.name());
+    let floor = floor.map(|index| rates[index].clone());
+    let row = |(contender, rates): (&&dyn Contender, Vec<f64>)| Row {
+        title: title.clone(),
+        contender: contender.name(),
+        rates,
+        hertz,
+        floor: floor.clone(),
     };
-    let free = number("HugePages_Free:").zip(number("Hugepagesize:"));
-    free.map_or(0, |(pages, kib)| u32::try_from(pages * kib / 1024).unwrap_or(u32::MAX))
+    Ok(contenders.iter().zip(rates).map(row).collect())
 }
 
-fn cpu_model() -> String {
-    let text = fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
-    let model = text.lines().find_map(|line| line.strip_prefix("model name")?.split_once(": "));
-    model.map_or_else(|| "unknown CPU".to_owned(), |(_, name)| name.to_owned())
+fn window(seconds: f64) -> Fallible<Duration> {
+    if !(0.1..=3600.0).contains(&seconds) {
+        return Err(format!("--seconds {seconds}: from 0.1 to 3600").into());
+    }
+    Ok(Duration::from_secs_f64(seconds))
 }
 
 /// A folder that is removed with the value.
@@ -230,3 +228,6 @@ impl Drop for Scratch {
         let _ = fs::remove_dir_all(&self.0);
     }
 }
+
+/// From so many sessions on, headers are rewritten in line.
+const MANY: u32 = 100_000;

@@ -1,80 +1,180 @@
-//! One measurement of our own worker and pipeline. DPDK starts once a process, so each is a process of its own.
+//! One measurement of our own: the worker and pipeline that are in service, and beside them the bare relay with what makes
+//! it a floor.
 
 use std::path::Path;
+use std::str::FromStr;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use crossbeam::channel::bounded;
 use dataplane::command::Command;
-use dataplane::counters::Counter;
-use dataplane::dpdk::{
-    Burst, Clock, Device, Eal, EalConfig, Found, Memory, Pool, PoolConfig, Port, QueuePair, Queues, Ring, SetupError,
-    WorkerThread, cycles, cycles_per_second, mbufs_needed, port_from_rings,
-};
-use dataplane::event::{self, WorkerId};
+use dataplane::counters::{Counter, Counters};
+use dataplane::dpdk::{SetupError, WorkerThread};
+use dataplane::event::{self, EventReceiver, WorkerId};
 use dataplane::pipeline::{Midstream, Pipeline, Settings, Timeouts};
-use dataplane::policy::{Action, Policy, PolicySource, PortId, RuleSource, ZoneId};
-use dataplane::worker::Worker;
+use dataplane::policy::PortId;
+use dataplane::worker::{Probe, Worker};
 
-use super::figure::Sample;
-use super::wire::{self, Wire};
-use crate::pktgen::frames::Side;
+use super::Fallible;
+use super::bed::Bed;
+use super::floor::Floor;
+use super::measurement::{Measurement, Outcome};
+use super::relay::{self, Meter, Work};
+use super::rewrite::Rewriter;
+use super::rules;
 
-/// What is measured, and where.
-#[derive(Clone, Debug)]
-pub struct Measurement {
-    /// Over which wire.
-    pub wire: Wire,
-    /// How many sessions are established.
-    pub flows: u32,
-    /// The worker's CPU.
-    pub cpu: u16,
-    /// How long is counted.
-    pub window: Duration,
-    /// For EAL.
-    pub memory: Memory,
+/// Contenders that are code of ours.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Own {
+    /// The product.
+    Ostiary,
+    /// A bare flow table.
+    Floor,
+    /// Frames received, rewritten, sent.
+    Generator,
+    /// Frames received, sent.
+    Wire,
 }
 
-/// The result, with what makes it valid.
-#[derive(Clone, Copy, Debug)]
-pub struct Outcome {
-    /// The figure.
-    pub sample: Sample,
-    /// Sessions open at the end.
-    pub sessions: u64,
-    /// Sessions that were opened while counting; 0, or not all were established.
-    pub opened: u64,
-    /// Frames dropped while counting, for whatever reason.
-    pub dropped: u64,
-    /// Buffers that did not come back.
-    pub lost_buffers: u32,
+impl Own {
+    /// All.
+    pub const ALL: [Self; 4] = [Self::Ostiary, Self::Floor, Self::Generator, Self::Wire];
+
+    /// In tables and arguments.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Ostiary => "ostiary",
+            Self::Floor => "floor",
+            Self::Generator => "generator",
+            Self::Wire => "wire",
+        }
+    }
 }
 
-/// Measures. `folder` is for capture files.
-pub fn measure(measurement: &Measurement, folder: &Path) -> Fallible<Outcome> {
-    let eal = Eal::start(&EalConfig {
-        file_prefix: "ostiary-bench".to_owned(),
-        memory: measurement.memory,
-        nics: Vec::new(),
-    })?;
-    let pool = Pool::create(
-        &eal,
-        &PoolConfig {
-            name: "frames".to_owned(),
-            mbufs: mbufs(measurement),
-            data_room: PoolConfig::DATA_ROOM,
-            node: None,
-        },
-    )?;
-    let (ports, queues) = ports(measurement, &eal, &pool, folder)?;
+impl FromStr for Own {
+    type Err = String;
 
-    let (sender, _receiver) = event::channel(WorkerId(0), 1024, 1024);
+    fn from_str(name: &str) -> Result<Self, String> {
+        Self::ALL.into_iter().find(|own| own.name() == name).ok_or_else(|| format!("no contender {name:?} of ours"))
+    }
+}
+
+/// Measures in this process. `folder` is for capture files.
+pub fn measure(own: Own, measurement: &Measurement, folder: &Path) -> Fallible<Outcome> {
+    let bed = Bed::make(measurement, folder)?;
+    let seed = measurement.seed;
+    match measurement.rewritten.filter(|_| own != Own::Wire) {
+        Some(draw) => {
+            let rewriter = Rewriter::new(measurement.flows, draw, seed);
+            let swept = rewriter.swept();
+            run(own, measurement, bed, rewriter, &swept)
+        }
+        None => run(own, measurement, bed, (), &AtomicBool::new(true)),
+    }
+}
+
+fn run<P: Probe + Send + 'static>(
+    own: Own,
+    measurement: &Measurement,
+    bed: Bed,
+    probe: P,
+    swept: &AtomicBool,
+) -> Fallible<Outcome> {
+    match own {
+        Own::Ostiary => firewall(measurement, bed, probe, swept),
+        Own::Floor => relay(measurement, bed, probe, swept, Floor::new),
+        Own::Generator | Own::Wire => relay(measurement, bed, probe, swept, |_| ()),
+    }
+}
+
+/// The product: [`Worker`] and [`Pipeline`], on their own CPU; here, on another, what control would do.
+fn firewall<P: Probe + Send + 'static>(
+    measurement: &Measurement,
+    bed: Bed,
+    probe: P,
+    swept: &AtomicBool,
+) -> Fallible<Outcome> {
+    let Bed { clock, pool, ports, queues } = bed;
+    let signatures = control::signatures::shipped();
+    let policy = Arc::new(rules::policy(measurement.rules, &signatures));
+    let (sender, mut receiver) = event::channel(WorkerId(0), SESSION_EVENTS, SIGN_ON_EVENTS);
     let (mailbox, commands) = bounded(4);
-    let clock = Clock::start(&eal);
-    let (settings, worker_pool, cpu) = (settings(measurement), Arc::clone(&pool), measurement.cpu);
-    let (ready, started) = bounded(1);
-    let run = move || {
+    let (settings, worker_pool) = (settings(measurement), Arc::clone(&pool));
+    let start = move |ready: &dyn Fn(Arc<Counters>)| {
+        let pipeline = Pipeline::new(settings, policy, signatures, sender);
+        ready(Arc::clone(pipeline.counters()));
+        Worker::probed(queues.into(), pipeline, commands, clock, worker_pool, probe).run();
+    };
+    let (thread, counters) = spawn(measurement.cpu, start)?;
+
+    let value = |counter| counters.value(counter);
+    let dropped =
+        || counters.read().iter().filter(|(name, _)| name.starts_with("drop_")).map(|&(_, count)| count).sum();
+    let received = || value(Counter::PacketsReceived);
+    warm_up(measurement, swept, &received, || drain(&mut receiver));
+    let (opened, lost): (u64, u64) = (value(Counter::SessionsOpened), dropped());
+    let rate = count(measurement.window, &received, || drain(&mut receiver));
+    let outcome = Outcome {
+        rate,
+        sessions: Some(value(Counter::SessionsActive)),
+        opened: value(Counter::SessionsOpened) - opened,
+        dropped: dropped() - lost,
+        lost_buffers: 0,
+    };
+    mailbox.send(Command::Stop)?;
+    while !thread.is_finished() {
+        drain(&mut receiver);
+    }
+    thread.join().map_err(|_| "the worker panicked")?;
+    drop(ports);
+    Ok(Outcome { lost_buffers: pool.in_use(), ..outcome })
+}
+
+/// The relay with some work, which is made on the forwarding CPU.
+fn relay<P: Probe + Send + 'static, W: Work>(
+    measurement: &Measurement,
+    bed: Bed,
+    probe: P,
+    swept: &AtomicBool,
+    work: impl FnOnce(u32) -> W + Send + 'static,
+) -> Fallible<Outcome> {
+    let Bed { clock, pool, ports, queues } = bed;
+    let flows = measurement.flows;
+    let start = move |ready: &dyn Fn(Arc<Meter>)| {
+        let work = work(flows);
+        let meter = Arc::new(Meter::default());
+        ready(Arc::clone(&meter));
+        relay::run(queues, probe, work, &clock, &meter);
+    };
+    let (thread, meter) = spawn(measurement.cpu, start)?;
+    let received = || meter.received.load(Ordering::Relaxed);
+    warm_up(measurement, swept, &received, || {});
+    let known = || meter.flows.load(Ordering::Relaxed);
+    let (flows, refused) = (known(), meter.refused.load(Ordering::Relaxed));
+    let rate = count(measurement.window, &received, || {});
+    let outcome = Outcome {
+        rate,
+        sessions: (known() > 0).then_some(known()),
+        opened: known() - flows,
+        dropped: meter.refused.load(Ordering::Relaxed) - refused,
+        lost_buffers: 0,
+    };
+    meter.stop.store(true, Ordering::Relaxed);
+    thread.join().map_err(|_| "the relay panicked")?;
+    drop(ports);
+    Ok(Outcome { lost_buffers: pool.in_use(), ..outcome })
+}
+
+/// Runs `body` on a CPU of its own; returns when it has said that it is ready. What it needs is made on that CPU, as a
+/// worker's is.
+fn spawn<T: Send + 'static>(
+    cpu: u16,
+    body: impl FnOnce(&dyn Fn(T)) + Send + 'static,
+) -> Fallible<(thread::JoinHandle<()>, T)> {
+    let (ready, started) = bounded::<Result<T, SetupError>>(1);
+    let thread = thread::spawn(move || {
         let registered = match WorkerThread::enter(cpu) {
             Ok(registered) => registered,
             Err(error) => {
@@ -82,120 +182,52 @@ pub fn measure(measurement: &Measurement, folder: &Path) -> Fallible<Outcome> {
                 return;
             }
         };
-        // Made on its own CPU, as a worker's is.
-        let pipeline = Pipeline::new(settings, Arc::new(permit_all()), Arc::default(), sender);
-        let _ = ready.send(Ok(Arc::clone(pipeline.counters())));
-        Worker::new(queues, pipeline, commands, clock, worker_pool).run();
+        body(&|value| drop(ready.send(Ok(value))));
         drop(registered);
-    };
-    let thread = thread::spawn(run);
-    let counters = started.recv()??;
+    });
+    let value = started.recv()??;
+    Ok((thread, value))
+}
 
-    let value = |counter| counters.value(counter);
-    let dropped =
-        || counters.read().iter().filter(|(name, _)| name.starts_with("drop_")).map(|&(_, count)| count).sum();
-    // Every session is open and every cache warm before anything is counted.
+/// Waits until every session is open in both directions and every cache is warm.
+fn warm_up(measurement: &Measurement, swept: &AtomicBool, received: &dyn Fn() -> u64, mut between: impl FnMut()) {
     let begin = Instant::now();
     let enough = u64::from(measurement.flows) * 2;
-    while begin.elapsed() < WARM_UP || value(Counter::PacketsReceived) < enough {
-        thread::sleep(Duration::from_millis(10));
+    while begin.elapsed() < WARM_UP || received() < enough || !swept.load(Ordering::Relaxed) {
+        between();
+        thread::sleep(STEP);
     }
-    let (first, opened, lost): (u64, u64, u64) =
-        (value(Counter::PacketsReceived), value(Counter::SessionsOpened), dropped());
-    let from = cycles();
-    thread::sleep(measurement.window);
-    let (last, to) = (value(Counter::PacketsReceived), cycles());
-    let hertz = cycles_per_second() as f64;
-    let outcome = Outcome {
-        sample: Sample { rate: (last - first) as f64 * hertz / (to - from) as f64, cycles_per_second: hertz },
-        sessions: value(Counter::SessionsActive),
-        opened: value(Counter::SessionsOpened) - opened,
-        dropped: dropped() - lost,
-        lost_buffers: 0,
-    };
-    mailbox.send(Command::Stop)?;
-    thread.join().map_err(|_| "the worker panicked")?;
-    drop(ports);
-    Ok(Outcome { lost_buffers: pool.in_use(), ..outcome })
-}
-
-/// What a measurement comes to, or why there is none.
-type Fallible<T> = Result<T, Box<dyn std::error::Error>>;
-
-/// The two ports of the wire, and one worker's queues of them.
-fn ports(
-    measurement: &Measurement,
-    eal: &Arc<Eal>,
-    pool: &Arc<Pool>,
-    folder: &Path,
-) -> Fallible<(Vec<Arc<Port>>, Vec<QueuePair>)> {
-    let find = |device: String| -> Fallible<Found> { Ok(Found::probe(eal, &device.parse::<Device>()?)?) };
-    let found = match measurement.wire {
-        Wire::Null => [find("net_null0".to_owned())?, find("net_null1".to_owned())?],
-        Wire::Pcap => {
-            let (clients, servers) = wire::captures(folder, measurement.flows)?;
-            let device = |index: u32, path: &Path| format!("net_pcap{index},rx_pcap={},infinite_rx=1", path.display());
-            [find(device(0, &clients))?, find(device(1, &servers))?]
-        }
-        Wire::Ring => {
-            // What leaves by one port of the wire comes in at the other again: clients' frames go round in one ring,
-            // servers' in the other.
-            let size = (measurement.flows + 1).next_power_of_two();
-            let clients = Ring::create(eal, "clients", size)?;
-            let servers = Ring::create(eal, "servers", size)?;
-            fill(&clients, "fill_clients", measurement.flows, Side::Client, pool)?;
-            fill(&servers, "fill_servers", measurement.flows, Side::Server, pool)?;
-            [port_from_rings("inside", &clients, &servers)?, port_from_rings("outside", &servers, &clients)?]
-        }
-    };
-    let mut ports = Vec::new();
-    let mut queues = Vec::new();
-    for found in found {
-        let (port, pairs) = found.start(QUEUES, pool)?;
-        ports.push(port);
-        queues.extend(pairs);
-    }
-    Ok((ports, queues))
-}
-
-fn fill(ring: &Arc<Ring>, name: &str, flows: u32, side: Side, pool: &Arc<Pool>) -> Result<(), SetupError> {
-    let (_port, mut pairs) = port_from_rings(name, ring, ring)?.start(QUEUES, pool)?;
-    let mut burst = Burst::new();
-    for frame in wire::frames(flows, side) {
-        let mut mbuf = pool.allocate().expect("the pool was sized for these frames");
-        assert!(mbuf.append(&frame) && burst.push(mbuf).is_ok(), "a small frame fits, and a burst is sent when full");
-        if burst.is_full() {
-            pairs[0].send(&mut burst);
-        }
-    }
-    pairs[0].send(&mut burst);
-    Ok(())
-}
-
-fn mbufs(measurement: &Measurement) -> u32 {
-    let descriptors = (QUEUES.receive, QUEUES.transmit);
-    let ports = mbufs_needed([descriptors; 2], 1);
-    match measurement.wire {
-        Wire::Null => ports,
-        // The frames themselves live in the pool, of net_pcap in a ring of the next power of two.
-        Wire::Ring => ports + 2 * measurement.flows,
-        Wire::Pcap => ports + 2 * (measurement.flows + 1).next_power_of_two(),
+    // After the last flow's first packets, the caches still hold what was made, not what is asked for.
+    let begin = Instant::now();
+    while begin.elapsed() < WARM_UP {
+        between();
+        thread::sleep(STEP);
     }
 }
 
-/// Memory that a measurement needs, in MiB.
-pub fn memory(wire: Wire, flows: u32) -> u32 {
-    let buffers = if wire.has_flows() { 2 * (flows + 1).next_power_of_two() } else { 0 } + 8192;
-    // On ordinary pages no buffer crosses from one page to the next: each takes a page of 4 KiB.
-    128 + buffers * 9 / 2 / 1024
+/// Packets a second over the window.
+fn count(window: Duration, received: &dyn Fn() -> u64, mut between: impl FnMut()) -> f64 {
+    let (first, begin) = (received(), Instant::now());
+    while begin.elapsed() < window {
+        between();
+        thread::sleep(STEP.min(window.saturating_sub(begin.elapsed())));
+    }
+    (received() - first) as f64 / begin.elapsed().as_secs_f64()
 }
 
+/// What control does with events, less formatting and export.
+fn drain(receiver: &mut EventReceiver) {
+    while receiver.session().is_some() {}
+    while receiver.sign_on().is_some() {}
+}
+
+/// As the configuration's defaults are, but for the size of the table.
 fn settings(measurement: &Measurement) -> Settings {
     Settings {
         worker: WorkerId(0),
-        max_sessions: measurement.flows.max(1024) as usize * 2,
-        inspection_slots: 1024,
-        fragment_slots: 1024,
+        max_sessions: measurement.flows.max(1024) as usize,
+        inspection_slots: 65_536,
+        fragment_slots: 4_096,
         timeouts: Timeouts::default(),
         wires: vec![(PortId(0), PortId(1))],
         midstream: Midstream::Permit,
@@ -203,26 +235,10 @@ fn settings(measurement: &Measurement) -> Settings {
     }
 }
 
-fn permit_all() -> Policy {
-    let rule = RuleSource {
-        from: vec![ZoneId(0)],
-        to: vec![ZoneId(1)],
-        source: vec![],
-        destination: vec![],
-        service: vec![],
-        application: vec![],
-        action: Action::Permit,
-        session_logging: true,
-        profile: false,
-    };
-    Policy::compile(PolicySource {
-        rules: vec![rule],
-        implicit_deny_logging: false,
-        full_identification: false,
-        zones: vec![ZoneId(0), ZoneId(1)],
-    })
-}
-
-const QUEUES: Queues = Queues { pairs: 1, receive: 1024, transmit: 1024, mtu: 1500 };
+/// As the configuration's default.
+const SESSION_EVENTS: usize = 65_536;
+const SIGN_ON_EVENTS: usize = 8_192;
 /// Before counting begins.
-const WARM_UP: Duration = Duration::from_millis(500);
+const WARM_UP: Duration = Duration::from_millis(300);
+/// Between two looks at counters and events.
+const STEP: Duration = Duration::from_millis(2);

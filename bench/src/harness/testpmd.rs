@@ -6,52 +6,64 @@ use std::process::{Child, ChildStdin, Command, Stdio};
 use std::thread;
 use std::time::Duration;
 
-use dataplane::dpdk::Memory;
-
-use super::ostiary::{self, Measurement};
+use super::Fallible;
+use super::bed;
+use super::contender::Contender;
+use super::measurement::{Measurement, Outcome};
 use super::wire::{self, Wire};
 
-/// Forwarding modes that are measured: untouched; addresses swapped in Ethernet; in Ethernet, IP and UDP.
-pub const MODES: [&str; 3] = ["io", "macswap", "5tswap"];
+/// dpdk-testpmd in one of its forwarding modes.
+#[derive(Clone, Copy, Debug)]
+pub struct Testpmd(&'static str);
 
-/// Packets a second that testpmd's one forwarding core receives.
-pub fn measure(
-    measurement: &Measurement,
-    mode: &str,
-    main_cpu: u16,
-    folder: &Path,
-) -> Result<f64, Box<dyn std::error::Error>> {
-    let mut testpmd = Testpmd::start(&arguments(measurement, mode, main_cpu, folder)?)?;
-    // Over rings, the frames that go round must be sent once: bursts of 64, half a ring of 1,024.
-    testpmd.say(if measurement.wire == Wire::Ring { "start tx_first 8" } else { "start" })?;
-    thread::sleep(WARM_UP);
-    // testpmd computes rates between two of these.
-    testpmd.received_rate()?;
-    thread::sleep(measurement.window);
-    let rate = testpmd.received_rate()?;
-    testpmd.quit()?;
-    Ok(rate)
+impl Testpmd {
+    /// The modes that are measured: untouched; addresses swapped in Ethernet; in Ethernet, IP and UDP.
+    pub const MODES: [Self; 3] = [Self("io"), Self("macswap"), Self("5tswap")];
 }
 
-fn arguments(measurement: &Measurement, mode: &str, main_cpu: u16, folder: &Path) -> std::io::Result<Vec<String>> {
+impl Contender for Testpmd {
+    fn name(&self) -> String {
+        format!("testpmd {}", self.0)
+    }
+
+    /// It rewrites nothing in line, and its frames over rings are its own.
+    fn can(&self, measurement: &Measurement) -> bool {
+        measurement.rewritten.is_none()
+    }
+
+    fn measure(&self, measurement: &Measurement, folder: &Path) -> Fallible<Outcome> {
+        let mut testpmd = Running::start(&arguments(measurement, self.0, folder)?)?;
+        // Over rings, the frames that go round must be sent once: bursts of 64, half a ring of 1,024.
+        testpmd.say(if measurement.wire == Wire::Ring { "start tx_first 8" } else { "start" })?;
+        thread::sleep(WARM_UP);
+        // testpmd computes rates between two of these.
+        testpmd.received_rate()?;
+        thread::sleep(measurement.window);
+        let rate = testpmd.received_rate()?;
+        testpmd.quit()?;
+        Ok(Outcome::of_rate(rate))
+    }
+}
+
+fn arguments(measurement: &Measurement, mode: &str, folder: &Path) -> std::io::Result<Vec<String>> {
     let mut arguments: Vec<String> = vec![
-        format!("--lcores=0@{main_cpu},1@{}", measurement.cpu),
+        format!("--lcores=0@{},1@{}", measurement.main_cpu, measurement.cpu),
         "--no-pci".to_owned(),
         "--no-telemetry".to_owned(),
         format!("--file-prefix={}", file_prefix()),
         "--log-level=*:error".to_owned(),
     ];
-    match measurement.memory {
-        Memory::Hugepages { mib } => arguments.extend([format!("-m{mib}"), "--in-memory".to_owned()]),
-        Memory::Ordinary { mib } => {
-            arguments.extend([format!("-m{mib}"), "--no-huge".to_owned(), "--no-shconf".to_owned()])
-        }
+    arguments.push(format!("-m{}", bed::memory(measurement)));
+    if measurement.hugepages {
+        arguments.push("--in-memory".to_owned());
+    } else {
+        arguments.extend(["--no-huge".to_owned(), "--no-shconf".to_owned()]);
     }
     let devices = match measurement.wire {
         Wire::Null => ["net_null0".to_owned(), "net_null1".to_owned()],
         Wire::Ring => ["net_ring0".to_owned(), "net_ring1".to_owned()],
         Wire::Pcap => {
-            let (clients, servers) = wire::captures(folder, measurement.flows)?;
+            let (clients, servers) = wire::captures(folder, measurement)?;
             let device = |index: u32, path: &Path| format!("net_pcap{index},rx_pcap={},infinite_rx=1", path.display());
             [device(0, &clients), device(1, &servers)]
         }
@@ -72,19 +84,14 @@ fn arguments(measurement: &Measurement, mode: &str, main_cpu: u16, folder: &Path
     Ok(arguments)
 }
 
-/// Memory that it needs, in MiB: as much as ours.
-pub fn memory(wire: Wire, flows: u32) -> u32 {
-    ostiary::memory(wire, flows)
-}
-
 /// A running testpmd; killed when dropped.
-struct Testpmd {
+struct Running {
     process: Child,
     input: ChildStdin,
     output: BufReader<std::process::ChildStdout>,
 }
 
-impl Testpmd {
+impl Running {
     fn start(arguments: &[String]) -> Result<Self, Box<dyn std::error::Error>> {
         // Into a pipe it would write by the block, and the statistics would come when it ends.
         let mut process = Command::new("stdbuf")
@@ -133,7 +140,7 @@ impl Testpmd {
     }
 }
 
-impl Drop for Testpmd {
+impl Drop for Running {
     fn drop(&mut self) {
         // Already ended where all went well.
         let _ = self.process.kill();

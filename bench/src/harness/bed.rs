@@ -1,0 +1,125 @@
+//! What a contender of ours finds when it starts: DPDK, a pool, and the two ports of the wire with traffic on them. DPDK
+//! starts once a process, so each measurement is a process of its own.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use dataplane::dpdk::{
+    Burst, Clock, Device, Eal, EalConfig, Found, Memory, Pool, PoolConfig, Port, QueuePair, Queues, Ring, SetupError,
+    mbufs_needed, port_from_rings,
+};
+
+use super::Fallible;
+use super::measurement::Measurement;
+use super::wire::{self, Wire};
+use crate::pktgen::frames::Side;
+
+/// DPDK, ready to be measured on.
+#[derive(Debug)]
+pub struct Bed {
+    /// Time.
+    pub clock: Clock,
+    /// Of all buffers.
+    pub pool: Arc<Pool>,
+    /// The first is the clients'.
+    pub ports: Vec<Arc<Port>>,
+    /// A queue pair of each port.
+    pub queues: [QueuePair; 2],
+}
+
+impl Bed {
+    /// Starts DPDK. `folder` is for capture files.
+    pub fn make(measurement: &Measurement, folder: &Path) -> Fallible<Self> {
+        let mib = memory(measurement);
+        let memory = if measurement.hugepages { Memory::Hugepages { mib } } else { Memory::Ordinary { mib } };
+        let eal = Eal::start(&EalConfig { file_prefix: "ostiary-bench".to_owned(), memory, nics: Vec::new() })?;
+        let config = PoolConfig {
+            name: "frames".to_owned(),
+            mbufs: mbufs(measurement),
+            data_room: data_room(measurement),
+            node: None,
+        };
+        let pool = Pool::create(&eal, &config)?;
+        let mut ports = Vec::new();
+        let mut queues = Vec::new();
+        for found in wire_ports(measurement, &eal, &pool, folder)? {
+            let (port, pairs) = found.start(asked(measurement), &pool)?;
+            ports.push(port);
+            queues.extend(pairs);
+        }
+        let queues = queues.try_into().map_err(|_| "a wire has two ports")?;
+        Ok(Self { clock: Clock::start(&eal), pool, ports, queues })
+    }
+}
+
+/// Memory of EAL that a measurement needs, in MiB.
+pub fn memory(measurement: &Measurement) -> u32 {
+    // On ordinary pages no buffer crosses from one page to the next: each takes whole pages of 4 KiB.
+    let buffer = (u32::from(data_room(measurement)) + 512).next_multiple_of(4096);
+    let buffers = u64::from(mbufs(measurement)) * u64::from(buffer + 512);
+    128 + (buffers >> 20) as u32
+}
+
+fn wire_ports(measurement: &Measurement, eal: &Arc<Eal>, pool: &Arc<Pool>, folder: &Path) -> Fallible<[Found; 2]> {
+    let find = |device: String| -> Fallible<Found> { Ok(Found::probe(eal, &device.parse::<Device>()?)?) };
+    Ok(match measurement.wire {
+        Wire::Null => [find("net_null0".to_owned())?, find("net_null1".to_owned())?],
+        Wire::Pcap => {
+            let (clients, servers) = wire::captures(folder, measurement)?;
+            let device = |index: u32, path: &Path| format!("net_pcap{index},rx_pcap={},infinite_rx=1", path.display());
+            [find(device(0, &clients))?, find(device(1, &servers))?]
+        }
+        Wire::Ring => {
+            // What leaves by one port of the wire comes in at the other again: clients' frames go round in one ring,
+            // servers' in the other.
+            let size = (measurement.on_the_wire() + 1).next_power_of_two();
+            let clients = Ring::create(eal, "clients", size)?;
+            let servers = Ring::create(eal, "servers", size)?;
+            fill(&clients, "fill_clients", measurement, Side::Client, pool)?;
+            fill(&servers, "fill_servers", measurement, Side::Server, pool)?;
+            [port_from_rings("inside", &clients, &servers)?, port_from_rings("outside", &servers, &clients)?]
+        }
+    })
+}
+
+fn fill(
+    ring: &Arc<Ring>,
+    name: &str,
+    measurement: &Measurement,
+    side: Side,
+    pool: &Arc<Pool>,
+) -> Result<(), SetupError> {
+    let (_port, mut pairs) = port_from_rings(name, ring, ring)?.start(asked(measurement), pool)?;
+    let mut burst = Burst::new();
+    for frame in wire::frames(measurement, side) {
+        let mut mbuf = pool.allocate().expect("the pool was sized for these frames");
+        assert!(mbuf.append(&frame) && burst.push(mbuf).is_ok(), "a frame fits, and a burst is sent when full");
+        if burst.is_full() {
+            pairs[0].send(&mut burst);
+        }
+    }
+    pairs[0].send(&mut burst);
+    Ok(())
+}
+
+fn asked(measurement: &Measurement) -> Queues {
+    // The driver's limits are of the frame without FCS and two tags.
+    Queues { pairs: 1, receive: 1024, transmit: 1024, mtu: measurement.size.longest().max(1518) - 18 }
+}
+
+/// One buffer a frame, whatever its size: net_pcap repeats no others.
+fn data_room(measurement: &Measurement) -> u16 {
+    PoolConfig::DATA_ROOM.max(measurement.size.longest() + 128)
+}
+
+fn mbufs(measurement: &Measurement) -> u32 {
+    let queues = asked(measurement);
+    let ports = mbufs_needed([(queues.receive, queues.transmit); 2], 1);
+    let frames = measurement.on_the_wire();
+    match measurement.wire {
+        Wire::Null => ports,
+        // The frames themselves live in the pool, of net_pcap in a ring of the next power of two.
+        Wire::Ring => ports + 2 * frames,
+        Wire::Pcap => ports + 2 * (frames + 1).next_power_of_two(),
+    }
+}

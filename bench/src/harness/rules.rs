@@ -1,0 +1,57 @@
+//! Policies to measure with.
+
+use dataplane::endpoint::Address;
+use dataplane::policy::{Action, AddressRange, Policy, PolicySource, PortRange, RuleSource, ServiceMatch, ZoneId};
+use sigdb::Database;
+
+/// A policy of `rules` rules (at least 1) between two ports: the first asks for instant messengers in all that the clients
+/// send, so that sessions are shown to the engine on demand; the last permits everything from the clients' side; those
+/// between permit clients single services of single networks, and the measured flows match none of them. All log sessions.
+///
+/// With one rule it permits everything.
+pub fn policy(rules: u16, signatures: &Database) -> Policy {
+    let between = (0..rules.saturating_sub(2)).map(narrow);
+    let messengers = ["qq", "wechat"].iter().filter_map(|name| signatures.by_name(name)).collect();
+    let first = (rules > 1).then(|| RuleSource { application: messengers, ..permit_all() });
+    let rules = first.into_iter().chain(between).chain([permit_all()]).collect();
+    Policy::compile(PolicySource {
+        rules,
+        implicit_deny_logging: true,
+        full_identification: false,
+        zones: vec![CLIENTS, SERVERS],
+    })
+}
+
+fn narrow(number: u16) -> RuleSource {
+    let [high, low] = number.to_be_bytes();
+    let range = |first: [u8; 4], last: [u8; 4]| AddressRange { first: Address::v4(first), last: Address::v4(last) };
+    let port = 1024 + number % 4000;
+    let service = ServiceMatch {
+        protocol: Some(if number.is_multiple_of(3) { 17 } else { 6 }),
+        source: PortRange::ANY,
+        destination: PortRange { first: port, last: port + number % 7 },
+    };
+    RuleSource {
+        source: vec![range([10, high, low, 0], [10, high, low, 255])],
+        destination: vec![range([203, 0, high, low], [203, 0, high, low])],
+        service: vec![service],
+        ..permit_all()
+    }
+}
+
+fn permit_all() -> RuleSource {
+    RuleSource {
+        from: vec![CLIENTS],
+        to: vec![SERVERS],
+        source: vec![],
+        destination: vec![],
+        service: vec![],
+        application: vec![],
+        action: Action::Permit,
+        session_logging: true,
+        profile: false,
+    }
+}
+
+const CLIENTS: ZoneId = ZoneId(0);
+const SERVERS: ZoneId = ZoneId(1);

@@ -17,6 +17,8 @@ use crate::verdict::{DropReason, Verdict};
 pub trait Probe {
     /// Frames that a port has just received, before the pipeline sees them.
     fn received(&mut self, _port: PortId, _frames: &mut [Mbuf]) {}
+    /// What the pipeline said of those frames.
+    fn judged(&mut self, _port: PortId, _verdicts: &[Verdict]) {}
     /// Every port was served once; `idle` where none had a frame.
     fn turned(&mut self, _idle: bool) {}
 }
@@ -136,6 +138,7 @@ impl<P: Probe> Worker<P> {
         self.verdicts.clear();
         self.pipeline.process(now, &mut frames, &mut self.verdicts);
         debug_assert_eq!(frames.len(), self.verdicts.len());
+        self.probe.judged(PortId(port as u16), &self.verdicts);
         let edited: ArrayVec<bool, BURST> = frames.iter().map(|frame| frame.edited).collect();
         drop(frames);
         let spread = self.spread.chunks_exact(SPREAD_FRAME);

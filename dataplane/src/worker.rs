@@ -128,25 +128,44 @@ impl<P: Probe> Worker<P> {
         }
         self.probe.received(PortId(port as u16), self.received.frames_mut());
         let now = self.clock.now();
-        let mut frames: ArrayVec<Frame<'_>, BURST> = self
-            .received
-            .frames_mut()
-            .iter_mut()
-            .zip(self.spread.chunks_exact_mut(SPREAD_FRAME))
-            .map(|(frame, spread)| view(PortId(port as u16), frame, spread))
-            .collect();
-        self.verdicts.clear();
-        self.pipeline.process(now, &mut frames, &mut self.verdicts);
+        let mut several = 0;
+        let mut frames: ArrayVec<Frame<'_>, BURST> = ArrayVec::new();
+        for (frame, spread) in self.received.frames_mut().iter_mut().zip(self.spread.chunks_exact_mut(SPREAD_FRAME)) {
+            several |= frame.segments() ^ 1;
+            frames.push(view(PortId(port as u16), frame, spread));
+        }
+        let common = self.pipeline.process(now, &mut frames, &mut self.verdicts);
         debug_assert_eq!(frames.len(), self.verdicts.len());
         self.probe.judged(PortId(port as u16), &self.verdicts);
-        let edited: ArrayVec<bool, BURST> = frames.iter().map(|frame| frame.edited).collect();
+        let edited = (several != 0).then(|| frames.iter().map(|frame| frame.edited).collect());
         drop(frames);
-        let spread = self.spread.chunks_exact(SPREAD_FRAME);
-        for ((frame, edited), spread) in self.received.frames_mut().iter_mut().zip(edited).zip(spread) {
+        if let Some(edited) = edited {
+            self.write_back(edited);
+        }
+        match common.and_then(|to| self.lanes.get_mut(usize::from(to.0))) {
+            // As usual: the burst goes on as it came.
+            Some(lane) if several == 0 || lane.queues.sends_segments() => lane.send(&mut self.received, &self.counters),
+            _ => self.sort(),
+        }
+        self.reply();
+        for lane in &mut self.lanes {
+            lane.flush(&self.counters);
+        }
+        true
+    }
+
+    /// Writes the copies of frames in several segments that were edited back to them.
+    fn write_back(&mut self, edited: ArrayVec<bool, BURST>) {
+        let copies = self.spread.chunks_exact(SPREAD_FRAME);
+        for ((frame, edited), copy) in self.received.frames_mut().iter_mut().zip(edited).zip(copies) {
             if edited && frame.segments() > 1 {
-                frame.copy_from(spread);
+                frame.copy_from(copy);
             }
         }
+    }
+
+    /// Has each frame wait for its port, or drops it.
+    fn sort(&mut self) {
         for (frame, verdict) in self.received.drain().zip(&self.verdicts) {
             match *verdict {
                 Verdict::Forward(to) => forward(&mut self.lanes, &self.counters, to, frame),
@@ -154,11 +173,6 @@ impl<P: Probe> Worker<P> {
                 Verdict::Drop(_) => drop(frame),
             }
         }
-        self.reply();
-        for lane in &mut self.lanes {
-            lane.flush(&self.counters);
-        }
-        true
     }
 
     /// Sends what the pipeline itself has to say.
@@ -212,13 +226,20 @@ impl<P: Probe> Worker<P> {
 
 impl Lane {
     fn flush(&mut self, counters: &Counters) {
-        if self.waiting.is_empty() {
-            return;
+        if !self.waiting.is_empty() {
+            count_refused(self.queues.send(&mut self.waiting), counters);
         }
-        let refused = self.queues.send(&mut self.waiting);
-        if refused > 0 {
-            counters.add_drop(DropReason::TxFull, refused as u64);
-        }
+    }
+
+    /// Sends a burst as it is; nothing waits before it.
+    fn send(&mut self, burst: &mut Burst, counters: &Counters) {
+        count_refused(self.queues.send(burst), counters);
+    }
+}
+
+fn count_refused(refused: usize, counters: &Counters) {
+    if refused > 0 {
+        counters.add_drop(DropReason::TxFull, refused as u64);
     }
 }
 

@@ -24,11 +24,17 @@ pub(super) struct Stages {
     hashes: [u32; BURST],
     /// Of those that are not usual, in order.
     parsed: ArrayVec<Result<Parsed, DropReason>, BURST>,
+    verdicts: [Verdict; BURST],
 }
 
 impl Default for Stages {
     fn default() -> Self {
-        Self { plain: [Plain::default(); BURST], hashes: [0; BURST], parsed: ArrayVec::new() }
+        Self {
+            plain: [Plain::default(); BURST],
+            hashes: [0; BURST],
+            parsed: ArrayVec::new(),
+            verdicts: [Verdict::Drop(DropReason::NoWire); BURST],
+        }
     }
 }
 
@@ -53,22 +59,29 @@ impl Lane {
 
 impl Pipeline {
     /// Judges a burst (at most [`BURST`] frames): one verdict a frame, in order. Headers of a frame that is forwarded may
-    /// be rewritten; then it says so. Time is read once a burst.
-    pub fn process(&mut self, now: Nanos, frames: &mut [Frame<'_>], verdicts: &mut ArrayVec<Verdict, BURST>) {
+    /// be rewritten; then it says so. Where all leave by one port, that is the answer. Time is read once a burst.
+    pub fn process(
+        &mut self,
+        now: Nanos,
+        frames: &mut [Frame<'_>],
+        verdicts: &mut ArrayVec<Verdict, BURST>,
+    ) -> Option<PortId> {
         verdicts.clear();
         self.started.get_or_insert(now);
-        let Some(mut stages) = self.stages.take() else { return };
+        let mut stages = self.stages.take()?;
         let count = frames.len().min(BURST);
         let (frames, _) = frames.split_at_mut(count);
         let usual = self.read(frames, &mut stages);
         for hash in &stages.hashes[..count] {
             self.table.prefetch_record(*hash);
         }
-        self.pass(now, frames, usual, &mut stages, verdicts);
+        let common = self.pass(now, frames, usual, &mut stages);
+        verdicts.extend(stages.verdicts[..count].iter().copied());
         self.stages = Some(stages);
         // At most one session a packet is opened, so this keeps up with any rate.
         self.expire(now, BURST);
         self.events.publish();
+        common
     }
 
     /// Reads all headers, and asks for the lines of the index.
@@ -103,32 +116,29 @@ impl Pipeline {
         packet::parse(frame, wire.ok_or(DropReason::NoWire)?, self.settings.verify_checksums)
     }
 
-    /// Judges every frame.
-    fn pass(
-        &mut self,
-        now: Nanos,
-        frames: &mut [Frame<'_>],
-        usual: Usual,
-        stages: &mut Stages,
-        verdicts: &mut ArrayVec<Verdict, BURST>,
-    ) {
+    /// Judges every frame; the port by which all leave, if it is one.
+    fn pass(&mut self, now: Nanos, frames: &mut [Frame<'_>], usual: Usual, stages: &mut Stages) -> Option<PortId> {
         let lane = Lane::new(&self.settings.timeouts, self.policy.epoch());
-        let (mut port, mut out) = (None, PortId(0));
+        let mut port = frames.first()?.port;
+        let mut out = self.out_of(port);
+        let first = out;
+        let mut is_common = true;
         let (mut octets, mut forwarded) = (0, 0);
         let received = frames.len() as u64;
         let mut parsed = stages.parsed.drain(..);
-        let places = stages.plain.iter().zip(&stages.hashes);
-        for (number, (frame, (plain, &hash))) in frames.iter_mut().zip(places).enumerate() {
+        let places = stages.plain.iter().zip(&stages.hashes).zip(&mut stages.verdicts);
+        for (number, (frame, ((plain, &hash), place))) in frames.iter_mut().zip(places).enumerate() {
             octets += u64::from(frame.length);
             let is_usual = usual >> number & 1 != 0;
             let verdict = if is_usual {
-                if port != Some(frame.port) {
-                    port = Some(frame.port);
-                    out = self.wires.from(frame.port).map_or(PortId(0), |(_, out)| out);
+                if port != frame.port {
+                    port = frame.port;
+                    out = self.out_of(port);
+                    is_common = false;
                 }
                 if self.goes_on(now, &lane, frame, plain, hash) {
                     forwarded += 1;
-                    verdicts.push(Verdict::Forward(out));
+                    *place = Verdict::Forward(out);
                     continue;
                 }
                 self.judge(now, frame, &Parsed::Packet(plain.describe(frame.bytes)), hash)
@@ -136,20 +146,28 @@ impl Pipeline {
                 let parsed = parsed.next().unwrap_or(Err(DropReason::Truncated));
                 parsed.and_then(|parsed| self.judge(now, frame, &parsed, hash))
             };
-            verdicts.push(match verdict {
+            *place = match verdict {
                 Ok(port) => {
                     forwarded += 1;
+                    is_common &= port == first;
                     Verdict::Forward(port)
                 }
                 Err(reason) => {
+                    is_common = false;
                     self.counters.add_drop(reason, 1);
                     Verdict::Drop(reason)
                 }
-            });
+            };
         }
         self.counters.add(Counter::PacketsReceived, received);
         self.counters.add(Counter::OctetsReceived, octets);
         self.counters.add(Counter::PacketsForwarded, forwarded);
+        is_common.then_some(first)
+    }
+
+    /// Where a wire's other end is; of a port without a wire, whose frames are not read, any.
+    fn out_of(&self, port: PortId) -> PortId {
+        self.wires.from(port).map_or(port, |(_, out)| out)
     }
 
     /// Whether a packet just carries its flow on, so that nothing needs to be decided; then it is counted.

@@ -7,6 +7,7 @@ mod housekeeping;
 mod icmp;
 mod inspection;
 mod judgement;
+mod lifetimes;
 mod orientation;
 mod reply;
 mod report;
@@ -20,6 +21,7 @@ use arrayvec::ArrayVec;
 use self::burst::Stages;
 pub use self::housekeeping::Room;
 use self::housekeeping::{DUMPS, Dump};
+use self::lifetimes::Lifetimes;
 use self::reply::Replies;
 use self::wires::Wires;
 use crate::appid::Inspector;
@@ -137,11 +139,10 @@ pub struct Pipeline {
     events: EventSender,
     counters: Arc<Counters>,
     table: Table,
+    lifetimes: Lifetimes,
     fragments: FragmentTable,
     wires: Wires,
     replies: Replies,
-    /// Counts sessions; the worker's number stands above.
-    sessions: u64,
     active: u64,
     dumps: ArrayVec<Dump, DUMPS>,
     /// How far [`Pipeline::shutdown`] has come.
@@ -162,12 +163,12 @@ impl Pipeline {
     pub fn new(settings: Settings, policy: Arc<Policy>, signatures: Arc<sigdb::Database>, events: EventSender) -> Self {
         Self {
             inspector: Inspector::new(signatures, settings.inspection_slots),
-            table: Table::new(settings.max_sessions),
+            table: Table::new(settings.worker, settings.max_sessions, settings.inspection_slots),
+            lifetimes: Lifetimes::new(&settings.timeouts),
             fragments: FragmentTable::new(settings.fragment_slots),
             wires: Wires::new(&settings.wires),
             replies: Replies::default(),
             counters: Arc::default(),
-            sessions: 0,
             active: 0,
             dumps: ArrayVec::new(),
             ended: 0,
@@ -191,7 +192,7 @@ impl Pipeline {
     }
 
     /// Where a frame goes that is not [`crate::packet::Plain`], or whose flow does not just go on.
-    fn judge(&mut self, now: Nanos, frame: &mut Frame<'_>, parsed: &Parsed, hash: u32) -> Result<PortId, DropReason> {
+    fn judge(&mut self, now: Nanos, frame: &mut Frame<'_>, parsed: &Parsed, hash: u64) -> Result<PortId, DropReason> {
         let (_, out) = self.wires.from(frame.port).ok_or(DropReason::NoWire)?;
         let info = match parsed {
             Parsed::NonIp => {
@@ -222,7 +223,7 @@ struct Packet<'a> {
     now: Nanos,
     frame: &'a Frame<'a>,
     info: &'a PacketInfo,
-    hash: u32,
+    hash: u64,
 }
 
 #[cfg(test)]

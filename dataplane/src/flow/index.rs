@@ -1,97 +1,286 @@
-//! From a key's hash to the slots that may hold it: open addressing over 8-octet entries, eight to a cache line.
+//! From a key's hash to the slots that may hold it: buckets of one cache line, ten entries each with a tag of 16 bits.
+//!
+//! The hash's upper half chooses the bucket by multiplication, so that their number need not be a power of two; its lower
+//! 16 bits are the tag. Where a bucket is full, the next one takes the entry, and every bucket that was passed counts it: a
+//! lookup ends at the first bucket that none was turned away from. There are no tombstones, so an index is as fast after a
+//! year as it was at first.
 
 use super::table::Slot;
-use crate::dpdk::prefetch;
+use crate::dpdk::{HugeSlice, prefetch};
 
-/// Hash in the upper half, slot plus one in the lower; 0 is empty.
-type Entry = u64;
+/// Entries of a bucket.
+const ENTRIES: usize = 10;
+/// Words of tags, four in each: the last has two, and [`OVERFLOW`].
+const WORDS: usize = 3;
+/// Buckets for twenty slots: two thirds of the entries are used where the table is full.
+const BUCKETS_PER_20: usize = 3;
 
-/// Linear probing with deletion by shifting back, so that no tombstone ever slows a probe. The hash is seeded, so a
-/// stranger cannot choose keys that collide.
+/// A cache line of the index.
+#[derive(Clone, Copy, Debug)]
+#[repr(C, align(64))]
+struct Bucket {
+    /// Tags of the entries, 0 where there is none.
+    tags: [u64; WORDS],
+    slots: [u32; ENTRIES],
+}
+
+const _: () = assert!(size_of::<Bucket>() == 64);
+
+/// In the last word of tags: one of the entries that this bucket turned away. At its highest value their count stays.
+const OVERFLOW: u64 = 1 << 32;
+const OVERFLOW_MASK: u64 = 0xffff_ffff << 32;
+
+impl Bucket {
+    const EMPTY: Self = Self { tags: [0; WORDS], slots: [0; ENTRIES] };
+
+    /// The entries with a tag.
+    #[inline(always)]
+    fn with(&self, tag: u16) -> Entries {
+        let [first, second, third] = self.tags.map(|word| lanes_equal(word, tag));
+        Entries(first | second << 1 | (third & 0x0001_0001) << 2)
+    }
+
+    #[inline(always)]
+    fn slot(&self, entry: usize) -> Slot {
+        Slot(self.slots.get(entry).copied().unwrap_or_default())
+    }
+
+    fn set(&mut self, entry: usize, tag: u16, slot: Slot) {
+        if let (Some(word), Some(place)) = (self.tags.get_mut(entry / 4), self.slots.get_mut(entry)) {
+            let shift = entry % 4 * 16;
+            *word = *word & !(0xffff << shift) | u64::from(tag) << shift;
+            *place = slot.0;
+        }
+    }
+
+    #[inline(always)]
+    const fn has_overflowed(&self) -> bool {
+        self.tags[WORDS - 1] & OVERFLOW_MASK != 0
+    }
+
+    /// An entry was turned away.
+    const fn overflow(&mut self) {
+        if self.tags[WORDS - 1] & OVERFLOW_MASK != OVERFLOW_MASK {
+            self.tags[WORDS - 1] += OVERFLOW;
+        }
+    }
+
+    /// One that was turned away is gone.
+    const fn recede(&mut self) {
+        if self.has_overflowed() && self.tags[WORDS - 1] & OVERFLOW_MASK != OVERFLOW_MASK {
+            self.tags[WORDS - 1] -= OVERFLOW;
+        }
+    }
+}
+
+/// Entries of a bucket: bit 16 × lane + word is that of the lane's tag in the word.
+#[derive(Clone, Copy, Debug)]
+struct Entries(u64);
+
+impl Iterator for Entries {
+    type Item = usize;
+
+    #[inline(always)]
+    fn next(&mut self) -> Option<usize> {
+        let bit = (self.0 != 0).then(|| self.0.trailing_zeros() as usize)?;
+        self.0 &= self.0 - 1;
+        Some(bit % 16 * 4 + bit / 16)
+    }
+}
+
+/// The lanes of 16 bits that have a value: bit 0 of each. No lane disturbs another, unlike in the shorter forms of this.
+#[inline(always)]
+const fn lanes_equal(word: u64, value: u16) -> u64 {
+    const ONES: u64 = 0x0001_0001_0001_0001;
+    const LOW: u64 = 0x7fff * ONES;
+    let differs = word ^ (value as u64 * ONES);
+    (!(((differs & LOW) + LOW) | differs) >> 15) & ONES
+}
+
+/// The index of a table.
 #[derive(Debug)]
 pub(super) struct Index {
-    entries: Box<[Entry]>,
-    mask: usize,
+    buckets: HugeSlice<Bucket>,
 }
 
 impl Index {
-    /// For `capacity` slots at a load of at most two thirds.
+    /// For `capacity` slots.
     pub(super) fn new(capacity: usize) -> Self {
-        let size = (capacity + capacity / 2 + 1).next_power_of_two();
-        Self { entries: vec![0; size].into_boxed_slice(), mask: size - 1 }
-    }
-
-    /// The slots whose keys have this hash.
-    pub(super) fn candidates(&self, hash: u32) -> impl Iterator<Item = Slot> + '_ {
-        let mut at = hash as usize & self.mask;
-        std::iter::from_fn(move || {
-            loop {
-                let entry = self.entries[at];
-                at = (at + 1) & self.mask;
-                match entry {
-                    0 => return None,
-                    _ if (entry >> 32) as u32 == hash => return Some(slot(entry)),
-                    _ => {}
-                }
-            }
-        })
+        Self { buckets: HugeSlice::new(buckets(capacity), Bucket::EMPTY) }
     }
 
     /// Asks for the line where a lookup of this hash begins.
-    pub(super) fn prefetch(&self, hash: u32) {
-        if let Some(entry) = self.entries.get(hash as usize & self.mask) {
-            prefetch(entry);
+    #[inline(always)]
+    pub(super) fn prefetch(&self, hash: u64) {
+        if let Some(bucket) = self.buckets.get(self.home(hash)) {
+            prefetch(bucket);
         }
     }
 
-    /// The slot at the place where a lookup of this hash begins.
-    pub(super) fn first(&self, hash: u32) -> Option<Slot> {
-        let entry = self.entries[hash as usize & self.mask];
-        (entry != 0).then(|| slot(entry))
+    /// The first slot that may have this hash, looking no further than where the lookup begins.
+    #[inline(always)]
+    pub(super) fn likely(&self, hash: u64) -> Option<Slot> {
+        let bucket = self.buckets.get(self.home(hash))?;
+        bucket.with(tag(hash)).next().map(|entry| bucket.slot(entry))
+    }
+
+    /// The first slot with this hash's tag that `is_it` accepts.
+    #[inline(always)]
+    pub(super) fn find(&self, hash: u64, mut is_it: impl FnMut(Slot) -> bool) -> Option<Slot> {
+        let tag = tag(hash);
+        let mut at = self.home(hash);
+        loop {
+            let bucket = self.buckets.get(at)?;
+            for entry in bucket.with(tag) {
+                let slot = bucket.slot(entry);
+                if is_it(slot) {
+                    return Some(slot);
+                }
+            }
+            if !bucket.has_overflowed() {
+                return None;
+            }
+            at = self.after(at);
+        }
     }
 
     /// Adds a slot. The table never holds more than its capacity, so there is always an empty entry.
-    pub(super) fn insert(&mut self, hash: u32, slot: Slot) {
-        let mut at = hash as usize & self.mask;
-        while self.entries[at] != 0 {
-            at = (at + 1) & self.mask;
+    pub(super) fn insert(&mut self, hash: u64, slot: Slot) {
+        let mut at = self.home(hash);
+        while let Some(bucket) = self.buckets.get_mut(at) {
+            if let Some(entry) = bucket.with(0).next() {
+                bucket.set(entry, tag(hash), slot);
+                return;
+            }
+            bucket.overflow();
+            at = self.after(at);
         }
-        self.entries[at] = u64::from(hash) << 32 | (u64::from(slot.0) + 1);
     }
 
     /// Removes a slot; nothing where it is not there.
-    pub(super) fn remove(&mut self, hash: u32, slot: Slot) {
-        let wanted = u64::from(hash) << 32 | (u64::from(slot.0) + 1);
-        let mut at = hash as usize & self.mask;
-        while self.entries[at] != wanted {
-            if self.entries[at] == 0 {
-                return;
-            }
-            at = (at + 1) & self.mask;
+    pub(super) fn remove(&mut self, hash: u64, slot: Slot) {
+        let home = self.home(hash);
+        let Some((end, entry)) = self.locate(home, tag(hash), slot) else { return };
+        if let Some(bucket) = self.buckets.get_mut(end) {
+            bucket.set(entry, 0, Slot(0));
         }
-        self.close_gap(at);
+        let mut at = home;
+        while at != end {
+            let Some(bucket) = self.buckets.get_mut(at) else { return };
+            bucket.recede();
+            at = self.after(at);
+        }
     }
 
-    /// Moves back what would not be found any more across the gap.
-    fn close_gap(&mut self, mut gap: usize) {
-        let mut at = gap;
+    /// Octets of memory that an index for `capacity` slots takes.
+    pub(super) fn octets_for(capacity: usize) -> usize {
+        HugeSlice::<Bucket>::octets_for(buckets(capacity))
+    }
+
+    /// Octets of memory.
+    pub(super) fn octets(&self) -> usize {
+        self.buckets.octets()
+    }
+
+    /// The bucket and entry of a slot.
+    fn locate(&self, home: usize, tag: u16, slot: Slot) -> Option<(usize, usize)> {
+        let mut at = home;
         loop {
-            at = (at + 1) & self.mask;
-            let entry = self.entries[at];
-            if entry == 0 {
-                break;
+            let bucket = self.buckets.get(at)?;
+            if let Some(entry) = bucket.with(tag).find(|entry| bucket.slot(*entry) == slot) {
+                return Some((at, entry));
             }
-            let home = (entry >> 32) as usize & self.mask;
-            // Its probe, from home to here, passes the gap.
-            if at.wrapping_sub(home) & self.mask >= at.wrapping_sub(gap) & self.mask {
-                self.entries[gap] = entry;
-                gap = at;
+            at = self.after(at);
+            if !bucket.has_overflowed() || at == home {
+                return None;
             }
         }
-        self.entries[gap] = 0;
+    }
+
+    #[inline(always)]
+    fn home(&self, hash: u64) -> usize {
+        (((hash >> 32) * self.buckets.len() as u64) >> 32) as usize
+    }
+
+    #[inline(always)]
+    fn after(&self, at: usize) -> usize {
+        if at + 1 < self.buckets.len() { at + 1 } else { 0 }
     }
 }
 
-const fn slot(entry: Entry) -> Slot {
-    Slot((entry as u32).wrapping_sub(1))
+const fn buckets(capacity: usize) -> usize {
+    capacity * BUCKETS_PER_20 / 20 + 1
+}
+
+/// Tag 0 is that of an empty entry.
+#[inline(always)]
+const fn tag(hash: u64) -> u16 {
+    let tag = hash as u16;
+    if tag == 0 { 1 } else { tag }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashMap;
+
+    use proptest::prelude::*;
+
+    use super::*;
+
+    /// Hashes of few tags and few homes, so that buckets overflow far and tags mislead.
+    fn hash() -> impl Strategy<Value = u64> {
+        prop_oneof![(0..4_u64, 0..3_u64).prop_map(|(home, tag)| home << 62 | tag), any::<u64>(),]
+    }
+
+    proptest! {
+        #[test]
+        fn the_index_agrees_with_a_map(
+            acts in prop::collection::vec((0..64_u32, hash(), any::<bool>()), 1..600),
+        ) {
+            const CAPACITY: usize = 64;
+            let mut index = Index::new(CAPACITY);
+            let mut twin: HashMap<u32, u64> = HashMap::new();
+            for (slot, hash, add) in acts {
+                match (add, twin.get(&slot).copied()) {
+                    (true, None) => {
+                        index.insert(hash, Slot(slot));
+                        twin.insert(slot, hash);
+                    }
+                    (false, Some(hash)) => {
+                        index.remove(hash, Slot(slot));
+                        twin.remove(&slot);
+                    }
+                    // Not there: nothing happens.
+                    (false, None) => index.remove(hash, Slot(slot)),
+                    (true, Some(_)) => {}
+                }
+                for (slot, hash) in &twin {
+                    prop_assert_eq!(index.find(*hash, |found| found.0 == *slot), Some(Slot(*slot)));
+                }
+                // Of those that it offers for a hash, each is there with the same tag.
+                index.find(hash, |found| {
+                    assert_eq!(twin.get(&found.0).map(|hash| tag(*hash)), Some(tag(hash)));
+                    false
+                });
+                let used: usize = index.buckets.iter().map(|bucket| ENTRIES - bucket.with(0).count()).sum();
+                prop_assert_eq!(used, twin.len());
+            }
+            for (slot, hash) in twin {
+                index.remove(hash, Slot(slot));
+            }
+            // Nothing is left, not even a count.
+            prop_assert!(index.buckets.iter().all(|bucket| bucket.tags == [0; WORDS]));
+        }
+
+        #[test]
+        fn tags_are_compared_as_one_by_one(word: u64, value: u16, same in any::<[bool; 4]>()) {
+            let mut lanes = [0, 16, 32, 48].map(|shift| (word >> shift) as u16);
+            for (lane, same) in lanes.iter_mut().zip(same) {
+                *lane = if same { value } else { *lane };
+            }
+            let word = (0..4).map(|at| u64::from(lanes[at]) << (16 * at)).sum();
+            let slow = (0..4).filter(|at| lanes[*at] == value).map(|at| 1 << (16 * at)).sum::<u64>();
+            prop_assert_eq!(lanes_equal(word, value), slow);
+        }
+    }
 }

@@ -1,7 +1,5 @@
 //! What makes two packets one flow.
 
-use std::hash::{Hash, Hasher};
-
 use crate::endpoint::{Address, Direction, Endpoint, Tuple};
 use crate::wire::protocol;
 
@@ -44,61 +42,110 @@ pub enum End {
 /// A flow's key, the same for both directions: the lower endpoint stands first.
 ///
 /// ICMP and ICMPv6 queries have the identifier as the asking side's port and the query's type as the other's.
+///
+/// It is held in words that are hashed, compared and stored as they are. The last 32 bits of both addresses, ports and
+/// realm, and protocol and family are all there is of IPv4; what IPv6 has more stands apart and is zero otherwise.
+/// [`FlowKey::of_v4`] makes a key of what stands in the headers without a branch.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct FlowKey {
-    /// Lower endpoint.
-    pub low: Endpoint,
-    /// Higher endpoint.
-    pub high: Endpoint,
-    /// IANA protocol number.
-    pub protocol: u8,
-    /// Wire and tags.
-    pub realm: Realm,
+    /// Last 32 bits of the lower address, and of the higher.
+    pub(super) pair: u64,
+    /// Ports, lower address's first, and realm.
+    pub(super) ports: u64,
+    /// Protocol, and above it the family: [`FAMILY_4`] or [`FAMILY_6`].
+    pub(super) kind: u16,
+    /// IPv6: the first 64 bits of both addresses, and bits 64 to 95 of both.
+    pub(super) upper: [u64; 3],
 }
+
+/// Above the protocol in a key's kind: IPv4, or both addresses mapped IPv4.
+pub(super) const FAMILY_4: u16 = 1 << 8;
+/// Above the protocol in a key's kind: IPv6.
+pub(super) const FAMILY_6: u16 = 2 << 8;
 
 impl FlowKey {
     /// The key of a packet, and which end sent it.
     pub fn of(source: Endpoint, destination: Endpoint, protocol: u8, realm: Realm) -> (Self, End) {
-        if order(source) <= order(destination) {
-            (Self { low: source, high: destination, protocol, realm }, End::Low)
-        } else {
-            (Self { low: destination, high: source, protocol, realm }, End::High)
+        let from = (u128::from_be_bytes(source.address.0), source.port);
+        let to = (u128::from_be_bytes(destination.address.0), destination.port);
+        if from.0 >> 32 == MAPPED && to.0 >> 32 == MAPPED {
+            return Self::v4((from.0 as u32, from.1), (to.0 as u32, to.1), protocol, realm);
         }
+        let (low, high, sender) = if from <= to { (from, to, End::Low) } else { (to, from, End::High) };
+        let key = Self {
+            pair: u64::from(low.0 as u32) << 32 | u64::from(high.0 as u32),
+            ports: u64::from(low.1) << 48 | u64::from(high.1) << 32 | u64::from(realm.0),
+            kind: FAMILY_6 | u16::from(protocol),
+            upper: [
+                (low.0 >> 64) as u64,
+                (high.0 >> 64) as u64,
+                u64::from((low.0 >> 32) as u32) << 32 | u64::from((high.0 >> 32) as u32),
+            ],
+        };
+        (key, sender)
     }
 
     /// The key of a packet of IPv4 from an address and port to another, and which end sent it; none where both are the
     /// same. Without a branch, as which is lower cannot be foretold.
     #[inline(always)]
     pub fn of_v4(source: (u32, u16), destination: (u32, u16), protocol: u8, realm: Realm) -> Option<(Self, End)> {
+        (source != destination).then(|| Self::v4(source, destination, protocol, realm))
+    }
+
+    #[inline(always)]
+    fn v4(source: (u32, u16), destination: (u32, u16), protocol: u8, realm: Realm) -> (Self, End) {
         let number = |(address, port): (u32, u16)| u64::from(address) << 16 | u64::from(port);
         let (source, destination) = (number(source), number(destination));
-        let endpoint =
-            |number: u64| Endpoint { address: Address::v4(((number >> 16) as u32).to_be_bytes()), port: number as u16 };
         let (low, high) = (source.min(destination), source.max(destination));
         let sender = if source == low { End::Low } else { End::High };
-        (low != high).then(|| (Self { low: endpoint(low), high: endpoint(high), protocol, realm }, sender))
+        let key = Self {
+            pair: (low >> 16) << 32 | high >> 16,
+            ports: low << 48 | (high & 0xffff) << 32 | u64::from(realm.0),
+            kind: FAMILY_4 | u16::from(protocol),
+            upper: [0; 3],
+        };
+        (key, sender)
+    }
+
+    /// IANA protocol number.
+    pub const fn protocol(&self) -> u8 {
+        self.kind as u8
+    }
+
+    /// Wire and tags.
+    pub const fn realm(&self) -> Realm {
+        Realm(self.ports as u32)
+    }
+
+    /// Whether it is IPv4's.
+    pub const fn is_v4(&self) -> bool {
+        self.kind & FAMILY_4 != 0
     }
 
     /// Both ends, where `client` is the client's.
     pub fn tuple(&self, client: End) -> Tuple {
-        let (client, mut server) = match client {
-            End::Low => (self.low, self.high),
-            End::High => (self.high, self.low),
-        };
-        if matches!(self.protocol, protocol::ICMP | protocol::ICMPV6) {
+        let (client, mut server) = (self.end(client), self.end(client.other()));
+        if matches!(self.protocol(), protocol::ICMP | protocol::ICMPV6) {
             server.port = 0;
         }
-        Tuple { client, server, protocol: self.protocol, svlan: self.realm.svlan(), cvlan: self.realm.cvlan() }
+        let realm = self.realm();
+        Tuple { client, server, protocol: self.protocol(), svlan: realm.svlan(), cvlan: realm.cvlan() }
     }
 
     /// The endpoint at an end.
     pub const fn end(&self, end: End) -> Endpoint {
-        match end {
-            End::Low => self.low,
-            End::High => self.high,
-        }
+        let [low, high, middle] = self.upper;
+        let (last, port, first, middle) = match end {
+            End::Low => (self.pair >> 32, self.ports >> 48, low, middle >> 32),
+            End::High => (self.pair & 0xffff_ffff, self.ports >> 32, high, middle & 0xffff_ffff),
+        };
+        let upper = if self.is_v4() { MAPPED } else { (first as u128) << 32 | middle as u128 };
+        Endpoint { address: Address((upper << 32 | last as u128).to_be_bytes()), port: port as u16 }
     }
 }
+
+/// The first 96 bits of a mapped IPv4 address.
+const MAPPED: u128 = 0xffff;
 
 impl End {
     /// The other end.
@@ -115,26 +162,10 @@ impl End {
     }
 }
 
-// By hand, because the derived one hashes each octet array as a slice with its length.
-impl Hash for FlowKey {
-    fn hash<H: Hasher>(&self, state: &mut H) {
-        state.write_u128(number(self.low.address));
-        state.write_u128(number(self.high.address));
-        state.write_u64(u64::from(self.low.port) << 48 | u64::from(self.high.port) << 32 | u64::from(self.realm.0));
-        state.write_u8(self.protocol);
-    }
-}
-
-fn number(address: Address) -> u128 {
-    u128::from_be_bytes(address.0)
-}
-
-fn order(endpoint: Endpoint) -> (u128, u16) {
-    (number(endpoint.address), endpoint.port)
-}
-
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     #[test]
@@ -156,5 +187,56 @@ mod tests {
         let a = Endpoint { address: Address::v4([10, 0, 0, 1]), port: 1 };
         let b = Endpoint { address: Address::v4([10, 0, 0, 1]), port: 2 };
         assert_ne!(FlowKey::of(a, b, 17, Realm::new(0, 1, 0)).0, FlowKey::of(a, b, 17, Realm::new(0, 0, 1)).0);
+    }
+
+    /// Addresses of both families, many of them alike.
+    fn address() -> impl Strategy<Value = Address> {
+        prop_oneof![
+            any::<[u8; 4]>().prop_map(Address::v4),
+            (0..3_u8).prop_map(|last| Address::v4([10, 0, 0, last])),
+            any::<[u8; 16]>().prop_map(Address),
+            (0..16_usize, 0..3_u8).prop_map(|(at, value)| {
+                let mut octets = [0x20; 16];
+                octets[at] = value;
+                Address(octets)
+            }),
+        ]
+    }
+
+    fn endpoint() -> impl Strategy<Value = Endpoint> {
+        (address(), prop_oneof![any::<u16>(), 0..3_u16]).prop_map(|(address, port)| Endpoint { address, port })
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig { cases: 4_000, ..ProptestConfig::default() })]
+
+        /// A key holds all that it was made of, whichever way; and keys are equal exactly where that is.
+        #[test]
+        fn a_key_is_its_ends_in_order(
+            [a, b, c, d] in prop::array::uniform4(endpoint()),
+            protocols in prop::array::uniform2(0..2_u8),
+            wires in prop::array::uniform2(0..2_u8),
+        ) {
+            let realms = wires.map(|wire| Realm::new(wire, 4095, 1));
+            let (key, sender) = FlowKey::of(a, b, protocols[0], realms[0]);
+            prop_assert_eq!((key.end(sender), key.end(sender.other())), (a, b));
+            prop_assert_eq!((key.protocol(), key.realm()), (protocols[0], realms[0]));
+            prop_assert_eq!(key.is_v4(), a.address.is_v4() && b.address.is_v4());
+            let (low, high) = (key.end(End::Low), key.end(End::High));
+            prop_assert!((low.address, low.port) <= (high.address, high.port));
+            prop_assert_eq!(FlowKey::of(b, a, protocols[0], realms[0]).0, key);
+            let other = FlowKey::of(c, d, protocols[1], realms[1]).0;
+            let ends = |key: &FlowKey| (key.end(End::Low), key.end(End::High), key.protocol(), key.realm());
+            prop_assert_eq!(other == key, ends(&other) == ends(&key));
+        }
+
+        #[test]
+        fn ipv4_made_short_is_the_same(from: u32, to: u32, ports: [u16; 2], same: bool) {
+            let (to, ports) = if same { (from, [ports[0]; 2]) } else { (to, ports) };
+            let endpoint = |address: u32, port| Endpoint { address: Address::v4(address.to_be_bytes()), port };
+            let long = FlowKey::of(endpoint(from, ports[0]), endpoint(to, ports[1]), 17, Realm::new(1, 2, 3));
+            let short = FlowKey::of_v4((from, ports[0]), (to, ports[1]), 17, Realm::new(1, 2, 3));
+            prop_assert_eq!(short, Some(long).filter(|_| (from, ports[0]) != (to, ports[1])));
+        }
     }
 }

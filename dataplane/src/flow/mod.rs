@@ -1,18 +1,23 @@
 //! The flow table of one worker: both directions of a flow are one entry, all memory is taken at start.
 
+mod bitset;
+mod clock;
+mod cold;
 mod fragment;
+mod hash;
 mod index;
+mod inspections;
 mod key;
-mod list;
 mod record;
+mod sweep;
 mod table;
 mod tcp;
-mod wheel;
 
+pub use clock::Patience;
 pub use fragment::{Datagram, FragmentTable, Placed};
 pub use key::{End, FlowKey, Realm};
-pub use record::{Class, Flags, Identification, Record, State};
-pub use table::{FlowId, Slot, Table};
+pub use record::{Class, Flags, Record, Stage, State};
+pub use table::{FlowId, Identification, Slot, Table};
 pub use tcp::{Step, TcpTrack};
 
 #[cfg(test)]

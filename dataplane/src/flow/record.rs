@@ -1,18 +1,16 @@
-//! One entry of the flow table: the key and what every packet needs in the first cache line, volumes and TCP's numbers in
-//! the second.
+//! The hot part of an entry: one cache line with everything that a packet of an established flow reads or writes.
 
 use sigdb::AppId;
 
-use super::key::{End, FlowKey, Realm};
+use super::clock::Tick;
+use super::key::{End, FAMILY_4, FAMILY_6, FlowKey, Realm};
 use super::tcp::TcpTrack;
-use crate::appid::InspectionId;
-use crate::endpoint::{Address, Direction, Endpoint};
-use crate::event::Volume;
+use crate::endpoint::Direction;
 use crate::policy::RuleId;
-use crate::time::Nanos;
 
 /// Where a flow is in its life.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[repr(u8)]
 pub enum State {
     /// Not TCP: seen in one direction.
     #[default]
@@ -38,6 +36,20 @@ pub enum State {
 }
 
 impl State {
+    /// All, in the order of their numbers.
+    pub const ALL: [Self; 10] = [
+        Self::OneWay,
+        Self::BothWays,
+        Self::SynSent,
+        Self::SynReceived,
+        Self::Picked,
+        Self::Established,
+        Self::HalfClosed,
+        Self::Closing,
+        Self::Closed,
+        Self::Denied,
+    ];
+
     /// The word for people.
     pub const fn name(self) -> &'static str {
         match self {
@@ -74,8 +86,8 @@ pub enum Class {
 }
 
 impl Class {
-    /// How many there are.
-    pub(super) const COUNT: usize = 5;
+    /// All, the first to give way first.
+    pub(super) const ALL: [Self; 5] = [Self::Over, Self::HalfOpen, Self::OneWay, Self::BothWays, Self::SignedOn];
 }
 
 /// What is known of a flow besides its state.
@@ -115,139 +127,268 @@ impl Flags {
     }
 }
 
-/// How far the identification of a flow's application is.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Identification {
-    /// It was not shown to the engine.
-    #[default]
-    NotBegun,
-    /// The engine looks at it.
-    Running(InspectionId),
-    /// The engine needs no more of it, or it is not to be looked at any more.
-    Over,
-}
-
-/// An entry.
+/// The hot part of an entry.
+///
+/// What is rarely needed is the table's to tell: the session, when it began, what IPv6 addresses have more than 32 bits,
+/// and the upper part of the counts.
 #[derive(Clone, Copy, Debug, Default)]
 #[repr(C, align(64))]
 pub struct Record {
-    low: [u8; 16],
-    high: [u8; 16],
-    low_port: u16,
-    high_port: u16,
-    realm: Realm,
-    /// When its last packet came.
-    pub last: Nanos,
-    /// The epoch of the policy that judged it.
-    pub epoch: u32,
-    inspection: u32,
+    /// As [`FlowKey`] has them.
+    pair: u64,
+    ports: u64,
+    /// Protocol and family as the key has them, and the lesser properties: see the constants.
+    kind: u16,
     /// The rule that applies.
     pub rule: RuleId,
     /// The application; unknown until named.
     pub application: AppId,
-    protocol: u8,
-    /// Where it is in its life.
-    pub state: State,
-    /// What else is known.
-    pub flags: Flags,
-    pub(super) class: Class,
-
-    volumes: [Volume; 2],
-    /// When it was created.
-    pub start: Nanos,
+    /// Packets of each direction, modulo 256.
+    pub(super) packets: [u8; 2],
+    /// Flags in the lowest octet, state in the next four bits, epoch in the others.
+    status: u32,
+    /// When its last packet came.
+    pub(super) last: Tick,
+    /// Octets of each direction, modulo 2^32.
+    pub(super) octets: [u32; 2],
     /// TCP's numbers.
     pub tcp: TcpTrack,
 }
 
-const _: () = assert!(size_of::<Record>() == 128);
+const _: () = assert!(size_of::<Record>() == 64 && align_of::<Record>() == 64);
 
-/// Values of `inspection` that are no slot.
-const NOT_BEGUN: u32 = u32::MAX;
-const OVER: u32 = u32::MAX - 1;
+/// Bits of [`Record::kind`] that are the key's. A record without a family is free.
+const KEY_KIND: u16 = 0x03ff;
+/// A bit of [`Record::kind`]: counts have run over into the cold part.
+const SPILLED: u16 = 1 << 10;
+/// Where in [`Record::kind`] the class is, three bits.
+const CLASS_SHIFT: u32 = 11;
+/// Where in [`Record::kind`] the stage of identification is, two bits.
+const STAGE_SHIFT: u32 = 14;
+/// Where in [`Record::status`] the state is, four bits.
+const STATE_SHIFT: u32 = 8;
+/// Where in [`Record::status`] the epoch is.
+const EPOCH_SHIFT: u32 = 12;
+
+/// How far the identification of a flow's application is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[repr(u8)]
+pub enum Stage {
+    /// It was not shown to the engine.
+    #[default]
+    NotBegun,
+    /// The engine looks at it; the table knows in which slot.
+    Running,
+    /// The engine needs no more of it, or it is not to be looked at any more.
+    Over,
+}
 
 impl Record {
-    /// An entry of this key, opened now by a client at that end.
-    pub fn new(key: &FlowKey, client: End, now: Nanos) -> Self {
-        let mut flags = Flags::default();
-        flags.set(Flags::CLIENT_IS_HIGH, client == End::High);
-        Self {
-            low: key.low.address.0,
-            high: key.high.address.0,
-            low_port: key.low.port,
-            high_port: key.high.port,
-            realm: key.realm,
-            protocol: key.protocol,
-            last: now,
-            start: now,
-            inspection: NOT_BEGUN,
-            flags,
-            ..Self::default()
-        }
+    /// The hot part of an entry of this key, opened by a client at that end.
+    pub fn new(key: &FlowKey, client: End) -> Self {
+        let mut record = Self { pair: key.pair, ports: key.ports, kind: key.kind, ..Self::default() };
+        record.set(Flags::CLIENT_IS_HIGH, client == End::High);
+        record
     }
 
-    /// Its key.
-    pub fn key(&self) -> FlowKey {
-        FlowKey {
-            low: Endpoint { address: Address(self.low), port: self.low_port },
-            high: Endpoint { address: Address(self.high), port: self.high_port },
-            protocol: self.protocol,
-            realm: self.realm,
-        }
+    /// Whether it is of this key, as far as the hot part tells: of IPv4 wholly.
+    #[inline(always)]
+    pub(super) const fn resembles(&self, key: &FlowKey) -> bool {
+        // Without a branch between: the three differ together or not at all.
+        (self.pair ^ key.pair) | (self.ports ^ key.ports) | ((self.kind & KEY_KIND) ^ key.kind) as u64 == 0
     }
 
-    /// The client's end of the key.
-    pub const fn client(&self) -> End {
-        if self.flags.has(Flags::CLIENT_IS_HIGH) { End::High } else { End::Low }
+    /// Its key, given what the cold part has of it.
+    pub(super) const fn key(&self, upper: [u64; 3]) -> FlowKey {
+        FlowKey { pair: self.pair, ports: self.ports, kind: self.kind & KEY_KIND, upper }
+    }
+
+    /// Makes it resemble no key.
+    pub(super) const fn vacate(&mut self) {
+        self.kind = 0;
+    }
+
+    /// Whether it is IPv4's.
+    pub const fn is_v4(&self) -> bool {
+        self.kind & FAMILY_4 != 0
+    }
+
+    /// Whether it is IPv6's.
+    pub const fn is_v6(&self) -> bool {
+        self.kind & FAMILY_6 != 0
     }
 
     /// IANA protocol number.
     pub const fn protocol(&self) -> u8 {
-        self.protocol
+        self.kind as u8
+    }
+
+    /// Wire and tags.
+    pub const fn realm(&self) -> Realm {
+        FlowKey { pair: 0, ports: self.ports, kind: 0, upper: [0; 3] }.realm()
+    }
+
+    /// The client's end of the key.
+    pub const fn client(&self) -> End {
+        if self.has(Flags::CLIENT_IS_HIGH) { End::High } else { End::Low }
+    }
+
+    /// Where it is in its life.
+    #[inline(always)]
+    pub const fn state(&self) -> State {
+        // Sixteen values of which ten are ever stored.
+        const STATES: [State; 16] = {
+            let mut states = [State::Denied; 16];
+            let mut at = 0;
+            while at < State::ALL.len() {
+                states[at] = State::ALL[at];
+                at += 1;
+            }
+            states
+        };
+        STATES[(self.status >> STATE_SHIFT) as usize & 0xf]
+    }
+
+    /// Sets where it is; of an entry in the table [`super::Table::reclassify`] has to follow.
+    pub const fn set_state(&mut self, state: State) {
+        self.status = self.status & !(0xf << STATE_SHIFT) | (state as u32) << STATE_SHIFT;
+    }
+
+    /// Whether a flag is set.
+    #[inline(always)]
+    pub const fn has(&self, flag: Flags) -> bool {
+        self.flags().has(flag)
+    }
+
+    /// What else is known.
+    #[inline(always)]
+    pub const fn flags(&self) -> Flags {
+        Flags(self.status as u8)
+    }
+
+    /// Sets or clears a flag; after [`Flags::SIGNED_ON`] of an entry in the table [`super::Table::reclassify`] has to
+    /// follow.
+    pub const fn set(&mut self, flag: Flags, on: bool) {
+        let mut flags = self.flags();
+        flags.set(flag, on);
+        self.status = self.status & !0xff | flags.0 as u32;
+    }
+
+    /// Whether the policy of this epoch judged it. Of an epoch 20 bits are kept: a million commits within an entry's
+    /// timeout are not to be had.
+    #[inline(always)]
+    pub const fn is_of_epoch(&self, epoch: u32) -> bool {
+        (self.status ^ epoch << EPOCH_SHIFT) >> EPOCH_SHIFT == 0
+    }
+
+    /// Sets the epoch of the policy that judged it.
+    pub const fn set_epoch(&mut self, epoch: u32) {
+        self.status = self.status & ((1 << EPOCH_SHIFT) - 1) | epoch << EPOCH_SHIFT;
     }
 
     /// How far the identification is.
-    pub const fn identification(&self) -> Identification {
-        match self.inspection {
-            NOT_BEGUN => Identification::NotBegun,
-            OVER => Identification::Over,
-            slot => Identification::Running(InspectionId(slot)),
+    pub const fn stage(&self) -> Stage {
+        match self.kind >> STAGE_SHIFT {
+            0 => Stage::NotBegun,
+            1 => Stage::Running,
+            _ => Stage::Over,
         }
     }
 
-    /// Sets how far the identification is.
-    pub const fn set_identification(&mut self, identification: Identification) {
-        self.inspection = match identification {
-            Identification::NotBegun => NOT_BEGUN,
-            Identification::Over => OVER,
-            Identification::Running(slot) => slot.0,
-        };
+    /// Sets how far the identification is. Of an entry in the table [`super::Table::set_identification`] does it.
+    pub const fn set_stage(&mut self, stage: Stage) {
+        self.kind = self.kind & !(3 << STAGE_SHIFT) | (stage as u16) << STAGE_SHIFT;
     }
 
-    /// Counts a packet of `octets`.
-    pub const fn count(&mut self, direction: Direction, octets: u32) {
-        let volume = &mut self.volumes[direction as usize];
-        volume.packets += 1;
-        volume.octets += octets as u64;
-    }
-
-    /// What went in a direction.
-    pub const fn volume(&self, direction: Direction) -> Volume {
-        self.volumes[direction as usize]
+    /// Counts a packet in the hot part. True where a count ran over: once in 256 packets or four GiB.
+    #[inline(always)]
+    pub(super) fn count(&mut self, direction: Direction, octets: u32) -> (bool, bool) {
+        let at = direction as usize & 1;
+        let (packets, more_packets) = self.packets[at].overflowing_add(1);
+        let (octets, more_octets) = self.octets[at].overflowing_add(octets);
+        self.packets[at] = packets;
+        self.octets[at] = octets;
+        (more_packets, more_octets)
     }
 
     /// Whether any packet was let through.
     pub const fn passed_packets(&self) -> bool {
-        self.volumes[0].packets + self.volumes[1].packets > 0
+        self.has_spilled() || self.packets[0] | self.packets[1] != 0
+    }
+
+    pub(super) const fn has_spilled(&self) -> bool {
+        self.kind & SPILLED != 0
+    }
+
+    pub(super) const fn set_spilled(&mut self) {
+        self.kind |= SPILLED;
+    }
+
+    /// The class that it is in.
+    pub(super) fn class(&self) -> Class {
+        Class::ALL.get(usize::from(self.kind >> CLASS_SHIFT & 7)).copied().unwrap_or_default()
+    }
+
+    pub(super) const fn set_class(&mut self, class: Class) {
+        self.kind = self.kind & !(7 << CLASS_SHIFT) | (class as u16) << CLASS_SHIFT;
     }
 
     /// The class that follows from its state.
     pub(super) const fn natural_class(&self) -> Class {
-        match self.state {
+        match self.state() {
             State::Closed | State::Denied => Class::Over,
-            _ if self.flags.has(Flags::SIGNED_ON) => Class::SignedOn,
+            _ if self.has(Flags::SIGNED_ON) => Class::SignedOn,
             State::SynSent | State::SynReceived => Class::HalfOpen,
             State::OneWay | State::Picked => Class::OneWay,
             State::BothWays | State::Established | State::HalfClosed | State::Closing => Class::BothWays,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        /// What is packed into a word does not touch its neighbours.
+        #[test]
+        fn properties_are_kept_apart(acts in prop::collection::vec((0..6_u8, any::<u32>()), 0..40)) {
+            let (key, _) = FlowKey::of_v4((1, 2), (3, 4), 255, Realm::new(255, 4095, 4095)).unwrap();
+            let mut record = Record::new(&key, End::Low);
+            let (mut state, mut class, mut stage) = (State::OneWay, Class::Over, Stage::NotBegun);
+            let (mut epoch, mut flags, mut spilled) = (0, 0_u8, false);
+            for (what, value) in acts {
+                match what {
+                    0 => state = State::ALL[value as usize % State::ALL.len()],
+                    1 => class = Class::ALL[value as usize % Class::ALL.len()],
+                    2 => stage = [Stage::NotBegun, Stage::Running, Stage::Over][value as usize % 3],
+                    3 => epoch = value,
+                    4 => flags ^= 1 << (value % 8),
+                    _ => spilled = true,
+                }
+                record.set_state(state);
+                record.set_class(class);
+                record.set_stage(stage);
+                record.set_epoch(epoch);
+                (0..8).for_each(|bit| record.set(Flags(1 << bit), flags >> bit & 1 == 1));
+                if spilled {
+                    record.set_spilled();
+                }
+                prop_assert!(record.resembles(&key) && record.key([0; 3]) == key && record.protocol() == 255);
+                prop_assert_eq!((record.state(), record.class(), record.stage()), (state, class, stage));
+                prop_assert_eq!((record.flags(), record.has_spilled()), (Flags(flags), spilled));
+                prop_assert!(record.is_of_epoch(epoch) && !record.is_of_epoch(epoch ^ 1 << 19));
+            }
+            record.vacate();
+            prop_assert!(!record.resembles(&key));
+        }
+    }
+
+    #[test]
+    fn states_have_their_numbers() {
+        assert!(State::ALL.iter().enumerate().all(|(at, state)| *state as usize == at));
+        assert!(Class::ALL.iter().enumerate().all(|(at, class)| *class as usize == at));
     }
 }

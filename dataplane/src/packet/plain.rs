@@ -164,8 +164,8 @@ impl Plain {
     /// All that [`super::parse`] would tell of the frame; it must be the one that was read.
     pub fn describe(&self, frame: &[u8]) -> PacketInfo {
         let at_hand = |at: u32| at.min(frame.len() as u32).min(u32::from(u16::MAX)) as u16;
-        let realm = self.key.realm;
-        let transport = match self.tcp(frame).filter(|_| self.key.protocol == protocol::TCP) {
+        let realm = self.key.realm();
+        let transport = match self.tcp(frame).filter(|_| self.key.protocol() == protocol::TCP) {
             Some(tcp) if tcp.flags & tcp::SYN != 0 => {
                 let end = usize::from(self.payload).min(frame.len());
                 let options = frame.get(self.transport() + tcp::HEADER..end).unwrap_or_default();

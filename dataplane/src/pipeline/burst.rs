@@ -2,13 +2,12 @@
 //! so that the waits for memory overlap. A usual packet of a flow that just goes on takes the short lane; every other the
 //! whole way, which gives the same answer for any packet.
 
-use std::time::Duration;
-
 use arrayvec::ArrayVec;
 
+use super::housekeeping::PLACES_PER_BURST;
 use super::{BURST, Frame, Pipeline, Timeouts};
 use crate::counters::Counter;
-use crate::flow::{Flags, FlowKey, Identification, State};
+use crate::flow::{Flags, FlowKey, Patience, Slot, Stage, State};
 use crate::packet::{self, Parsed, Plain};
 use crate::policy::PortId;
 use crate::time::Nanos;
@@ -20,8 +19,10 @@ use crate::wire::protocol;
 pub(super) struct Stages {
     /// Of a usual packet; of another what was there before.
     plain: [Plain; BURST],
+    /// The slot where its flow most likely is.
+    guesses: [Option<Slot>; BURST],
     /// The hash of its key.
-    hashes: [u32; BURST],
+    hashes: [u64; BURST],
     /// Of those that are not usual, in order.
     parsed: ArrayVec<Result<Parsed, DropReason>, BURST>,
     verdicts: [Verdict; BURST],
@@ -31,6 +32,7 @@ impl Default for Stages {
     fn default() -> Self {
         Self {
             plain: [Plain::default(); BURST],
+            guesses: [None; BURST],
             hashes: [0; BURST],
             parsed: ArrayVec::new(),
             verdicts: [Verdict::Drop(DropReason::NoWire); BURST],
@@ -46,14 +48,19 @@ const _: () = assert!(Usual::BITS as usize >= BURST);
 #[derive(Debug)]
 pub(super) struct Lane {
     epoch: u32,
-    udp: Duration,
-    udp_stream: Duration,
-    established: Duration,
+    udp: Patience,
+    udp_stream: Patience,
+    established: Patience,
 }
 
 impl Lane {
     fn new(timeouts: &Timeouts, epoch: u32) -> Self {
-        Self { epoch, udp: timeouts.udp, udp_stream: timeouts.udp_stream, established: timeouts.tcp_established }
+        Self {
+            epoch,
+            udp: timeouts.udp.into(),
+            udp_stream: timeouts.udp_stream.into(),
+            established: timeouts.tcp_established.into(),
+        }
     }
 }
 
@@ -68,18 +75,19 @@ impl Pipeline {
     ) -> Option<PortId> {
         verdicts.clear();
         self.started.get_or_insert(now);
+        self.table.advance(now);
         let mut stages = self.stages.take()?;
         let count = frames.len().min(BURST);
         let (frames, _) = frames.split_at_mut(count);
         let usual = self.read(frames, &mut stages);
-        for hash in &stages.hashes[..count] {
-            self.table.prefetch_record(*hash);
+        for (guess, hash) in stages.guesses.iter_mut().zip(&stages.hashes).take(count) {
+            *guess = self.table.prefetch_record(*hash);
         }
         let common = self.pass(now, frames, usual, &mut stages);
         verdicts.extend(stages.verdicts[..count].iter().copied());
         self.stages = Some(stages);
         // At most one session a packet is opened, so this keeps up with any rate.
-        self.expire(now, BURST);
+        self.expire(now, BURST, PLACES_PER_BURST);
         self.events.publish();
         common
     }
@@ -126,8 +134,9 @@ impl Pipeline {
         let (mut octets, mut forwarded) = (0, 0);
         let received = frames.len() as u64;
         let mut parsed = stages.parsed.drain(..);
-        let places = stages.plain.iter().zip(&stages.hashes).zip(&mut stages.verdicts);
-        for (number, (frame, ((plain, &hash), place))) in frames.iter_mut().zip(places).enumerate() {
+        let lookups = stages.hashes.iter().zip(&stages.guesses);
+        let places = stages.plain.iter().zip(lookups).zip(&mut stages.verdicts);
+        for (number, (frame, ((plain, (&hash, &guess)), place))) in frames.iter_mut().zip(places).enumerate() {
             octets += u64::from(frame.length);
             let is_usual = usual >> number & 1 != 0;
             let verdict = if is_usual {
@@ -136,7 +145,7 @@ impl Pipeline {
                     out = self.out_of(port);
                     is_common = false;
                 }
-                if self.goes_on(now, &lane, frame, plain, hash) {
+                if self.goes_on(&lane, frame, plain, hash, guess) {
                     forwarded += 1;
                     *place = Verdict::Forward(out);
                     continue;
@@ -172,36 +181,37 @@ impl Pipeline {
 
     /// Whether a packet just carries its flow on, so that nothing needs to be decided; then it is counted.
     #[inline(always)]
-    fn goes_on(&mut self, now: Nanos, lane: &Lane, frame: &Frame<'_>, plain: &Plain, hash: u32) -> bool {
-        let Some(slot) = self.table.find(&plain.key, hash) else { return false };
-        let record = self.table.record_mut(slot);
-        let is_inspected = record.flags.has(Flags::INSPECT) && record.identification() != Identification::Over;
-        if record.epoch != lane.epoch || is_inspected {
+    fn goes_on(&mut self, lane: &Lane, frame: &Frame<'_>, plain: &Plain, hash: u64, guess: Option<Slot>) -> bool {
+        let Some(slot) = self.table.find_at(guess, &plain.key, hash) else { return false };
+        let record = self.table.record(slot);
+        let is_inspected = record.has(Flags::INSPECT) && record.stage() != Stage::Over;
+        if !record.is_of_epoch(lane.epoch) || is_inspected {
             return false;
         }
         let direction = plain.sender.direction(record.client());
-        let is_tcp = plain.key.protocol == protocol::TCP;
-        let patience = match record.state {
+        let is_tcp = plain.key.protocol() == protocol::TCP;
+        let patience = match record.state() {
             State::BothWays => lane.udp_stream,
             State::OneWay if plain.sender == record.client() => lane.udp,
             State::Established => lane.established,
             _ => return false,
         };
-        if record.last + patience <= now {
+        if self.table.is_silent(slot, patience) {
             return false;
         }
         if is_tcp {
             let Some(tcp) = plain.tcp(frame.bytes) else { return false };
             let segment = plain.segment(&tcp);
+            let record = self.table.record_mut(slot);
             if !record.tcp.goes_on(direction, &segment) {
                 return false;
             }
             if segment.payload_length > 0 {
-                record.flags.set(Flags::FROM_START, false);
+                record.set(Flags::FROM_START, false);
             }
         }
-        record.last = now;
-        record.count(direction, plain.length);
+        self.table.touch(slot);
+        self.table.count(slot, direction, plain.length);
         true
     }
 }

@@ -1,25 +1,18 @@
 //! Packets of flows: found in the table, or the first of a new session.
 
-use std::time::Duration;
-
 use sigdb::AppId;
 
 use super::{Packet, Pipeline};
 use crate::counters::Counter;
 use crate::endpoint::Direction;
-use crate::event::{CloseReason, SessionId};
-use crate::flow::{Flags, FlowKey, Identification, Record, Slot, State, Step, TcpTrack};
+use crate::event::CloseReason;
+use crate::flow::{Flags, FlowKey, Identification, Patience, Record, Slot, Stage, State, Step, TcpTrack};
 use crate::packet::Transport;
 use crate::policy::Application;
 use crate::time::Nanos;
 use crate::verdict::DropReason;
 use crate::wire::protocol;
 use crate::wire::tcp::{ACK, RST, SYN};
-
-/// How long TCP waits after a FIN from one side only.
-const HALF_CLOSED: Duration = Duration::from_secs(120);
-/// How long a denied flow is remembered after its last packet.
-const DENIED: Duration = Duration::from_secs(30);
 
 /// The sequence numbers of the client's and the server's SYN, where they were seen.
 pub(super) type InitialSequences = [Option<u32>; 2];
@@ -40,9 +33,9 @@ impl Pipeline {
     }
 
     /// The entry of a key, unless its time is over.
-    pub(super) fn find(&mut self, now: Nanos, key: &FlowKey, hash: u32) -> Option<Slot> {
+    pub(super) fn find(&mut self, now: Nanos, key: &FlowKey, hash: u64) -> Option<Slot> {
         let slot = self.table.find(key, hash)?;
-        if self.due(self.table.record(slot)) <= now {
+        if self.table.is_silent(slot, self.patience(self.table.record(slot))) {
             self.leave(now, slot, CloseReason::Timeout);
             return None;
         }
@@ -53,7 +46,7 @@ impl Pipeline {
     fn known(&mut self, packet: &Packet<'_>, slot: Slot) -> Result<Option<Slot>, DropReason> {
         let now = packet.now;
         let record = self.table.record(slot);
-        let (state, direction) = (record.state, packet.info.sender.direction(record.client()));
+        let (state, direction) = (record.state(), packet.info.sender.direction(record.client()));
         if opens_tcp(packet) && matches!(state, State::Denied | State::Closed | State::Closing) {
             self.leave(now, slot, CloseReason::Fin);
             return Ok(None);
@@ -76,37 +69,36 @@ impl Pipeline {
             _ if state == State::OneWay && direction == Direction::ToClient => Step::Pass(State::BothWays),
             _ => Step::Pass(state),
         };
-        self.table.record_mut(slot).last = now;
+        self.table.touch(slot);
         if let Step::Pass(new) = step
             && new != state
         {
-            self.change_state(now, slot, new);
+            self.change_state(slot, new);
         }
         self.inspect(packet, slot, direction, initial)?;
         self.count(packet, slot, direction);
         if let Step::Close(reason) = step {
             self.close(now, slot, reason);
-            self.change_state(now, slot, State::Closed);
+            self.change_state(slot, State::Closed);
         }
         Ok(Some(slot))
     }
 
     /// Counts a packet that passes.
     pub(super) fn count(&mut self, packet: &Packet<'_>, slot: Slot, direction: Direction) {
-        let record = self.table.record_mut(slot);
-        record.count(direction, packet.info.length);
+        self.table.count(slot, direction, packet.info.length);
         // The engine gets the connection from its start, or is told that it does not.
         if let Transport::Tcp(segment) = &packet.info.transport
             && segment.payload_length > 0
         {
-            record.flags.set(Flags::FROM_START, false);
+            self.table.record_mut(slot).set(Flags::FROM_START, false);
         }
     }
 
     /// The numbers of both SYNs, as long as no data passed.
     fn initial_sequences(&self, slot: Slot) -> InitialSequences {
         let record = self.table.record(slot);
-        if !record.flags.has(Flags::FROM_START) {
+        if !record.has(Flags::FROM_START) {
             return [None; 2];
         }
         [Direction::ToServer, Direction::ToClient].map(|direction| record.tcp.initial_sequence(direction))
@@ -119,8 +111,10 @@ impl Pipeline {
         let direction = info.sender.direction(client);
         let mut record = self.record(packet, client);
         if let Transport::Tcp(segment) = &info.transport {
-            (record.tcp, record.state) = TcpTrack::open(direction, segment);
-            record.flags.set(Flags::FROM_START, record.state == State::SynSent);
+            let (track, state) = TcpTrack::open(direction, segment);
+            record.tcp = track;
+            record.set_state(state);
+            record.set(Flags::FROM_START, state == State::SynSent);
             if segment.flags & SYN == 0 {
                 self.counters.add(Counter::TcpMidstream, 1);
             }
@@ -131,11 +125,11 @@ impl Pipeline {
             AppId::UNKNOWN => Application::Unknown,
             named => {
                 record.application = named;
-                record.set_identification(Identification::Over);
+                record.set_stage(Stage::Over);
                 Application::Named(named)
             }
         };
-        let decision = self.policy.decide(&self.query(&record, application));
+        let decision = self.policy.decide(&self.query(&info.key, &record, application));
         self.refuse_first(packet, &record, &decision)?;
         self.apply(&mut record, &decision);
         let slot = self.enter(packet, record)?;
@@ -149,14 +143,12 @@ impl Pipeline {
     fn enter(&mut self, packet: &Packet<'_>, record: Record) -> Result<Slot, DropReason> {
         let now = packet.now;
         if self.table.len() == self.table.capacity() {
-            let victim = self.table.victim(now).ok_or(DropReason::TableFull)?;
+            let victim = self.table.victim().ok_or(DropReason::TableFull)?;
             self.leave(now, victim, CloseReason::Evicted);
             self.counters.add(Counter::SessionsEvicted, 1);
         }
-        self.sessions += 1;
-        let session = SessionId(u64::from(self.settings.worker.0) << 48 | self.sessions);
-        let due = self.due(&record);
-        let slot = self.table.insert(packet.hash, record, session, due).ok_or(DropReason::TableFull)?;
+        let patience = self.patience(&record);
+        let slot = self.table.insert(packet.hash, &packet.info.key, record, patience).ok_or(DropReason::TableFull)?;
         self.active += 1;
         self.counters.add(Counter::SessionsOpened, 1);
         self.count_table();
@@ -172,7 +164,7 @@ impl Pipeline {
 
     /// Ends the session of an entry, if it is still open.
     pub(super) fn close(&mut self, now: Nanos, slot: Slot, reason: CloseReason) {
-        if !self.table.record(slot).state.is_open() {
+        if !self.table.record(slot).state().is_open() {
             return;
         }
         self.end_inspection(now, slot, true, Identification::Over);
@@ -186,31 +178,20 @@ impl Pipeline {
     }
 
     /// Sets an entry's state, with what hangs on it: its class, and its time where that became shorter.
-    pub(super) fn change_state(&mut self, now: Nanos, slot: Slot, state: State) {
-        let before = self.due(self.table.record(slot));
-        self.table.record_mut(slot).state = state;
+    pub(super) fn change_state(&mut self, slot: Slot, state: State) {
+        let before = self.patience(self.table.record(slot));
+        self.table.record_mut(slot).set_state(state);
         self.table.reclassify(slot);
-        let due = self.due(self.table.record(slot));
-        if due < before {
-            self.table.reschedule(slot, now, due);
+        let patience = self.patience(self.table.record(slot));
+        if patience < before {
+            self.table.schedule(slot, patience);
         }
     }
 
-    /// When an entry's time is over, if nothing more comes.
-    pub(super) fn due(&self, record: &Record) -> Nanos {
-        let timeouts = &self.settings.timeouts;
-        let patience = match (record.state, record.protocol()) {
-            (State::SynSent | State::SynReceived | State::Picked, _) => timeouts.tcp_opening,
-            (State::Established, _) => timeouts.tcp_established,
-            (State::HalfClosed, _) => HALF_CLOSED.min(timeouts.tcp_established),
-            (State::Closing | State::Closed, _) => timeouts.tcp_closing,
-            (State::Denied, _) => DENIED,
-            (State::OneWay, protocol::UDP) => timeouts.udp,
-            (State::BothWays, protocol::UDP) => timeouts.udp_stream,
-            (_, protocol::ICMP | protocol::ICMPV6) => timeouts.icmp,
-            _ => timeouts.other,
-        };
-        record.last + patience
+    /// How long an entry stays after its last packet.
+    #[inline]
+    pub(super) fn patience(&self, record: &Record) -> Patience {
+        self.lifetimes.of(record)
     }
 
     pub(super) fn count_table(&self) {

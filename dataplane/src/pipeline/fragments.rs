@@ -32,13 +32,12 @@ impl Pipeline {
         };
         let slot = self.table.by_id(flow).ok_or(DropReason::FragmentUnknown)?;
         self.ensure_current(packet, slot)?;
-        let record = self.table.record_mut(slot);
-        if record.state == State::Denied {
+        if self.table.record(slot).state() == State::Denied {
             return Err(DropReason::FragmentUnknown);
         }
-        record.last = packet.now;
+        self.table.touch(slot);
         // The sender by its address: a fragment has no ports to compare ends by.
-        let client = record.key().end(record.client()).address;
+        let client = self.table.key(slot).end(self.table.record(slot).client()).address;
         let direction = if packet.info.addresses().0 == client { Direction::ToServer } else { Direction::ToClient };
         self.count(packet, slot, direction);
         self.counters.add(Counter::Fragments, 1);
@@ -48,5 +47,5 @@ impl Pipeline {
 
 fn datagram(packet: &Packet<'_>, piece: Piece) -> Datagram {
     let (source, destination) = packet.info.addresses();
-    Datagram { source, destination, identification: piece.identification, realm: packet.info.key.realm }
+    Datagram { source, destination, identification: piece.identification, realm: packet.info.key.realm() }
 }

@@ -1,8 +1,9 @@
 //! What happens between packets: expiry, commands, dumps, the end.
 
+use arrayvec::ArrayVec;
 use crossbeam::channel::{Sender, TrySendError};
 
-use super::Pipeline;
+use super::{BURST, Pipeline};
 use crate::command::{Command, SessionView};
 use crate::endpoint::Direction;
 use crate::event::CloseReason;
@@ -11,6 +12,10 @@ use crate::time::Nanos;
 
 /// Entries looked at for expiry in one turn at most.
 const EXPIRE_PER_TURN: usize = 1024;
+/// Places of the table gone through for expiry in one turn at most.
+const PLACES_PER_TURN: usize = 32_768;
+/// Places gone through after a burst.
+pub(super) const PLACES_PER_BURST: usize = 8_192;
 /// Places of the table looked at for a dump in one turn at most.
 const DUMP_PER_TURN: usize = 1024;
 
@@ -38,7 +43,8 @@ pub enum Room {
 impl Pipeline {
     /// Housekeeping: expiry and open dumps, a bounded piece of it. Call it every few bursts, and when idle.
     pub fn turn(&mut self, now: Nanos) {
-        self.expire(now, EXPIRE_PER_TURN);
+        self.table.advance(now);
+        self.expire(now, EXPIRE_PER_TURN, PLACES_PER_TURN);
         self.events.publish();
         self.go_on_dumping();
     }
@@ -76,20 +82,31 @@ impl Pipeline {
         true
     }
 
-    /// Looks at up to `count` entries whose time may have come.
-    pub(super) fn expire(&mut self, now: Nanos, count: usize) {
-        let mut budget = crate::flow::Table::turn_budget();
-        for _ in 0..count {
-            let Some(slot) = self.table.due(now, &mut budget) else { break };
-            let due = self.due(self.table.record(slot));
-            if due <= now {
-                self.close(now, slot, CloseReason::Timeout);
-                self.table.remove_off_wheel(slot);
-                self.count_table();
-            } else {
-                self.table.put_back(slot, now, due);
+    /// Looks at up to `count` entries whose time may have come, among at most `places` places.
+    pub(super) fn expire(&mut self, now: Nanos, count: usize, places: usize) {
+        let mut left = count;
+        while left > 0 {
+            let mut batch: ArrayVec<Slot, BURST> = ArrayVec::new();
+            let most = left.min(BURST);
+            self.table.due(places, |slot| batch.len() < most && batch.try_push(slot).is_ok());
+            for slot in &batch {
+                self.table.prefetch_removal(*slot);
             }
+            for slot in &batch {
+                let patience = self.patience(self.table.record(*slot));
+                if self.table.is_silent(*slot, patience) {
+                    self.close(now, *slot, CloseReason::Timeout);
+                    self.table.remove(*slot);
+                } else {
+                    self.table.schedule(*slot, patience);
+                }
+            }
+            if batch.len() < most {
+                break;
+            }
+            left -= batch.len();
         }
+        self.count_table();
     }
 
     fn go_on_dumping(&mut self) {
@@ -118,15 +135,15 @@ impl Pipeline {
         let record = self.table.record(slot);
         SessionView {
             session: self.table.session(slot),
-            tuple: record.key().tuple(record.client()),
+            tuple: self.table.key(slot).tuple(record.client()),
             rule: record.rule,
             application: record.application,
             ports: self.ports(record),
-            start: record.start,
-            last: record.last,
-            state: record.state.name(),
-            to_server: record.volume(Direction::ToServer),
-            to_client: record.volume(Direction::ToClient),
+            start: self.table.start(slot),
+            last: self.table.last(slot),
+            state: record.state().name(),
+            to_server: self.table.volume(slot, Direction::ToServer),
+            to_client: self.table.volume(slot, Direction::ToClient),
         }
     }
 }

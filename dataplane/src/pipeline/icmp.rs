@@ -12,7 +12,7 @@ impl Pipeline {
     pub(super) fn icmp_error(&mut self, packet: &Packet<'_>, quoted: Option<Quoted>) -> Result<(), DropReason> {
         let quoted = quoted.ok_or(DropReason::IcmpUnknownFlow)?;
         let slot = self.find(packet.now, &quoted.key, packet.hash).ok_or(DropReason::IcmpUnknownFlow)?;
-        if self.table.record(slot).state == State::Denied {
+        if self.table.record(slot).state() == State::Denied {
             return Err(DropReason::IcmpUnknownFlow);
         }
         self.ensure_current(packet, slot)?;

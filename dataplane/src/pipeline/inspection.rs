@@ -28,12 +28,12 @@ impl Pipeline {
         initial: InitialSequences,
     ) -> Result<(), DropReason> {
         let record = self.table.record(slot);
-        if !record.flags.has(Flags::INSPECT) || !record.state.is_open() {
+        if !record.has(Flags::INSPECT) || !record.state().is_open() {
             return Ok(());
         }
         let Some(segment) = shown(packet, direction) else { return Ok(()) };
         let mut findings = Findings::new();
-        let (id, mut progress) = match record.identification() {
+        let (id, mut progress) = match self.table.identification(slot) {
             Identification::Over => return Ok(()),
             Identification::NotBegun if segment.payload.is_empty() || segment.syn => return Ok(()),
             Identification::NotBegun => {
@@ -56,8 +56,8 @@ impl Pipeline {
 
     /// Releases a flow's inspection slot. What the engine says at the end is reported where it is to be `heard`.
     pub(super) fn end_inspection(&mut self, now: Nanos, slot: Slot, heard: bool, then: Identification) {
-        let Identification::Running(id) = self.table.record(slot).identification() else { return };
-        self.table.record_mut(slot).set_identification(then);
+        let Identification::Running(id) = self.table.identification(slot) else { return };
+        self.table.set_identification(slot, then);
         let mut findings = Findings::new();
         self.inspector.end(id, &mut findings);
         if heard {
@@ -67,18 +67,18 @@ impl Pipeline {
 
     fn begin(&mut self, slot: Slot) -> Option<InspectionId> {
         let record = self.table.record(slot);
-        let tuple = record.key().tuple(record.client());
+        let tuple = self.table.key(slot).tuple(record.client());
         let id = self.inspector.begin(FlowStart {
             protocol: record.protocol(),
             server_port: tuple.server.port,
-            from_start: record.protocol() != crate::wire::protocol::TCP || record.flags.has(Flags::FROM_START),
+            from_start: record.protocol() != crate::wire::protocol::TCP || record.has(Flags::FROM_START),
         });
         let (counter, identification) = match id {
             Some(id) => (Counter::AppidInspected, Identification::Running(id)),
             None => (Counter::AppidNoSlot, Identification::Over),
         };
         self.counters.add(counter, 1);
-        self.table.record_mut(slot).set_identification(identification);
+        self.table.set_identification(slot, identification);
         id
     }
 
@@ -108,7 +108,7 @@ impl Pipeline {
         findings: &Findings,
     ) -> Result<(), DropReason> {
         if progress != Progress::Continue {
-            self.table.record_mut(slot).set_identification(Identification::Over);
+            self.table.set_identification(slot, Identification::Over);
         }
         let was_known = self.table.record(slot).application.is_known();
         let mut named = None;
@@ -140,13 +140,13 @@ impl Pipeline {
 
     /// Reports what the engine saw of users, where the rule wants the flow inspected.
     fn report_sign_ons(&mut self, now: Nanos, slot: Slot, findings: &Findings) {
-        if !self.table.record(slot).flags.has(Flags::INSPECT) {
+        if !self.table.record(slot).has(Flags::INSPECT) {
             return;
         }
         for finding in findings {
             let Finding::SignOn(sign_on) = finding else { continue };
             if matches!(sign_on.sighting, Sighting::Login | Sighting::Online | Sighting::Opened) {
-                self.table.record_mut(slot).flags.set(Flags::SIGNED_ON, true);
+                self.table.record_mut(slot).set(Flags::SIGNED_ON, true);
                 self.table.reclassify(slot);
             }
             self.report_sign_on(now, slot, *sign_on);

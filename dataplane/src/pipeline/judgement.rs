@@ -5,7 +5,7 @@ use sigdb::Confidence;
 use super::{Packet, Pipeline};
 use crate::counters::Counter;
 use crate::event::CloseReason;
-use crate::flow::{Flags, Identification, Record, Slot, State};
+use crate::flow::{Flags, FlowKey, Identification, Record, Slot, Stage, State};
 use crate::policy::{Action, Application, Decision, Query, RuleId};
 use crate::time::Nanos;
 use crate::verdict::DropReason;
@@ -13,17 +13,16 @@ use crate::wire::protocol;
 
 impl Pipeline {
     /// What the policy is asked about a flow.
-    pub(super) fn query(&self, record: &Record, application: Application) -> Query {
-        let key = record.key();
+    pub(super) fn query(&self, key: &FlowKey, record: &Record, application: Application) -> Query {
         let (client, server) = (key.end(record.client()), key.end(record.client().other()));
-        let (client_port, server_port) = self.wires.pair(key.realm.wire(), record.flags.has(Flags::CLIENT_ON_SECOND));
-        let is_icmp = matches!(key.protocol, protocol::ICMP | protocol::ICMPV6);
+        let (client_port, server_port) = self.wires.pair(key.realm().wire(), record.has(Flags::CLIENT_ON_SECOND));
+        let is_icmp = matches!(key.protocol(), protocol::ICMP | protocol::ICMPV6);
         Query {
             from: self.policy.zone(client_port),
             to: self.policy.zone(server_port),
             source: client.address,
             destination: server.address,
-            protocol: key.protocol,
+            protocol: key.protocol(),
             source_port: if is_icmp { 0 } else { client.port },
             // A query's type stands as the server's port in the key; queries have code 0.
             destination_port: if is_icmp { server.port << 8 } else { server.port },
@@ -40,7 +39,7 @@ impl Pipeline {
     ) -> Result<(), DropReason> {
         let Some(reason) = refusal(decision) else { return Ok(()) };
         if decision.session_logging {
-            self.report_deny(packet.now, record, decision.rule);
+            self.report_deny(packet.now, &packet.info.key, record, decision.rule);
         }
         if reason == DropReason::PolicyReset {
             self.reset_sender(packet);
@@ -50,20 +49,20 @@ impl Pipeline {
 
     /// Writes a decision that lets a flow through into its record.
     pub(super) fn apply(&self, record: &mut Record, decision: &Decision) {
-        record.epoch = self.policy.epoch();
+        record.set_epoch(self.policy.epoch());
         record.rule = decision.rule;
-        record.flags.set(Flags::LOGGED, decision.session_logging);
-        record.flags.set(Flags::INSPECT, decision.inspect);
-        record.flags.set(Flags::TENTATIVE, decision.tentative);
+        record.set(Flags::LOGGED, decision.session_logging);
+        record.set(Flags::INSPECT, decision.inspect);
+        record.set(Flags::TENTATIVE, decision.tentative);
     }
 
     /// Judges an entry by the present policy, if it was judged by an older one; drops what is denied.
     pub(super) fn ensure_current(&mut self, packet: &Packet<'_>, slot: Slot) -> Result<(), DropReason> {
         let record = self.table.record(slot);
-        match record.state {
+        match record.state() {
             State::Denied => self.still_denied(packet, slot).map_or(Ok(()), Err),
             State::Closed => Ok(()),
-            _ if record.epoch == self.policy.epoch() => Ok(()),
+            _ if record.is_of_epoch(self.policy.epoch()) => Ok(()),
             _ => self.judge_again(packet, slot, Occasion::Policy),
         }
     }
@@ -78,7 +77,7 @@ impl Pipeline {
         let now = packet.now;
         self.counters.add(Counter::SessionsRejudged, 1);
         let application = self.application(slot);
-        let decision = self.policy.decide(&self.query(self.table.record(slot), application));
+        let decision = self.policy.decide(&self.query(&self.table.key(slot), self.table.record(slot), application));
         let refusal = refusal(&decision);
         if refusal.is_some() || !decision.inspect {
             // Under the rule that applied until now: what this segment showed belongs to the new one, which does not want
@@ -87,13 +86,13 @@ impl Pipeline {
             self.end_inspection(now, slot, heard, Identification::NotBegun);
         }
         let mut record = *self.table.record(slot);
-        let logged = record.flags.has(Flags::LOGGED);
-        let passed = record.passed_packets() || record.flags.has(Flags::CREATE_SENT);
+        let logged = record.has(Flags::LOGGED);
+        let passed = record.passed_packets() || record.has(Flags::CREATE_SENT);
         self.apply(&mut record, &decision);
         if refusal.is_some() {
             // Where packets passed under a rule that logs, the session is recorded, though the rule that ends it would
             // not; where none did, there was no session, only a packet that was denied.
-            record.flags.set(Flags::LOGGED, passed && (logged || decision.session_logging));
+            record.set(Flags::LOGGED, passed && (logged || decision.session_logging));
         }
         *self.table.record_mut(slot) = record;
         self.report_create(slot);
@@ -105,7 +104,7 @@ impl Pipeline {
                 self.reset_both(packet, slot);
             }
             if !passed && decision.session_logging {
-                self.report_deny(now, &record, decision.rule);
+                self.report_deny(now, &self.table.key(slot), &record, decision.rule);
             }
             self.deny(now, slot);
             return Err(reason);
@@ -116,24 +115,26 @@ impl Pipeline {
     /// Ends a session that the policy no longer allows; its entry stays to refuse what still comes.
     fn deny(&mut self, now: Nanos, slot: Slot) {
         self.close(now, slot, CloseReason::Policy);
-        self.table.record_mut(slot).last = now;
-        self.change_state(now, slot, State::Denied);
+        self.table.touch(slot);
+        self.change_state(slot, State::Denied);
         self.counters.add(Counter::DeniedPackets, 1);
     }
 
     /// Why a packet of a denied flow is dropped; none where a newer policy would let the flow through.
     pub(super) fn still_denied(&mut self, packet: &Packet<'_>, slot: Slot) -> Option<DropReason> {
         let record = self.table.record(slot);
-        let (rule, action) = if record.epoch == self.policy.epoch() {
+        let (rule, action) = if record.is_of_epoch(self.policy.epoch()) {
             (record.rule, self.policy.action(record.rule))
         } else {
-            let decision = self.policy.decide(&self.query(record, self.application(slot)));
+            let decision = self.policy.decide(&self.query(&self.table.key(slot), record, self.application(slot)));
             (decision.rule, decision.action)
         };
         let reason = reason(rule, action)?;
         let epoch = self.policy.epoch();
         let record = self.table.record_mut(slot);
-        (record.epoch, record.rule, record.last) = (epoch, rule, packet.now);
+        record.set_epoch(epoch);
+        record.rule = rule;
+        self.table.touch(slot);
         self.counters.add(Counter::DeniedPackets, 1);
         if reason == DropReason::PolicyReset {
             self.reset_sender(packet);
@@ -145,9 +146,9 @@ impl Pipeline {
     pub(super) fn application(&self, slot: Slot) -> Application {
         let record = self.table.record(slot);
         let inspectable = matches!(record.protocol(), protocol::TCP | protocol::UDP);
-        match record.identification() {
+        match record.stage() {
             _ if record.application.is_known() => Application::Named(record.application),
-            Identification::NotBegun | Identification::Running(_) if inspectable => Application::Undecided,
+            Stage::NotBegun | Stage::Running if inspectable => Application::Undecided,
             _ => Application::Unknown,
         }
     }

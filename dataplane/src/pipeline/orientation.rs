@@ -44,7 +44,7 @@ impl Pipeline {
     fn client_by_port(&self, packet: &Packet<'_>) -> End {
         let info = packet.info;
         let (sender, receiver) = (info.key.end(info.sender).port, info.key.end(info.sender.other()).port);
-        let number = info.key.protocol;
+        let number = info.key.protocol();
         let is_hinted = |port| self.inspector.is_server_port(number, port);
         let is_low = |port| port != 0 && port < FIRST_USER_PORT;
         let sender_serves = match (is_hinted(sender), is_hinted(receiver)) {
@@ -57,10 +57,10 @@ impl Pipeline {
 
     /// A new record of a packet's flow, `client` being the client's end.
     pub(super) fn record(&self, packet: &Packet<'_>, client: End) -> Record {
-        let mut record = Record::new(&packet.info.key, client, packet.now);
+        let mut record = Record::new(&packet.info.key, client);
         let client_is_here = packet.info.sender == client;
         let client_on_second = self.wires.is_second(packet.frame.port) == client_is_here;
-        record.flags.set(Flags::CLIENT_ON_SECOND, client_on_second);
+        record.set(Flags::CLIENT_ON_SECOND, client_on_second);
         record
     }
 
@@ -84,6 +84,6 @@ impl Pipeline {
     /// Whether the policy lets a first packet's flow through, if its client is at this end.
     fn is_permitted(&self, packet: &Packet<'_>, client: End) -> bool {
         let record = self.record(packet, client);
-        refusal(&self.policy.decide(&self.query(&record, Application::Undecided))).is_none()
+        refusal(&self.policy.decide(&self.query(&packet.info.key, &record, Application::Undecided))).is_none()
     }
 }

@@ -88,7 +88,7 @@ impl Pipeline {
         self.reset_sender(packet);
         if let Transport::Tcp(segment) = &packet.info.transport
             && packet.info.fragment == Fragment::None
-            && self.table.record(slot).state != State::SynSent
+            && self.table.record(slot).state() != State::SynSent
         {
             self.reset(packet, segment, To::Receiver);
         }

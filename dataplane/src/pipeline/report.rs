@@ -5,8 +5,8 @@ use sigdb::{Confidence, SignOn};
 use super::Pipeline;
 use crate::counters::Counter;
 use crate::endpoint::Direction;
-use crate::event::{CloseReason, SessionChange, SessionEvent, SessionId, SignOnEvent};
-use crate::flow::{Flags, Record, Slot};
+use crate::event::{CloseReason, SessionChange, SessionEvent, SessionId, SignOnEvent, Volume};
+use crate::flow::{Flags, FlowKey, Record, Slot};
 use crate::policy::{Action, Application, RuleId};
 use crate::time::Nanos;
 
@@ -15,10 +15,10 @@ impl Pipeline {
     /// application that is not known, nothing is said: it could be another rule's session, which does not log.
     pub(super) fn report_create(&mut self, slot: Slot) {
         let record = self.table.record_mut(slot);
-        let unreported = !record.flags.has(Flags::TENTATIVE) && !record.flags.has(Flags::CREATE_SENT);
-        if unreported && record.flags.has(Flags::LOGGED) {
-            record.flags.set(Flags::CREATE_SENT, true);
-            let start = record.start;
+        let unreported = !record.has(Flags::TENTATIVE) && !record.has(Flags::CREATE_SENT);
+        if unreported && record.has(Flags::LOGGED) {
+            record.set(Flags::CREATE_SENT, true);
+            let start = self.table.start(slot);
             self.report(start, slot, SessionChange::Create);
         }
     }
@@ -28,7 +28,7 @@ impl Pipeline {
         self.settle(slot);
         self.report_create(slot);
         let record = self.table.record(slot);
-        if !record.flags.has(Flags::LOGGED) && !record.flags.has(Flags::CREATE_SENT) {
+        if !record.has(Flags::LOGGED) && !record.has(Flags::CREATE_SENT) {
             return;
         }
         self.report(now, slot, SessionChange::Close { reason });
@@ -38,14 +38,14 @@ impl Pipeline {
     /// have been denied, the rule that let it through keeps it.
     fn settle(&mut self, slot: Slot) {
         let mut record = *self.table.record(slot);
-        if !record.flags.has(Flags::TENTATIVE) {
+        if !record.has(Flags::TENTATIVE) {
             return;
         }
-        let decision = self.policy.decide(&self.query(&record, Application::Unknown));
+        let decision = self.policy.decide(&self.query(&self.table.key(slot), &record, Application::Unknown));
         if decision.action == Action::Permit {
             self.apply(&mut record, &decision);
         }
-        record.flags.set(Flags::TENTATIVE, false);
+        record.set(Flags::TENTATIVE, false);
         *self.table.record_mut(slot) = record;
     }
 
@@ -55,19 +55,19 @@ impl Pipeline {
     }
 
     /// Reports that a packet was denied that would have opened this session.
-    pub(super) fn report_deny(&mut self, now: Nanos, record: &Record, rule: RuleId) {
+    pub(super) fn report_deny(&mut self, now: Nanos, key: &FlowKey, record: &Record, rule: RuleId) {
         let mut record = *record;
         record.rule = rule;
-        record.flags.set(Flags::LOGGED, true);
-        self.send(now, SessionId(0), &record, SessionChange::Deny);
+        record.set(Flags::LOGGED, true);
+        self.send(now, SessionId(0), key, &record, Account { start: now, ..Account::default() }, SessionChange::Deny);
     }
 
     /// Reports what was seen of a user.
     pub(super) fn report_sign_on(&mut self, now: Nanos, slot: Slot, sign_on: SignOn) {
         let record = self.table.record(slot);
         let session = self.table.session(slot);
-        let tuple = record.key().tuple(record.client());
-        let (rule, logged, ports) = (record.rule, record.flags.has(Flags::LOGGED), self.ports(record));
+        let tuple = self.table.key(slot).tuple(record.client());
+        let (rule, logged, ports) = (record.rule, record.has(Flags::LOGGED), self.ports(record));
         let kept =
             self.events.sign_on(now, |header| SignOnEvent { header, session, tuple, rule, ports, logged, sign_on });
         self.counters.add(if kept { Counter::SignonEvents } else { Counter::SignonEventsLost }, 1);
@@ -75,31 +75,52 @@ impl Pipeline {
 
     fn report(&mut self, now: Nanos, slot: Slot, change: SessionChange) {
         let record = *self.table.record(slot);
-        self.send(now, self.table.session(slot), &record, change);
+        let account = Account {
+            start: self.table.start(slot),
+            to_server: self.table.volume(slot, Direction::ToServer),
+            to_client: self.table.volume(slot, Direction::ToClient),
+        };
+        self.send(now, self.table.session(slot), &self.table.key(slot), &record, account, change);
     }
 
-    fn send(&mut self, now: Nanos, session: SessionId, record: &Record, change: SessionChange) {
+    fn send(
+        &mut self,
+        now: Nanos,
+        session: SessionId,
+        key: &FlowKey,
+        record: &Record,
+        account: Account,
+        change: SessionChange,
+    ) {
         let ports = self.ports(record);
         let kept = self.events.session(now, |header| SessionEvent {
             header,
             session,
-            tuple: record.key().tuple(record.client()),
+            tuple: key.tuple(record.client()),
             rule: record.rule,
             application: record.application,
             ports,
-            logged: record.flags.has(Flags::LOGGED),
+            logged: record.has(Flags::LOGGED),
             change,
-            start: record.start,
-            to_server: record.volume(Direction::ToServer),
-            to_client: record.volume(Direction::ToClient),
+            start: account.start,
+            to_server: account.to_server,
+            to_client: account.to_client,
         });
         self.counters.add(if kept { Counter::SessionEvents } else { Counter::SessionEventsLost }, 1);
     }
 
     /// The port of the client's side and the other.
     pub(super) fn ports(&self, record: &Record) -> (u16, u16) {
-        let swapped = record.flags.has(Flags::CLIENT_ON_SECOND);
-        let (client, server) = self.wires.pair(record.key().realm.wire(), swapped);
+        let swapped = record.has(Flags::CLIENT_ON_SECOND);
+        let (client, server) = self.wires.pair(record.realm().wire(), swapped);
         (client.0, server.0)
     }
+}
+
+/// When a session began, and what it moved.
+#[derive(Clone, Copy, Debug, Default)]
+struct Account {
+    start: Nanos,
+    to_server: Volume,
+    to_client: Volume,
 }

@@ -18,11 +18,15 @@
 #include <rte_errno.h>
 #include <rte_eth_ring.h>
 #include <rte_ethdev.h>
+#include <rte_ether.h>
+#include <rte_ip.h>
 #include <rte_lcore.h>
 #include <rte_mbuf.h>
 #include <rte_mempool.h>
 #include <rte_prefetch.h>
 #include <rte_ring.h>
+#include <rte_tcp.h>
+#include <rte_udp.h>
 #include <rte_version.h>
 
 /* Masks that rte_ethdev.h builds from RTE_BIT64, which bindgen does not evaluate. */
@@ -48,14 +52,117 @@ static inline int ostiary_errno(void)
 	return rte_errno;
 }
 
+/* What of a received burst is not as usual: a frame is in several segments; or its octets are not those of the wire. */
+static const uint32_t OSTIARY_SEVERAL = 1;
+static const uint32_t OSTIARY_UNSETTLED = 2;
+
+/* Flags of frames that a device's work is missing from: tags that the receiving one took out, and what whoever passed a
+ * frame on by pointer leaves to the transmitting one. */
+#define OSTIARY_STRIPPED (RTE_MBUF_F_RX_VLAN_STRIPPED | RTE_MBUF_F_RX_QINQ_STRIPPED)
+#define OSTIARY_REQUESTS RTE_MBUF_F_TX_OFFLOAD_MASK
+
 /* Receives a burst and asks for the first line of every frame, so that it is there when the headers are read. */
-static inline uint16_t ostiary_receive(uint16_t port, uint16_t queue, struct rte_mbuf **frames, uint16_t most)
+static inline uint16_t ostiary_receive(uint16_t port, uint16_t queue, struct rte_mbuf **frames, uint16_t most,
+				       uint32_t *marks)
 {
 	uint16_t count = rte_eth_rx_burst(port, queue, frames, most);
+	uint64_t flags = 0;
+	uint16_t segments = 0;
 
-	for (uint16_t i = 0; i < count; i++)
+	for (uint16_t i = 0; i < count; i++) {
 		rte_prefetch0(rte_pktmbuf_mtod(frames[i], const void *));
+		flags |= frames[i]->ol_flags;
+		segments |= frames[i]->nb_segs ^ 1;
+	}
+	*marks = (segments != 0 ? OSTIARY_SEVERAL : 0) |
+		 ((flags & (OSTIARY_STRIPPED | OSTIARY_REQUESTS)) != 0 ? OSTIARY_UNSETTLED : 0);
 	return count;
+}
+
+/* Puts a tag in front of a frame's EtherType. */
+static inline int ostiary_put_tag(struct rte_mbuf *frame, uint16_t ether_type, uint16_t tci)
+{
+	uint8_t *start;
+	uint16_t tag[2] = { rte_cpu_to_be_16(ether_type), rte_cpu_to_be_16(tci) };
+
+	if (rte_pktmbuf_data_len(frame) < 2 * RTE_ETHER_ADDR_LEN)
+		return -EINVAL;
+	start = (uint8_t *)rte_pktmbuf_prepend(frame, sizeof(tag));
+	if (start == NULL)
+		return -ENOSPC;
+	memmove(start, start + sizeof(tag), 2 * RTE_ETHER_ADDR_LEN);
+	memcpy(start + 2 * RTE_ETHER_ADDR_LEN, tag, sizeof(tag));
+	return 0;
+}
+
+/* Puts in the checksums that a frame's flags ask for. Its lengths are the sender's word and are checked. */
+static inline int ostiary_put_checksums(struct rte_mbuf *frame, uint64_t flags)
+{
+	uint64_t transport = flags & RTE_MBUF_F_TX_L4_MASK;
+	uint32_t at = frame->l2_len + frame->l3_len;
+	uint32_t need = transport == RTE_MBUF_F_TX_TCP_CKSUM ? sizeof(struct rte_tcp_hdr) :
+			transport == RTE_MBUF_F_TX_UDP_CKSUM ? sizeof(struct rte_udp_hdr) : 0;
+	uint32_t least = flags & RTE_MBUF_F_TX_IPV6 ? sizeof(struct rte_ipv6_hdr) : sizeof(struct rte_ipv4_hdr);
+	uint8_t *data = rte_pktmbuf_mtod(frame, uint8_t *);
+	struct rte_ipv4_hdr *ip = (struct rte_ipv4_hdr *)(data + frame->l2_len);
+	rte_be16_t *field;
+
+	if (transport == RTE_MBUF_F_TX_SCTP_CKSUM || frame->l3_len < least || at + need > rte_pktmbuf_data_len(frame))
+		return -ENOTSUP;
+	if (flags & RTE_MBUF_F_TX_IP_CKSUM) {
+		if (rte_ipv4_hdr_len(ip) != frame->l3_len)
+			return -EINVAL;
+		ip->hdr_checksum = 0;
+		ip->hdr_checksum = rte_ipv4_cksum(ip);
+	}
+	if (need == 0)
+		return 0;
+	field = transport == RTE_MBUF_F_TX_TCP_CKSUM ? &((struct rte_tcp_hdr *)(data + at))->cksum :
+						       &((struct rte_udp_hdr *)(data + at))->dgram_cksum;
+	*field = 0;
+	*field = flags & RTE_MBUF_F_TX_IPV6 ? rte_ipv6_udptcp_cksum_mbuf(frame, (struct rte_ipv6_hdr *)ip, at) :
+					      rte_ipv4_udptcp_cksum_mbuf(frame, ip, at);
+	return 0;
+}
+
+/* Makes a frame's octets those of the wire. Returns 0, or a negative error number where that cannot be: a large segment
+ * that a device is to cut, a tunnel's checksums, a frame that others hold too. */
+static inline int ostiary_settle(struct rte_mbuf *frame)
+{
+	const uint64_t checksums = RTE_MBUF_F_TX_IP_CKSUM | RTE_MBUF_F_TX_L4_MASK;
+	const uint64_t described = RTE_MBUF_F_TX_IPV4 | RTE_MBUF_F_TX_IPV6;
+	uint64_t flags = frame->ol_flags;
+	int error = 0;
+
+	if (!(flags & (OSTIARY_STRIPPED | OSTIARY_REQUESTS)))
+		return 0;
+	if (flags & OSTIARY_REQUESTS & ~(checksums | described | RTE_MBUF_F_TX_VLAN))
+		return -ENOTSUP;
+	if (!RTE_MBUF_DIRECT(frame) || rte_mbuf_refcnt_read(frame) > 1)
+		return -EINVAL;
+	/* First what lies within: the lengths are those of the frame as it is. */
+	if (flags & checksums)
+		error = ostiary_put_checksums(frame, flags);
+	if (error == 0 && flags & (RTE_MBUF_F_RX_VLAN_STRIPPED | RTE_MBUF_F_TX_VLAN))
+		error = ostiary_put_tag(frame, RTE_ETHER_TYPE_VLAN, frame->vlan_tci);
+	if (error == 0 && flags & RTE_MBUF_F_RX_QINQ_STRIPPED)
+		error = ostiary_put_tag(frame, RTE_ETHER_TYPE_QINQ, frame->vlan_tci_outer);
+	frame->ol_flags &= ~(OSTIARY_STRIPPED | RTE_MBUF_F_RX_VLAN | RTE_MBUF_F_RX_QINQ | OSTIARY_REQUESTS);
+	return error;
+}
+
+/* Leaves a frame's outer tag to the device, as one does that takes tags out. Returns 0, or a negative error number. */
+static inline int ostiary_strip_tag(struct rte_mbuf *frame)
+{
+	return rte_vlan_strip(frame);
+}
+
+/* Leaves the checksums of an IPv4 packet without options, in an untagged frame, and of its UDP header to the device. */
+static inline void ostiary_leave_checksums(struct rte_mbuf *frame)
+{
+	frame->l2_len = RTE_ETHER_HDR_LEN;
+	frame->l3_len = sizeof(struct rte_ipv4_hdr);
+	frame->ol_flags |= RTE_MBUF_F_TX_IPV4 | RTE_MBUF_F_TX_IP_CKSUM | RTE_MBUF_F_TX_UDP_CKSUM;
 }
 
 /* Whether a port's link is up, and its speed in Mbit/s; the structure's shape depends on the version. Returns 0, or a

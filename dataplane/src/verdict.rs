@@ -77,4 +77,6 @@ drop_reasons! {
     TxFull = "tx_full",
     /// A frame in more segments, or larger, than can be looked at.
     Oversize = "oversize",
+    /// A frame, handed over by pointer, that asks the transmitting device for more than checksums and a tag.
+    OffloadRequested = "offload_requested",
 }

@@ -122,29 +122,32 @@ impl<P: Probe> Worker<P> {
     /// One burst of one port; false where none came.
     fn serve(&mut self, port: usize) -> bool {
         let Some(lane) = self.lanes.get_mut(port) else { return false };
-        lane.queues.receive(&mut self.received);
+        let marks = lane.queues.receive(&mut self.received);
         if self.received.is_empty() {
             return false;
         }
+        if marks.is_unsettled() {
+            self.settle();
+        }
         self.probe.received(PortId(port as u16), self.received.frames_mut());
         let now = self.clock.now();
-        let mut several = 0;
         let mut frames: ArrayVec<Frame<'_>, BURST> = ArrayVec::new();
         for (frame, spread) in self.received.frames_mut().iter_mut().zip(self.spread.chunks_exact_mut(SPREAD_FRAME)) {
-            several |= frame.segments() ^ 1;
             frames.push(view(PortId(port as u16), frame, spread));
         }
         let common = self.pipeline.process(now, &mut frames, &mut self.verdicts);
         debug_assert_eq!(frames.len(), self.verdicts.len());
         self.probe.judged(PortId(port as u16), &self.verdicts);
-        let edited = (several != 0).then(|| frames.iter().map(|frame| frame.edited).collect());
+        let edited = marks.has_segments().then(|| frames.iter().map(|frame| frame.edited).collect());
         drop(frames);
         if let Some(edited) = edited {
             self.write_back(edited);
         }
         match common.and_then(|to| self.lanes.get_mut(usize::from(to.0))) {
             // As usual: the burst goes on as it came.
-            Some(lane) if several == 0 || lane.queues.sends_segments() => lane.send(&mut self.received, &self.counters),
+            Some(lane) if !marks.has_segments() || lane.queues.sends_segments() => {
+                lane.send(&mut self.received, &self.counters)
+            }
             _ => self.sort(),
         }
         self.reply();
@@ -152,6 +155,22 @@ impl<P: Probe> Worker<P> {
             lane.flush(&self.counters);
         }
         true
+    }
+
+    /// Makes all frames those of the wire; drops those of which that cannot be.
+    fn settle(&mut self) {
+        let mut settled = Burst::new();
+        for mut frame in self.received.drain() {
+            if frame.settle() {
+                // No more come out than were in.
+                let _ = settled.push(frame);
+            } else {
+                self.counters.add(Counter::PacketsReceived, 1);
+                self.counters.add(Counter::OctetsReceived, u64::from(frame.length()));
+                self.counters.add_drop(DropReason::OffloadRequested, 1);
+            }
+        }
+        self.received = settled;
     }
 
     /// Writes the copies of frames in several segments that were edited back to them.

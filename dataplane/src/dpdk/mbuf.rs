@@ -102,6 +102,26 @@ impl Mbuf {
         true
     }
 
+    /// Makes the octets those of the wire: puts back VLAN tags that the receiving device took out, and does what whoever
+    /// passed the frame on by pointer left to the transmitting device (checksums, a tag). False where that cannot be, as
+    /// of a large segment that a device is to cut.
+    pub fn settle(&mut self) -> bool {
+        // SAFETY: a live mbuf that we own; every offset that its fields tell is checked.
+        unsafe { dpdk_sys::ostiary_settle(self.0.as_ptr()) == 0 }
+    }
+
+    /// Takes the outer VLAN tag out and leaves it to the device, as devices do that strip tags; false where there is none.
+    pub fn strip_tag(&mut self) -> bool {
+        // SAFETY: a live mbuf that we own.
+        unsafe { dpdk_sys::ostiary_strip_tag(self.0.as_ptr()) == 0 }
+    }
+
+    /// Leaves the checksums of IPv4 and UDP to the device; the frame is untagged, its IPv4 header without options.
+    pub fn leave_checksums(&mut self) {
+        // SAFETY: a live mbuf that we own; only flags and lengths are written.
+        unsafe { dpdk_sys::ostiary_leave_checksums(self.0.as_ptr()) };
+    }
+
     /// Moves the frame into its first segment (`rte_pktmbuf_linearize`); false where it has no room, and nothing changed.
     pub fn linearize(&mut self) -> bool {
         // SAFETY: a live mbuf that we own.

@@ -26,7 +26,7 @@ pub use error::SetupError;
 pub use mbuf::{Burst, Mbuf};
 pub use memory::{HugeSlice, Pages};
 pub use pool::{Pool, PoolConfig, mbufs_needed};
-pub use port::{Found, Link, MAX_PORTS, Port, PortNumber, PortStatistics, QueueId, QueuePair, Queues};
+pub use port::{Found, Link, MAX_PORTS, Marks, Port, PortNumber, PortStatistics, QueueId, QueuePair, Queues};
 pub use prefetch::prefetch;
 pub use rings::{Ring, port_from_rings};
 pub use rss::NoSpread;

@@ -407,6 +407,22 @@ pub struct Link {
     pub megabits: Option<u32>,
 }
 
+/// What of a received burst is not as usual.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Marks(u32);
+
+impl Marks {
+    /// Whether a frame is in several segments.
+    pub const fn has_segments(self) -> bool {
+        self.0 & dpdk_sys::OSTIARY_SEVERAL != 0
+    }
+
+    /// Whether a frame's octets are not yet those of the wire: see [`super::Mbuf::settle`].
+    pub const fn is_unsettled(self) -> bool {
+        self.0 & dpdk_sys::OSTIARY_UNSETTLED != 0
+    }
+}
+
 /// One receive and one transmit queue of a port: one worker's share of it.
 #[derive(Debug)]
 pub struct QueuePair {
@@ -417,12 +433,14 @@ pub struct QueuePair {
 }
 
 impl QueuePair {
-    /// Adds received frames to a burst, as many as fit in at most.
-    pub fn receive(&mut self, burst: &mut Burst) {
+    /// Adds received frames to a burst, as many as fit in at most; says what of them is not as usual.
+    pub fn receive(&mut self, burst: &mut Burst) -> Marks {
         let (port, queue) = (self.number.0, self.queue.0);
+        let mut marks = 0;
         // SAFETY: the port runs, and this is the queue's only user; the driver sets as many pointers as it says, to
         // frames that are ours.
-        unsafe { burst.fill(|frames, most| dpdk_sys::ostiary_receive(port, queue, frames, most)) };
+        unsafe { burst.fill(|frames, most| dpdk_sys::ostiary_receive(port, queue, frames, most, &raw mut marks)) };
+        Marks(marks)
     }
 
     /// Sends a burst, which is empty afterwards; returns how many frames the queue refused, which were freed.

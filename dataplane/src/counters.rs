@@ -78,6 +78,8 @@ counters! {
     SessionEvents = "session_events",
     /// Session events lost to a full queue.
     SessionEventsLost = "session_events_lost",
+    /// Frames that a dispatcher handed to workers. Of a dispatcher only.
+    FramesDispatched = "frames_dispatched",
     /// Frames that the firewall itself sends: RST and ICMP errors.
     Replies = "replies",
     /// Replies not sent because of their rate limit or a full queue.
@@ -89,6 +91,9 @@ counters! {
 pub struct Counters {
     counters: CachePadded<[AtomicU64; Counter::ALL.len()]>,
     drops: CachePadded<[AtomicU64; DropReason::ALL.len()]>,
+    /// Cycles of turns with packets, and of turns without.
+    load: CachePadded<[AtomicU64; 2]>,
+    longest_turn: CachePadded<AtomicU64>,
 }
 
 impl Default for Counters {
@@ -96,6 +101,8 @@ impl Default for Counters {
         Self {
             counters: CachePadded::new([const { AtomicU64::new(0) }; Counter::ALL.len()]),
             drops: CachePadded::new([const { AtomicU64::new(0) }; DropReason::ALL.len()]),
+            load: CachePadded::default(),
+            longest_turn: CachePadded::default(),
         }
     }
 }
@@ -114,6 +121,30 @@ impl Counters {
     /// Counts `n` dropped frames. Of the one writer only.
     pub fn add_drop(&self, reason: DropReason, n: u64) {
         bump(&self.drops[reason as usize], n);
+    }
+
+    /// Adds cycles of turns with packets and of turns without. Of the one writer only.
+    pub fn add_load(&self, busy: u64, idle: u64) {
+        bump(&self.load[0], busy);
+        bump(&self.load[1], idle);
+    }
+
+    /// Notes how many cycles a turn with packets took.
+    pub fn note_turn(&self, cycles: u64) {
+        // A locked instruction, for readers set it back; rare, as it takes a longer turn than any since.
+        if cycles > self.longest_turn.load(Ordering::Relaxed) {
+            self.longest_turn.fetch_max(cycles, Ordering::Relaxed);
+        }
+    }
+
+    /// Cycles of the time-stamp counter spent in turns with packets, and in turns without.
+    pub fn load(&self) -> (u64, u64) {
+        (self.load[0].load(Ordering::Relaxed), self.load[1].load(Ordering::Relaxed))
+    }
+
+    /// The cycles of the longest turn with packets since the last call.
+    pub fn take_longest_turn(&self) -> u64 {
+        self.longest_turn.swap(0, Ordering::Relaxed)
     }
 
     /// One counter's value.

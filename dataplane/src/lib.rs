@@ -8,6 +8,7 @@ pub mod dpdk;
 pub mod endpoint;
 pub mod event;
 pub mod flow;
+pub mod load;
 pub mod nat;
 pub mod packet;
 pub mod pipeline;

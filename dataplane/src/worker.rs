@@ -7,7 +7,8 @@ use crossbeam::channel::{Receiver, TryRecvError};
 
 use crate::command::Command;
 use crate::counters::{Counter, Counters};
-use crate::dpdk::{Burst, Clock, Mbuf, Pool, QueuePair};
+use crate::dpdk::{Burst, Clock, Mbuf, Pool, QueuePair, cycles_per_second};
+use crate::load::{Idle, Load};
 use crate::pipeline::{BURST, Frame, Pipeline, Room};
 use crate::policy::PortId;
 use crate::verdict::{DropReason, Verdict};
@@ -40,6 +41,7 @@ pub struct Worker<P = ()> {
     verdicts: ArrayVec<Verdict, BURST>,
     /// Frames that came in several buffers, [`SPREAD_FRAME`] octets for each of a burst.
     spread: Box<[u8]>,
+    load: Load,
     probe: P,
 }
 
@@ -84,6 +86,7 @@ impl<P: Probe> Worker<P> {
         Self {
             lanes: queues.into_iter().map(|queues| Lane { queues, waiting: Burst::new() }).collect(),
             counters: Arc::clone(pipeline.counters()),
+            load: Load::new(Arc::clone(pipeline.counters()), Idle::Poll, cycles_per_second()),
             pipeline,
             mailbox,
             clock,
@@ -93,6 +96,12 @@ impl<P: Probe> Worker<P> {
             spread: vec![0; SPREAD_FRAME * BURST].into_boxed_slice(),
             probe,
         }
+    }
+
+    /// The same, which does that while nothing comes; a worker polls unless told otherwise.
+    #[must_use]
+    pub fn idling(self, idle: Idle) -> Self {
+        Self { load: Load::new(Arc::clone(&self.counters), idle, cycles_per_second()), ..self }
     }
 
     /// Serves the ports until it is told to stop, or control is gone. Then it ends all sessions and gives every buffer
@@ -105,6 +114,7 @@ impl<P: Probe> Worker<P> {
                 idle &= !self.serve(port);
             }
             self.probe.turned(idle);
+            self.load.turned(idle);
             turn = turn.wrapping_add(1);
             if !idle && !turn.is_multiple_of(HOUSEKEEPING) {
                 continue;
@@ -113,9 +123,7 @@ impl<P: Probe> Worker<P> {
                 return self.stop();
             }
             self.pipeline.turn(self.clock.now());
-            if idle {
-                std::hint::spin_loop();
-            }
+            self.load.rest(idle);
         }
     }
 

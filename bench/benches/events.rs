@@ -160,7 +160,7 @@ fn two_cores(criterion: &mut Criterion<Cycles>) {
         bencher.iter_custom(|count| {
             let (mut sender, mut receiver) = channel(WorkerId(0), CAPACITY, 1);
             let push = |number: u64| {
-                if number % BURST as u64 == 0 {
+                if number.is_multiple_of(BURST as u64) {
                     sender.publish();
                     while sender.session_room() < BURST {
                         spin_loop();
@@ -194,7 +194,7 @@ fn two_cores(criterion: &mut Criterion<Cycles>) {
                 let from = dataplane::dpdk::cycles();
                 for number in 0..count {
                     black_box(sender.session(Nanos(number), |header| event(header, number)));
-                    if number % BURST as u64 == 0 {
+                    if number.is_multiple_of(BURST as u64) {
                         sender.publish();
                     }
                 }

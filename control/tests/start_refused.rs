@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use control::runtime::{Dataplane, DataplaneConfig, PortConfig, StartError};
 use dataplane::dpdk::{NoSpread, SetupError};
+use dataplane::load::Idle;
 use dataplane::pipeline::{Midstream, Timeouts};
 use dataplane::policy::{Policy, PolicySource, PortId, ZoneId};
 
@@ -24,6 +25,8 @@ fn what_cannot_start_is_refused_and_leaves_nothing_running() {
         ports: vec![port("inside", "net_null0"), port("outside", "net_null1")],
         wires: vec![(PortId(0), PortId(1))],
         workers: cpus,
+        dispatcher: None,
+        idle: Idle::Poll,
         memory: 64,
         hugepages: false,
         file_prefix: "ostiary-refused".to_owned(),

@@ -13,6 +13,7 @@ use common::{frames, ipv4, read_pcap, udp, write_pcap};
 use control::runtime::{Dataplane, DataplaneConfig, PortConfig, PortView};
 use dataplane::counters::Counter;
 use dataplane::dpdk::mbufs_needed;
+use dataplane::load::Idle;
 use dataplane::pipeline::{Midstream, Timeouts};
 use dataplane::policy::{Action, Policy, PolicySource, PortId, PortRange, RuleSource, ServiceMatch, ZoneId};
 
@@ -44,6 +45,8 @@ fn config(inside: &str, outside: &str) -> DataplaneConfig {
         ports: vec![port("inside", inside), port("outside", outside)],
         wires: vec![(PortId(0), PortId(1))],
         workers: vec![(0..1024).find(|&cpu| cpus.is_set(usize::from(cpu))).unwrap()],
+        dispatcher: None,
+        idle: Idle::Poll,
         memory: 64,
         hugepages: false,
         file_prefix: "ostiary-test".to_owned(),

@@ -61,11 +61,10 @@ static const uint32_t OSTIARY_UNSETTLED = 2;
 #define OSTIARY_STRIPPED (RTE_MBUF_F_RX_VLAN_STRIPPED | RTE_MBUF_F_RX_QINQ_STRIPPED)
 #define OSTIARY_REQUESTS RTE_MBUF_F_TX_OFFLOAD_MASK
 
-/* Receives a burst and asks for the first line of every frame, so that it is there when the headers are read. */
-static inline uint16_t ostiary_receive(uint16_t port, uint16_t queue, struct rte_mbuf **frames, uint16_t most,
-				       uint32_t *marks)
+/* Asks for the first line of every frame of a burst, so that it is there when the headers are read; says what is not as
+ * usual. */
+static inline uint32_t ostiary_look(struct rte_mbuf **frames, uint16_t count)
 {
-	uint16_t count = rte_eth_rx_burst(port, queue, frames, most);
 	uint64_t flags = 0;
 	uint16_t segments = 0;
 
@@ -74,9 +73,33 @@ static inline uint16_t ostiary_receive(uint16_t port, uint16_t queue, struct rte
 		flags |= frames[i]->ol_flags;
 		segments |= frames[i]->nb_segs ^ 1;
 	}
-	*marks = (segments != 0 ? OSTIARY_SEVERAL : 0) |
-		 ((flags & (OSTIARY_STRIPPED | OSTIARY_REQUESTS)) != 0 ? OSTIARY_UNSETTLED : 0);
+	return (segments != 0 ? OSTIARY_SEVERAL : 0) |
+	       ((flags & (OSTIARY_STRIPPED | OSTIARY_REQUESTS)) != 0 ? OSTIARY_UNSETTLED : 0);
+}
+
+/* Receives a burst. */
+static inline uint16_t ostiary_receive(uint16_t port, uint16_t queue, struct rte_mbuf **frames, uint16_t most,
+				       uint32_t *marks)
+{
+	uint16_t count = rte_eth_rx_burst(port, queue, frames, most);
+
+	*marks = ostiary_look(frames, count);
 	return count;
+}
+
+/* Takes a burst from a ring of one producer and one consumer. */
+static inline uint16_t ostiary_dequeue(struct rte_ring *ring, struct rte_mbuf **frames, uint16_t most, uint32_t *marks)
+{
+	uint16_t count = (uint16_t)rte_ring_sc_dequeue_burst(ring, (void **)frames, most, NULL);
+
+	*marks = ostiary_look(frames, count);
+	return count;
+}
+
+/* Puts frames into such a ring, as many as it has room for; returns how many. */
+static inline uint16_t ostiary_enqueue(struct rte_ring *ring, struct rte_mbuf **frames, uint16_t count)
+{
+	return (uint16_t)rte_ring_sp_enqueue_burst(ring, (void *const *)frames, count, NULL);
 }
 
 /* Puts a tag in front of a frame's EtherType. */

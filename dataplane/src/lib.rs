@@ -3,6 +3,7 @@
 pub mod appid;
 pub mod command;
 pub mod counters;
+pub mod dispatcher;
 #[allow(unsafe_code)] // the room in which DPDK is made safe
 pub mod dpdk;
 pub mod endpoint;

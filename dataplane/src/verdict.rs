@@ -75,6 +75,8 @@ drop_reasons! {
     NoWire = "no_wire",
     /// The transmit queue took no more.
     TxFull = "tx_full",
+    /// The dispatcher's ring to a worker took no more.
+    DispatchFull = "dispatch_full",
     /// A frame in more segments, or larger, than can be looked at.
     Oversize = "oversize",
     /// A frame, handed over by pointer, that asks the transmitting device for more than checksums and a tag.

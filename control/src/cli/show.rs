@@ -238,6 +238,20 @@ fn statistics(row: &Statistics, output: &mut Output) -> Result<(), Failure> {
     output.line(&format!("users online {}", row.online))?;
     output.line(&format!("buffers      {} of {} in use", row.pool.in_use, row.pool.size))?;
     output.line("")?;
+    let mut cores = Table::new(&["RUNS", "CORE", "BUSY %", "BUSY CYCLES", "IDLE CYCLES", "LONGEST TURN, US"]);
+    for core in &row.cores {
+        let style = if core.busy_percent >= NEARLY_FULL { Style::Odd } else { Style::Plain };
+        cores.row(vec![
+            Cell::text(&core.name),
+            Cell::count(core.core.into()),
+            Cell::count(core.busy_percent.into()).style(style),
+            Cell::count(core.busy_cycles),
+            Cell::count(core.idle_cycles),
+            Cell::count(core.longest_turn / 1000),
+        ]);
+    }
+    cores.print("no workers", output)?;
+    output.line("")?;
     let lost = |count: u64| Cell::count(count).style(if count > 0 { Style::Bad } else { Style::Plain });
     let mut records = Table::new(&["CLASS", "EVENTS", "LOST", "RECORDS"]);
     for class in &row.records {
@@ -289,6 +303,9 @@ fn statistics(row: &Statistics, output: &mut Output) -> Result<(), Failure> {
     }
     Ok(())
 }
+
+/// A core that is so busy has little left, in per cent.
+const NEARLY_FULL: u8 = 90;
 
 /// A time of a row without its fraction: `2026-03-01T08:15:30Z`.
 fn seconds(time: &str) -> String {

@@ -31,21 +31,18 @@ pub(super) fn inspect(source: &Source, notes: &mut Notes) {
 }
 
 fn workers(source: &Source, allowed: &[u16], notes: &mut Notes) {
-    let workers = &source.dataplane.workers;
-    for (index, worker) in workers.iter().enumerate() {
-        if workers[..index].iter().any(|other| other.value == worker.value) {
-            let advice = "remove one: two workers on one core wait for each other";
-            notes.fault(&worker.place, Some(worker.value.to_string()), "each core once", advice);
-        } else if !allowed.contains(&worker.value) {
+    let mut used: Vec<u16> = Vec::new();
+    for core in source.dataplane.workers.iter().chain(&source.dataplane.dispatcher) {
+        let found = Some(core.value.to_string());
+        if used.contains(&core.value) {
+            let advice = "remove one: two workers, or a worker and the dispatcher, on one core wait for each other";
+            notes.fault(&core.place, found, "each core once", advice);
+        } else if !allowed.contains(&core.value) {
             let list: Vec<String> = allowed.iter().map(u16::to_string).collect();
             let expected = format!("a core that this process may run on: {}", list.join(", "));
-            notes.fault(
-                &worker.place,
-                Some(worker.value.to_string()),
-                expected,
-                "choose others, see: lscpu --extended",
-            );
+            notes.fault(&core.place, found, expected, "choose others, see: lscpu --extended");
         }
+        used.push(core.value);
     }
 }
 

@@ -141,6 +141,8 @@ pub(super) fn dataplane(source: &Source, ports: &Ports, wires: Vec<(PortId, Port
         ports: source.ports.iter().zip(&ports.names).filter_map(port).collect(),
         wires,
         workers: written.worker_cores(),
+        dispatcher: written.dispatcher.as_ref().map(|core| core.value),
+        idle: written.idle,
         memory: u32::try_from(written.memory >> 20).unwrap_or(u32::MAX),
         hugepages: written.hugepages,
         file_prefix: written.file_prefix.clone(),

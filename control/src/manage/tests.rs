@@ -173,6 +173,7 @@ impl Source for Fixture {
             started: "2026-01-01T00:00:00.000000Z".into(),
             online: 3,
             pool: PoolRow { size: 1_024, in_use: 3 },
+            cores: Vec::new(),
             records: Vec::new(),
             hosts: Vec::new(),
         }

@@ -75,6 +75,7 @@ pub fn run(compiled: Compiled, ready: impl FnOnce(&Compiled)) -> Result<(), RunE
         let now = Instant::now();
         if now.duration_since(clock) >= CLOCK {
             house.dataplane.keep_time();
+            house.watch_load();
             clock = now;
         }
         let sleep = if more { Duration::ZERO } else { sleep(&house, &manager, now) };

@@ -21,6 +21,7 @@ use crate::record::Name;
 pub struct Dataplane {
     // In the order in which they are dropped: workers end before their ports close.
     workers: Vec<Handle>,
+    dispatcher: Option<Handle>,
     receivers: Vec<EventReceiver>,
     ports: Vec<Arc<Port>>,
     pool: Arc<Pool>,
@@ -63,10 +64,14 @@ impl Dataplane {
         let eal = eal::start(config)?;
         let clock = Clock::start(&eal);
         let running = ports::start(&eal, config)?;
-        let shared = Shared { policy, signatures, clock: clock.clone(), pool: Arc::clone(&running.pool) };
+        let pool = Arc::clone(&running.pool);
+        let shared = Shared { policy, signatures, clock: clock.clone(), pool, idle: config.idle };
         let (workers, receivers) = workers::start(config, running.queues, &shared)?;
+        let start_dispatcher =
+            |cpu| workers::start_dispatcher(cpu, config.workers.len() as u16, config.idle, running.dispatched);
+        let dispatcher = config.dispatcher.map(start_dispatcher).transpose()?;
         let names = config.ports.iter().map(|port| port.name.clone()).collect();
-        Ok(Self { workers, receivers, ports: running.ports, pool: running.pool, names, clock })
+        Ok(Self { workers, dispatcher, receivers, ports: running.ports, pool: running.pool, names, clock })
     }
 
     /// The workers' event queues, once: by worker.
@@ -79,9 +84,9 @@ impl Dataplane {
         self.workers.iter().map(|worker| worker.mailbox.clone()).collect()
     }
 
-    /// The counters of each worker.
+    /// The counters of each worker, and of the dispatcher behind them, where there is one.
     pub fn counters(&self) -> Vec<Arc<Counters>> {
-        self.workers.iter().map(|worker| Arc::clone(&worker.counters)).collect()
+        self.workers.iter().chain(&self.dispatcher).map(|worker| Arc::clone(&worker.counters)).collect()
     }
 
     /// The ports: link and statistics.
@@ -107,19 +112,20 @@ impl Dataplane {
     /// Tells the workers to end their sessions and stop. Their last events come while they do: go on reading them until
     /// [`Self::has_stopped`], then until the queues are empty.
     pub fn begin_stop(&self) {
-        self.workers.iter().for_each(Handle::tell_to_stop);
+        self.workers.iter().chain(&self.dispatcher).for_each(Handle::tell_to_stop);
     }
 
-    /// Whether all workers have ended.
+    /// Whether all workers have ended, and the dispatcher.
     pub fn has_stopped(&self) -> bool {
-        self.workers.iter().all(Handle::has_ended)
+        self.workers.iter().chain(&self.dispatcher).all(Handle::has_ended)
     }
 
     /// Waits for the workers, closes the ports and counts the buffers.
     pub fn stop(self) -> StopReport {
         self.begin_stop();
         let pairs = self.workers.len() as u32;
-        let abandoned = self.workers.into_iter().map(|worker| worker.join().abandoned).sum();
+        // The dispatcher ends after the workers do.
+        let abandoned = self.workers.into_iter().chain(self.dispatcher).map(|thread| thread.join().abandoned).sum();
         let kept_by_drivers = self.ports.iter().map(|port| port.unreturned_buffers() * pairs).sum();
         drop(self.ports);
         let pool = PoolView { size: self.pool.size(), in_use: self.pool.in_use() };

@@ -22,13 +22,15 @@ pub enum StartError {
     #[error("no worker is configured: name a CPU in [dataplane] workers")]
     NoWorkers,
     /// Two workers on one CPU.
-    #[error("CPU {cpu} is given to two workers")]
+    #[error("CPU {cpu} is given to two workers, or to a worker and the dispatcher")]
     CpuTwice {
         /// Which.
         cpu: u16,
     },
     /// A worker's CPU that this process cannot use.
-    #[error("a worker is to run on CPU {cpu}, and this process may run on {allowed}: change [dataplane] workers")]
+    #[error(
+        "a worker or the dispatcher is to run on CPU {cpu}, and this process may run on {allowed}: change [dataplane]"
+    )]
     NoCpu {
         /// Which.
         cpu: u16,

@@ -5,6 +5,7 @@ use std::time::Instant;
 
 use ::dataplane::command::{Command, SessionView};
 use ::dataplane::counters::Counters;
+use ::dataplane::dpdk::cycles_per_second;
 use ::dataplane::event::EventReceiver;
 use ::dataplane::time::Nanos;
 use crossbeam::channel::Sender;
@@ -12,7 +13,9 @@ use crossbeam::channel::Sender;
 use super::Dataplane;
 use crate::config::Compiled;
 use crate::export::Exporters;
-use crate::manage::{HostRow, ImRow, ImTable, PoolRow, PortRow, RecordRow, Source, Statistics, WorkerRow, time_text};
+use crate::manage::{
+    CoreRow, HostRow, ImRow, ImTable, PoolRow, PortRow, RecordRow, Source, Statistics, WorkerRow, time_text,
+};
 use crate::presence::im::{Presence, Transition};
 use crate::record::sequence::Recorder;
 use crate::record::{BootId, Class, LossPlace, Record};
@@ -27,6 +30,7 @@ pub(super) struct House {
     pub(super) exporters: Exporters,
     events: Vec<Tap>,
     counters: Vec<Arc<Counters>>,
+    loads: Vec<Load>,
     recorder: Recorder,
     presence: Presence,
     boot: BootId,
@@ -44,6 +48,26 @@ struct Tap {
     checked: Nanos,
 }
 
+/// How busy a worker, or the dispatcher, was.
+#[derive(Clone, Copy, Debug, Default)]
+struct Load {
+    /// Busy and idle cycles, when they were last looked at.
+    seen: (u64, u64),
+    /// Share of the busy ones between the last two looks.
+    percent: u8,
+}
+
+impl Load {
+    fn look(&mut self, (busy, idle): (u64, u64)) {
+        let (busy_now, idle_now) = (busy.saturating_sub(self.seen.0), idle.saturating_sub(self.seen.1));
+        let all = busy_now.saturating_add(idle_now);
+        if all > 0 {
+            self.percent = (u128::from(busy_now) * 100 / u128::from(all)) as u8;
+            self.seen = (busy, idle);
+        }
+    }
+}
+
 /// What became of a class's events.
 #[derive(Clone, Copy, Debug, Default)]
 struct Tally {
@@ -58,6 +82,7 @@ impl House {
         let tap = |receiver| Tap { receiver, lost: (0, 0), checked: started };
         Self {
             events: dataplane.take_events().into_iter().map(tap).collect(),
+            loads: vec![Load::default(); dataplane.counters().len()],
             counters: dataplane.counters(),
             recorder: Recorder::new(boot, &compiled),
             // Each user has a session, or had one within the limit of silence.
@@ -114,6 +139,18 @@ impl House {
         for notice in self.exporters.take_notices() {
             eprintln!("ostiary: {notice}");
         }
+    }
+
+    /// Looks how busy the workers were since the last time; call it every second or so.
+    pub(super) fn watch_load(&mut self) {
+        self.loads.iter_mut().zip(&self.counters).for_each(|(load, counters)| load.look(counters.load()));
+    }
+
+    /// Workers and dispatcher with their cores, as `show` names them.
+    fn cores(&self) -> impl Iterator<Item = (String, u16)> {
+        let dataplane = &self.compiled.dataplane;
+        let workers = dataplane.workers.iter().enumerate().map(|(at, &core)| (format!("worker-{at}"), core));
+        workers.chain(dataplane.dispatcher.map(|core| ("dispatcher".to_owned(), core)))
     }
 
     fn record_im(&mut self, transition: &Transition) {
@@ -180,6 +217,13 @@ impl Source for House {
     }
 
     fn statistics(&self) -> Statistics {
+        let cycles = u128::from(cycles_per_second().max(1));
+        let core = |(((name, core), counters), load): (((String, u16), &Arc<Counters>), &Load)| {
+            let (busy_cycles, idle_cycles) = counters.load();
+            let longest = u128::from(counters.take_longest_turn()) * 1_000_000_000 / cycles;
+            let longest_turn = u64::try_from(longest).unwrap_or(u64::MAX);
+            CoreRow { name, core, busy_percent: load.percent, busy_cycles, idle_cycles, longest_turn }
+        };
         let row = |class: Class, tally: Tally| RecordRow {
             class: class.text().to_owned(),
             events: tally.events,
@@ -193,18 +237,19 @@ impl Source for House {
             started: time_text(self.started),
             online: self.presence.online().count() as u64,
             pool: PoolRow::from(self.dataplane.pool()),
+            cores: self.cores().zip(&self.counters).zip(&self.loads).map(core).collect(),
             records: vec![row(Class::Session, self.session), row(Class::Im, self.im)],
             hosts: self.exporters.status().iter().map(HostRow::from).collect(),
         }
     }
 
     fn workers(&self) -> Vec<WorkerRow> {
-        let row = |(number, (counters, core)): (usize, (&Arc<Counters>, &u16))| WorkerRow {
+        let row = |(number, (counters, (_, core))): (usize, (&Arc<Counters>, (String, u16)))| WorkerRow {
             worker: number as u16,
-            core: *core,
+            core,
             counters: counters.read().into_iter().map(|(name, value)| (name.to_owned(), value)).collect(),
         };
-        self.counters.iter().zip(&self.compiled.dataplane.workers).enumerate().map(row).collect()
+        self.counters.iter().zip(self.cores()).enumerate().map(row).collect()
     }
 
     fn ports(&self) -> Vec<PortRow> {

@@ -10,6 +10,7 @@ mod preflight;
 mod workers;
 
 use ::dataplane::dpdk::Device;
+use ::dataplane::load::Idle;
 use ::dataplane::pipeline::{Midstream, Timeouts};
 use ::dataplane::policy::PortId;
 
@@ -30,6 +31,10 @@ pub struct DataplaneConfig {
     pub wires: Vec<(PortId, PortId)>,
     /// The CPU of each worker; at least one, none twice.
     pub workers: Vec<u16>,
+    /// The CPU of the dispatcher, which receives for the workers; none: workers receive themselves.
+    pub dispatcher: Option<u16>,
+    /// What workers and dispatcher do while nothing comes.
+    pub idle: Idle,
     /// Memory for packet buffers and rings, in MiB.
     pub memory: u32,
     /// Whether that memory is on hugepages. Without them software ports work, NICs do not.

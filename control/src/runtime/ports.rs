@@ -3,7 +3,8 @@
 use std::sync::Arc;
 
 use dataplane::dpdk::{
-    Eal, Found, Link, Pool, PoolConfig, Port, PortStatistics, QueuePair, Queues, SetupError, mbufs_needed,
+    Dispatched, Eal, Found, Link, Pool, PoolConfig, Port, PortStatistics, QueuePair, Queues, SetupError, mbufs_needed,
+    mbufs_needed_dispatched,
 };
 
 use super::{DataplaneConfig, PortConfig, StartError, eal};
@@ -13,6 +14,8 @@ use crate::record::Name;
 pub(super) struct Running {
     pub(super) ports: Vec<Arc<Port>>,
     pub(super) queues: Vec<Vec<QueuePair>>,
+    /// The dispatcher's share of each port, where there is a dispatcher.
+    pub(super) dispatched: Vec<Dispatched>,
     pub(super) pool: Arc<Pool>,
 }
 
@@ -28,9 +31,21 @@ pub(super) fn start(eal: &Arc<Eal>, config: &DataplaneConfig) -> Result<Running,
     let asked: Vec<Queues> = config.ports.iter().map(|port| queues(port, workers)).collect();
     let pool = pool(eal, config, &found, &asked, workers)?;
 
-    let mut running = Running { ports: Vec::new(), queues: (0..workers).map(|_| Vec::new()).collect(), pool };
+    let queues = (0..workers).map(|_| Vec::new()).collect();
+    let mut running = Running { ports: Vec::new(), queues, dispatched: Vec::new(), pool };
     for ((port, found), asked) in config.ports.iter().zip(found).zip(asked) {
-        let (started, pairs) = found.start(asked, &running.pool).map_err(|error| of_port(port, error))?;
+        let (started, pairs) = if config.dispatcher.is_some() {
+            let started = found.start_dispatched(asked, &running.pool);
+            let (started, dispatched, pairs) = started.map_err(|error| of_port(port, error))?;
+            running.dispatched.push(dispatched);
+            (started, pairs)
+        } else {
+            let (started, pairs) = found.start(asked, &running.pool).map_err(|error| of_port(port, error))?;
+            if let Some(first) = running.ports.first() {
+                started.agrees(first, workers).map_err(|error| of_port(port, error))?;
+            }
+            (started, pairs)
+        };
         running.ports.push(started);
         for (worker, pair) in running.queues.iter_mut().zip(pairs) {
             worker.push(pair);
@@ -54,7 +69,19 @@ fn pool(
     // The drivers' limits may have changed the numbers of descriptors that preflight counted with.
     let descriptors = found.iter().zip(asked).map(|(found, asked)| found.descriptors(*asked));
     let kept: u32 = found.iter().map(Found::kept_buffers).sum();
-    let need = mbufs_needed(descriptors, workers).saturating_add(kept.saturating_mul(u32::from(workers)));
+    let need = match config.dispatcher {
+        None => mbufs_needed(descriptors, workers),
+        Some(_) => {
+            // Counted with one receive queue a port above.
+            let further = |(found, asked): (&Found, &Queues)| {
+                let (queues, _) = found.dispatched_queues(workers);
+                u32::from(queues - 1) * u32::from(found.descriptors(*asked).0)
+            };
+            let further: u32 = found.iter().zip(asked).map(further).sum();
+            mbufs_needed_dispatched(descriptors, workers).saturating_add(further)
+        }
+    };
+    let need = need.saturating_add(kept.saturating_mul(u32::from(workers)));
     let have = config.mbufs.unwrap_or(need);
     if have < need {
         return Err(SetupError::PoolTooSmall { need, have }.into());

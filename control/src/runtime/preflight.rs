@@ -5,7 +5,9 @@ use std::collections::{HashMap, HashSet};
 use std::fs::{self, OpenOptions};
 use std::path::{Path, PathBuf};
 
-use dataplane::dpdk::{Device, MAX_PORTS, NoSpread, PciAddress, PoolConfig, SetupError, mbufs_needed};
+use dataplane::dpdk::{
+    Device, MAX_PORTS, NoSpread, PciAddress, PoolConfig, SetupError, mbufs_needed, mbufs_needed_dispatched,
+};
 
 use super::{DataplaneConfig, StartError, eal};
 use crate::record::Name;
@@ -24,14 +26,16 @@ struct Host {
 impl Host {
     fn check(&self, config: &DataplaneConfig) -> Result<(), StartError> {
         check_shape(config)?;
-        check_cpus(&config.workers)?;
+        check_cpus(config)?;
         check_pool(config)?;
         for port in &config.ports {
             match &port.device {
                 Device::Pci(address) => self.check_nic(&port.name, *address, config.hugepages)?,
                 Device::Vdev(text) => {
                     self.check_vdev(&port.name, text)?;
-                    check_spread(&port.name, text, config.workers.len())?;
+                    if config.dispatcher.is_none() {
+                        check_spread(&port.name, text, config.workers.len())?;
+                    }
                 }
             }
         }
@@ -154,15 +158,15 @@ fn check_shape(config: &DataplaneConfig) -> Result<(), StartError> {
     Ok(())
 }
 
-fn check_cpus(workers: &[u16]) -> Result<(), StartError> {
-    if workers.is_empty() {
+fn check_cpus(config: &DataplaneConfig) -> Result<(), StartError> {
+    if config.workers.is_empty() {
         return Err(StartError::NoWorkers);
     }
     let allowed = rustix::thread::sched_getaffinity(None).ok();
     let may_use =
         |cpu: usize| allowed.as_ref().is_none_or(|set| cpu < rustix::thread::CpuSet::MAX_CPU && set.is_set(cpu));
     let mut used = HashSet::new();
-    for &cpu in workers {
+    for &cpu in config.workers.iter().chain(&config.dispatcher) {
         if !used.insert(cpu) {
             return Err(StartError::CpuTwice { cpu });
         }
@@ -191,7 +195,11 @@ fn check_spread(port: &Name, device: &str, workers: usize) -> Result<(), StartEr
 /// Whether the pool is large enough for the ports, and the memory for the pool.
 fn check_pool(config: &DataplaneConfig) -> Result<(), StartError> {
     let descriptors = config.ports.iter().map(|port| (port.rx_descriptors, port.tx_descriptors));
-    let need = mbufs_needed(descriptors, config.workers.len() as u16);
+    let workers = config.workers.len() as u16;
+    let need = match config.dispatcher {
+        None => mbufs_needed(descriptors, workers),
+        Some(_) => mbufs_needed_dispatched(descriptors, workers),
+    };
     let have = config.mbufs.unwrap_or(need);
     if have < need {
         return Err(StartError::PoolTooSmall { need, have });

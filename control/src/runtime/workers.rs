@@ -1,13 +1,16 @@
 //! The workers' threads: started together, stopped together.
 
+use std::num::NonZeroU64;
 use std::sync::Arc;
 use std::thread::{self, JoinHandle};
 
 use crossbeam::channel::{Receiver, Sender, bounded};
 use dataplane::command::Command;
 use dataplane::counters::Counters;
-use dataplane::dpdk::{Clock, Pool, QueuePair, SetupError, WorkerThread};
+use dataplane::dispatcher::Dispatcher;
+use dataplane::dpdk::{Clock, Dispatched, Pool, QueuePair, SetupError, WorkerThread};
 use dataplane::event::{self, EventReceiver, EventSender, WorkerId};
+use dataplane::load::Idle;
 use dataplane::pipeline::{Pipeline, Settings};
 use dataplane::policy::Policy;
 use dataplane::worker::{Worker, WorkerExit};
@@ -29,6 +32,7 @@ pub(super) struct Shared {
     pub(super) signatures: Arc<Database>,
     pub(super) clock: Clock,
     pub(super) pool: Arc<Pool>,
+    pub(super) idle: Idle,
 }
 
 /// Starts a worker for each row of queue pairs. Where one fails, the others end before this returns.
@@ -61,7 +65,7 @@ fn settings(config: &DataplaneConfig, worker: WorkerId) -> Settings {
     }
 }
 
-/// Starts a thread and waits until its worker is about to run.
+/// Starts a worker's thread and waits until the worker is about to run.
 fn spawn(
     cpu: u16,
     settings: Settings,
@@ -69,27 +73,57 @@ fn spawn(
     events: EventSender,
     shared: &Shared,
 ) -> Result<Handle, StartError> {
-    let (mailbox, commands) = bounded(MAILBOX);
-    let (ready, started) = bounded(1);
     let name = format!("worker-{}", settings.worker.0);
     let (policy, signatures) = (Arc::clone(&shared.policy), Arc::clone(&shared.signatures));
-    let (clock, pool) = (shared.clock.clone(), Arc::clone(&shared.pool));
-    let body = move || {
+    let (clock, pool, idle) = (shared.clock.clone(), Arc::clone(&shared.pool), shared.idle);
+    thread(name, cpu, idle, move |commands, ready| {
+        let pipeline = Pipeline::new(settings, policy, signatures, events);
+        ready(Arc::clone(pipeline.counters()));
+        Worker::new(queues, pipeline, commands, clock, pool).idling(idle).run()
+    })
+}
+
+/// Starts the dispatcher's thread and waits until it is about to run.
+pub(super) fn start_dispatcher(
+    cpu: u16,
+    workers: u16,
+    idle: Idle,
+    ports: Vec<Dispatched>,
+) -> Result<Handle, StartError> {
+    thread("dispatcher".to_owned(), cpu, idle, move |commands, ready| {
+        let counters = Arc::new(Counters::default());
+        ready(Arc::clone(&counters));
+        Dispatcher::new(ports, workers, counters, idle, commands).run()
+    })
+}
+
+/// Starts a thread on a CPU and waits until its body says that it is ready, with its counters.
+fn thread(
+    name: String,
+    cpu: u16,
+    idle: Idle,
+    body: impl FnOnce(Receiver<Command>, &dyn Fn(Arc<Counters>)) -> WorkerExit + Send + 'static,
+) -> Result<Handle, StartError> {
+    let (mailbox, commands) = bounded(MAILBOX);
+    let (ready, started) = bounded(1);
+    let run = move || {
         // Bound to its CPU first: the pipeline's memory is then taken from that CPU's node.
-        let thread = match WorkerThread::enter(cpu) {
-            Ok(thread) => thread,
+        let registered = match WorkerThread::enter(cpu) {
+            Ok(registered) => registered,
             Err(error) => {
                 let _ = ready.send(Err(error));
                 return WorkerExit::default();
             }
         };
-        let pipeline = Pipeline::new(settings, policy, signatures, events);
-        let _ = ready.send(Ok(Arc::clone(pipeline.counters())));
-        let exit = Worker::new(queues, pipeline, commands, clock, pool).run();
-        drop(thread);
+        if idle == Idle::BackOff {
+            // Else the kernel adds 50 µs to every sleep. Where it refuses, sleeps are that much longer.
+            let _ = rustix::thread::set_current_timer_slack(NonZeroU64::new(1));
+        }
+        let exit = body(commands, &|counters| drop(ready.send(Ok(counters))));
+        drop(registered);
         exit
     };
-    let thread = thread::Builder::new().name(name).spawn(body).map_err(|error| StartError::Spawn(error.to_string()))?;
+    let thread = thread::Builder::new().name(name).spawn(run).map_err(|error| StartError::Spawn(error.to_string()))?;
     let counters = wait(&started)?;
     Ok(Handle { mailbox, counters, thread: Some(thread) })
 }

@@ -82,7 +82,7 @@ pub enum SetupError {
     },
     /// Several workers, and a port that cannot give each its share.
     #[error(
-        "device {device}: its driver ({driver}) cannot spread flows over {workers} workers: {reason}; use one worker, or another device"
+        "device {device}: its driver ({driver}) cannot spread flows over {workers} workers: {reason}; use one worker, another device, or a dispatcher"
     )]
     NoSpread {
         /// As configured.

@@ -9,6 +9,7 @@ mod device;
 mod eal;
 mod errno;
 mod error;
+mod handoff;
 mod mbuf;
 mod memory;
 mod pool;
@@ -23,10 +24,13 @@ pub use device::{BadDevice, Device, PciAddress};
 pub use eal::{Eal, EalConfig, Memory};
 pub use errno::Errno;
 pub use error::SetupError;
+pub use handoff::{FrameReceiver, FrameSender, frame_ring};
 pub use mbuf::{Burst, Mbuf};
 pub use memory::{HugeSlice, Pages};
-pub use pool::{Pool, PoolConfig, mbufs_needed};
-pub use port::{Found, Link, MAX_PORTS, Marks, Port, PortNumber, PortStatistics, QueueId, QueuePair, Queues};
+pub use pool::{Pool, PoolConfig, mbufs_needed, mbufs_needed_dispatched};
+pub use port::{
+    Dispatched, Found, Link, MAX_PORTS, Marks, Port, PortNumber, PortStatistics, QueueId, QueuePair, Queues,
+};
 pub use prefetch::prefetch;
 pub use rings::{Ring, port_from_rings};
 pub use rss::NoSpread;

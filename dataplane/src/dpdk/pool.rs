@@ -68,6 +68,22 @@ pub fn mbufs_needed(ports: impl IntoIterator<Item = (u16, u16)>, workers: u16) -
     workers.saturating_mul(descriptors.saturating_add(in_flight).saturating_add(cached))
 }
 
+/// The same where a dispatcher receives for the workers, on ports of one receive queue: its own, and what may wait in the
+/// rings to each worker and back.
+pub fn mbufs_needed_dispatched(ports: impl IntoIterator<Item = (u16, u16)>, workers: u16) -> u32 {
+    let (mut need, mut count) = (0u32, 0u32);
+    for (receive, transmit) in ports {
+        let queues = u32::from(receive).saturating_add(u32::from(workers).saturating_mul(u32::from(transmit)));
+        let rings = super::Dispatched::ring_size(receive).saturating_mul(2 * u32::from(workers));
+        need = need.saturating_add(queues).saturating_add(rings);
+        count = count.saturating_add(1);
+    }
+    // A burst at hand, of the dispatcher one for each worker too; what waits for each port; a cache.
+    let thread = (1 + count + u32::from(workers)).saturating_mul(BURST as u32);
+    let cached = PoolConfig::CACHE + PoolConfig::CACHE / 2;
+    need.saturating_add((u32::from(workers) + 1).saturating_mul(thread.saturating_add(cached)))
+}
+
 /// A pool of packet buffers.
 #[derive(Debug)]
 pub struct Pool {

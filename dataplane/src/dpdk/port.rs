@@ -10,6 +10,7 @@ use super::device::Device;
 use super::eal::Eal;
 use super::errno::Errno;
 use super::error::SetupError;
+use super::handoff::{FrameReceiver, FrameSender, frame_ring};
 use super::mbuf::Burst;
 use super::pool::{Pool, PoolConfig};
 use super::rings::Ring;
@@ -45,7 +46,7 @@ pub struct Found {
     info: Box<rte_eth_dev_info>,
     /// Held for a port that is made of them.
     _rings: Vec<Arc<Ring>>,
-    _eal: Arc<Eal>,
+    eal: Arc<Eal>,
 }
 
 // SAFETY: the pointers in `info` are to constants of the driver.
@@ -99,7 +100,7 @@ impl Found {
             // SAFETY: a driver's name is a constant string.
             unsafe { CStr::from_ptr(info.driver_name) }.to_string_lossy().into_owned()
         };
-        Ok(Self { number, device, driver, is_nic, info, _rings: rings, _eal: Arc::clone(eal) })
+        Ok(Self { number, device, driver, is_nic, info, _rings: rings, eal: Arc::clone(eal) })
     }
 
     /// The driver's name in DPDK.
@@ -158,26 +159,82 @@ impl Found {
     /// Configures and starts it: queues, MTU, promiscuous mode, and with several queue pairs a symmetric hash, read back.
     pub fn start(self, asked: Queues, pool: &Arc<Pool>) -> Result<(Arc<Port>, Vec<QueuePair>), SetupError> {
         let spread = self.spread(asked.pairs)?;
-        let port = self.configure(asked, pool, spread)?;
-        for queue in 0..asked.pairs {
-            port.set_up_queue(QueueId(queue), asked)?;
-        }
-        // SAFETY: the port exists and is configured.
-        port.step("starting", unsafe { dpdk_sys::rte_eth_dev_start(port.number.0) })?;
-        port.promiscuous()?;
+        let mut port = self.run((asked.pairs, asked.pairs), asked, pool, spread)?;
         if let Some(Spread::Hash(types)) = spread {
-            port.verify_hash(asked.pairs, types)?;
+            port.spread = Some(Spread::Hash(port.verify_hash(asked.pairs, types)?));
         }
         let multi_segment = port.found.sends_segments();
         let port = Arc::new(port);
         let pairs = (0..asked.pairs).map(|queue| QueuePair {
-            number: port.number,
-            queue: QueueId(queue),
+            receive: Source::Queue(QueueId(queue)),
+            send: Sink::Queue(QueueId(queue)),
             multi_segment,
             port: Arc::clone(&port),
         });
         let pairs = pairs.collect();
         Ok((port, pairs))
+    }
+
+    /// Configures and starts it for a dispatcher, which receives for `asked.pairs` workers: each worker's pair receives
+    /// from a ring of the dispatcher's, and sends by a queue of its own where the port has enough of them, else by a ring
+    /// that the dispatcher empties.
+    pub fn start_dispatched(
+        self,
+        asked: Queues,
+        pool: &Arc<Pool>,
+    ) -> Result<(Arc<Port>, Dispatched, Vec<QueuePair>), SetupError> {
+        let (receive, transmit) = self.dispatched_queues(asked.pairs);
+        let (eal, number) = (Arc::clone(&self.eal), self.number.0);
+        let port = self.run((receive, transmit), asked, pool, None)?;
+        let multi_segment = port.found.sends_segments();
+        let port = Arc::new(port);
+        let own_queues = transmit >= asked.pairs;
+        let mut dispatched = Dispatched { queues: receive, to: Vec::new(), back: Vec::new(), port: Arc::clone(&port) };
+        let mut pairs = Vec::new();
+        let size = Dispatched::ring_size(asked.receive);
+        for worker in 0..asked.pairs {
+            let (sender, receiver) = frame_ring(&eal, &format!("to-p{number}-w{worker}"), size)?;
+            dispatched.to.push(sender);
+            let send = if own_queues {
+                Sink::Queue(QueueId(worker))
+            } else {
+                let (sender, receiver) = frame_ring(&eal, &format!("back-p{number}-w{worker}"), size)?;
+                dispatched.back.push(receiver);
+                Sink::Ring(sender)
+            };
+            let receive = Source::Ring(receiver);
+            pairs.push(QueuePair { receive, send, multi_segment, port: Arc::clone(&port) });
+        }
+        Ok((port, dispatched, pairs))
+    }
+
+    /// Receive and transmit queues of a port whose frames a dispatcher hands to `workers`.
+    pub fn dispatched_queues(&self, workers: u16) -> (u16, u16) {
+        // These have as many receive queues as their arguments say, and frames arrive in each, asked for or not.
+        let fixed = ["net_af_packet", "net_af_xdp", "net_pcap", "net_ring"].contains(&self.driver.as_str());
+        let receive = if fixed { self.info.max_rx_queues.max(1) } else { 1 };
+        (receive, if self.info.max_tx_queues >= workers { workers } else { 1 })
+    }
+
+    /// Configures and starts it with so many receive and transmit queues.
+    fn run(
+        self,
+        queues: (u16, u16),
+        asked: Queues,
+        pool: &Arc<Pool>,
+        spread: Option<Spread>,
+    ) -> Result<Port, SetupError> {
+        let port = self.configure(queues, asked, pool, spread)?;
+        for queue in 0..queues.0 {
+            port.set_up_receive_queue(QueueId(queue), asked)?;
+        }
+        for queue in 0..queues.1 {
+            port.set_up_transmit_queue(QueueId(queue), asked)?;
+        }
+        // SAFETY: the port exists and is configured.
+        port.step("starting", unsafe { dpdk_sys::rte_eth_dev_start(port.number.0) })?;
+        port.promiscuous()?;
+        Ok(port)
     }
 
     /// How flows will reach several workers; none with one.
@@ -197,7 +254,13 @@ impl Found {
         SetupError::NoSpread { device: self.device.clone(), driver: self.driver.clone(), workers, reason }
     }
 
-    fn configure(self, asked: Queues, pool: &Arc<Pool>, spread: Option<Spread>) -> Result<Port, SetupError> {
+    fn configure(
+        self,
+        queues: (u16, u16),
+        asked: Queues,
+        pool: &Arc<Pool>,
+        spread: Option<Spread>,
+    ) -> Result<Port, SetupError> {
         let largest = self.largest_mtu();
         if asked.mtu < self.info.min_mtu || asked.mtu > largest {
             return Err(SetupError::Mtu {
@@ -226,9 +289,9 @@ impl Found {
         }
         // From here on the port is closed when it is dropped.
         let number = self.number;
-        let port = Port { number, pool: Arc::clone(pool), found: self };
+        let port = Port { number, pool: Arc::clone(pool), spread, found: self };
         // SAFETY: the port exists; `config` and the key live past the call, which copies them.
-        let result = unsafe { dpdk_sys::rte_eth_dev_configure(number.0, asked.pairs, asked.pairs, &raw const config) };
+        let result = unsafe { dpdk_sys::rte_eth_dev_configure(number.0, queues.0, queues.1, &raw const config) };
         port.step("configuring", result)?;
         Ok(port)
     }
@@ -260,6 +323,8 @@ impl std::fmt::Debug for Found {
 pub struct Port {
     number: PortNumber,
     pool: Arc<Pool>,
+    /// How it spreads flows over several queues.
+    spread: Option<Spread>,
     found: Found,
 }
 
@@ -280,6 +345,21 @@ impl Port {
     /// As [`Found::unreturned_buffers`].
     pub fn unreturned_buffers(&self) -> u32 {
         self.found.unreturned_buffers()
+    }
+
+    /// Whether it sends a flow to the same one of `workers` as another port does.
+    ///
+    /// # Errors
+    /// If not: the two directions of a flow between them would meet at two workers.
+    pub fn agrees(&self, other: &Self, workers: u16) -> Result<(), SetupError> {
+        // A NIC's table of queues repeats them in turn: with a power of two of them its length does not matter.
+        let table = |port: &Self| if workers.is_power_of_two() { 0 } else { port.found.info.reta_size };
+        let kernel = self.spread == Some(Spread::Kernel);
+        if workers > 1 && (self.spread != other.spread || !kernel && table(self) != table(other)) {
+            let reason = NoSpread::Differs { from: other.found.device.clone() };
+            return Err(self.found.no_spread(workers, reason));
+        }
+        Ok(())
     }
 
     /// What it counted since the start. A driver that counts nothing says zeroes.
@@ -311,16 +391,22 @@ impl Port {
         Link { up: up != 0, megabits: (megabits != u32::MAX && megabits != 0).then_some(megabits) }
     }
 
-    fn set_up_queue(&self, queue: QueueId, asked: Queues) -> Result<(), SetupError> {
-        let (receive, transmit) = self.found.descriptors(asked);
+    fn set_up_receive_queue(&self, queue: QueueId, asked: Queues) -> Result<(), SetupError> {
+        let (receive, _) = self.found.descriptors(asked);
         let node = self.found.node().map_or(ANY_NODE, u32::from);
         let (port, queue) = (self.number.0, queue.0);
         // SAFETY: the port is configured with that queue, and holds the pool; null asks for the driver's defaults.
         let result = unsafe {
             dpdk_sys::rte_eth_rx_queue_setup(port, queue, receive, node, std::ptr::null(), self.pool.as_ptr())
         };
-        self.step("setting up a receive queue", result)?;
-        // SAFETY: as above.
+        self.step("setting up a receive queue", result)
+    }
+
+    fn set_up_transmit_queue(&self, queue: QueueId, asked: Queues) -> Result<(), SetupError> {
+        let (_, transmit) = self.found.descriptors(asked);
+        let node = self.found.node().map_or(ANY_NODE, u32::from);
+        let (port, queue) = (self.number.0, queue.0);
+        // SAFETY: the port is configured with that queue; null asks for the driver's defaults.
         let result = unsafe { dpdk_sys::rte_eth_tx_queue_setup(port, queue, transmit, node, std::ptr::null()) };
         self.step("setting up a transmit queue", result)
     }
@@ -336,8 +422,8 @@ impl Port {
         }
     }
 
-    /// Reads the hash key back: a driver may take one and use another.
-    fn verify_hash(&self, workers: u16, types: u64) -> Result<(), SetupError> {
+    /// Reads the hash key back: a driver may take one and use another. Returns over which of `types` it does hash.
+    fn verify_hash(&self, workers: u16, types: u64) -> Result<u64, SetupError> {
         let wanted = rss::symmetric_key();
         let mut key = [0; rss::MAX_KEY];
         let length = usize::from(self.found.key_length());
@@ -354,7 +440,7 @@ impl Port {
         if key[..length] != wanted[..length] {
             return Err(refused(NoSpread::KeyRefused));
         }
-        Ok(())
+        Ok(hash.rss_hf & types)
     }
 
     fn step(&self, step: &'static str, result: i32) -> Result<(), SetupError> {
@@ -409,7 +495,7 @@ pub struct Link {
 
 /// What of a received burst is not as usual.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Marks(u32);
+pub struct Marks(pub(super) u32);
 
 impl Marks {
     /// Whether a frame is in several segments.
@@ -423,11 +509,29 @@ impl Marks {
     }
 }
 
-/// One receive and one transmit queue of a port: one worker's share of it.
+/// Where a worker's share of a port's frames comes from.
+#[derive(Debug)]
+enum Source {
+    /// A queue that is this worker's.
+    Queue(QueueId),
+    /// The dispatcher.
+    Ring(FrameReceiver),
+}
+
+/// Where a worker's frames for a port go.
+#[derive(Debug)]
+enum Sink {
+    /// A queue that is this worker's.
+    Queue(QueueId),
+    /// The dispatcher.
+    Ring(FrameSender),
+}
+
+/// One worker's share of a port: a receive and a transmit queue, or rings in their place.
 #[derive(Debug)]
 pub struct QueuePair {
-    number: PortNumber,
-    queue: QueueId,
+    receive: Source,
+    send: Sink,
     multi_segment: bool,
     port: Arc<Port>,
 }
@@ -435,19 +539,20 @@ pub struct QueuePair {
 impl QueuePair {
     /// Adds received frames to a burst, as many as fit in at most; says what of them is not as usual.
     pub fn receive(&mut self, burst: &mut Burst) -> Marks {
-        let (port, queue) = (self.number.0, self.queue.0);
-        let mut marks = 0;
-        // SAFETY: the port runs, and this is the queue's only user; the driver sets as many pointers as it says, to
-        // frames that are ours.
-        unsafe { burst.fill(|frames, most| dpdk_sys::ostiary_receive(port, queue, frames, most, &raw mut marks)) };
-        Marks(marks)
+        match &mut self.receive {
+            // SAFETY: the port runs, and this pair is the queue's only user.
+            Source::Queue(queue) => unsafe { receive(&self.port, *queue, burst) },
+            Source::Ring(ring) => ring.receive(burst),
+        }
     }
 
     /// Sends a burst, which is empty afterwards; returns how many frames the queue refused, which were freed.
     pub fn send(&mut self, burst: &mut Burst) -> usize {
-        let (port, queue) = (self.number.0, self.queue.0);
-        // SAFETY: the port runs, and this is the queue's only user; the driver owns as many frames as it says.
-        unsafe { burst.take(|frames, count| dpdk_sys::rte_eth_tx_burst(port, queue, frames, count)) }
+        match &mut self.send {
+            // SAFETY: the port runs, and this pair is the queue's only user.
+            Sink::Queue(queue) => unsafe { send(&self.port, *queue, burst) },
+            Sink::Ring(ring) => ring.send(burst),
+        }
     }
 
     /// Whether frames of several segments can be sent.
@@ -459,6 +564,92 @@ impl QueuePair {
     pub fn port(&self) -> &Arc<Port> {
         &self.port
     }
+}
+
+/// A dispatcher's share of a port: all of its receive queues, rings to the workers, and those back that it sends for them.
+#[derive(Debug)]
+pub struct Dispatched {
+    queues: u16,
+    /// By worker.
+    to: Vec<FrameSender>,
+    /// By worker; none where workers send by queues of their own.
+    back: Vec<FrameReceiver>,
+    port: Arc<Port>,
+}
+
+impl Dispatched {
+    /// Places of each ring of a port with so many receive descriptors.
+    pub const fn ring_size(descriptors: u16) -> u32 {
+        (descriptors as u32).next_power_of_two()
+    }
+
+    /// How many receive queues there are.
+    pub fn queues(&self) -> u16 {
+        self.queues
+    }
+
+    /// Adds frames received by a queue, from 0, to a burst, as many as fit in at most.
+    pub fn receive(&mut self, queue: u16, burst: &mut Burst) {
+        if queue < self.queues {
+            // SAFETY: the port runs with that queue, and this is its only user.
+            let _ = unsafe { receive(&self.port, QueueId(queue), burst) };
+        }
+    }
+
+    /// Hands a burst to a worker; it is empty afterwards. Returns how many frames its ring had no room for, which were freed.
+    pub fn hand(&mut self, worker: usize, burst: &mut Burst) -> usize {
+        match self.to.get_mut(worker) {
+            Some(ring) => ring.send(burst),
+            None => {
+                let count = burst.frames().len();
+                burst.clear();
+                count
+            }
+        }
+    }
+
+    /// Sends a burst of what each worker wants sent by this port; `burst` is empty before and after. Returns how many frames
+    /// were sent, and how many the port refused, which were freed.
+    pub fn send(&mut self, burst: &mut Burst) -> (usize, usize) {
+        let (mut sent, mut refused) = (0, 0);
+        for ring in &mut self.back {
+            ring.receive(burst);
+            let count = burst.frames().len();
+            if count > 0 {
+                // SAFETY: the port runs; where there are rings back, no worker uses a queue of it.
+                let left = unsafe { send(&self.port, QueueId(0), burst) };
+                (sent, refused) = (sent + count - left, refused + left);
+            }
+        }
+        (sent, refused)
+    }
+
+    /// Whether every worker's end of the rings is gone.
+    pub fn is_abandoned(&self) -> bool {
+        self.to.iter().all(FrameSender::is_abandoned) && self.back.iter().all(FrameReceiver::is_abandoned)
+    }
+}
+
+/// Adds received frames to a burst; says what of them is not as usual.
+///
+/// # Safety
+/// The port runs, has that queue, and nobody else receives by it meanwhile.
+unsafe fn receive(port: &Port, queue: QueueId, burst: &mut Burst) -> Marks {
+    let (port, queue) = (port.number.0, queue.0);
+    let mut marks = 0;
+    // SAFETY: as the caller says; the driver sets as many pointers as it says, to frames that are ours.
+    unsafe { burst.fill(|frames, most| dpdk_sys::ostiary_receive(port, queue, frames, most, &raw mut marks)) };
+    Marks(marks)
+}
+
+/// Sends a burst; returns how many frames were refused and freed.
+///
+/// # Safety
+/// The port runs, has that queue, and nobody else sends by it meanwhile.
+unsafe fn send(port: &Port, queue: QueueId, burst: &mut Burst) -> usize {
+    let (port, queue) = (port.number.0, queue.0);
+    // SAFETY: as the caller says; the driver owns as many frames as it says.
+    unsafe { burst.take(|frames, count| dpdk_sys::rte_eth_tx_burst(port, queue, frames, count)) }
 }
 
 /// The first port that exists from number `from` on.

@@ -41,6 +41,13 @@ impl Ring {
     }
 }
 
+impl Ring {
+    /// For the rooms next door; live as long as this value.
+    pub(super) fn as_ptr(&self) -> *mut rte_ring {
+        self.ring.as_ptr()
+    }
+}
+
 impl Drop for Ring {
     fn drop(&mut self) {
         // SAFETY: ports that use it hold it. Frames left in it are lost to their pool, which notices.

@@ -5,7 +5,7 @@ use std::fmt;
 use super::errno::Errno;
 
 /// Why a port cannot spread flows.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum NoSpread {
     /// It has fewer queues.
     Queues {
@@ -18,6 +18,11 @@ pub enum NoSpread {
     NoHash,
     /// The NIC did not keep the key that makes both directions alike.
     KeyRefused,
+    /// It and another port send a flow to different workers.
+    Differs {
+        /// The other's device.
+        from: String,
+    },
     /// The NIC does not say which key it uses.
     KeyUnknown(Errno),
 }
@@ -30,6 +35,9 @@ impl fmt::Display for NoSpread {
             Self::Software => f.write_str("it does not send both directions of a flow to the same queue"),
             Self::NoHash => f.write_str("it has no receive-side scaling"),
             Self::KeyRefused => f.write_str("it did not keep the symmetric hash key"),
+            Self::Differs { from } => {
+                write!(f, "it and {from} send the two directions of a flow to different queues")
+            }
             Self::KeyUnknown(errno) => write!(f, "it does not say which hash key it uses ({errno})"),
         }
     }

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use dataplane::dpdk::{BadDevice, Device};
+use dataplane::load::Idle;
 use dataplane::pipeline::{Midstream, Timeouts};
 use toml::de::DeValue;
 
@@ -19,6 +20,10 @@ const DEVICE: &str = "a PCI address like \"0000:3b:00.0\" or a DPDK device like 
 pub(crate) struct Dataplane {
     /// `workers`: cores, one worker each; default `[1]`, or `[0]` on a machine with one core.
     pub(crate) workers: Vec<Located<u16>>,
+    /// `dispatcher`: a core that receives for the workers; default none.
+    pub(crate) dispatcher: Option<Located<u16>>,
+    /// `idle`: what workers and dispatcher do while nothing comes; default poll.
+    pub(crate) idle: Idle,
     /// `hugepages`; default true.
     pub(crate) hugepages: bool,
     /// `memory`: what DPDK takes at start, in octets; default 512 MiB.
@@ -51,6 +56,8 @@ impl Default for Dataplane {
     fn default() -> Self {
         Self {
             workers: Vec::new(),
+            dispatcher: None,
+            idle: Idle::Poll,
             hugepages: true,
             memory: 512 << 20,
             file_prefix: "ostiary".to_owned(),
@@ -74,6 +81,9 @@ impl Dataplane {
         let Some(mut section) = section else { return read };
         let core = value::number(0_u16, 1023);
         read.workers = section.list("workers", notes, &core).map(|list| list.value).unwrap_or_default();
+        read.dispatcher = section.optional("dispatcher", notes, &core);
+        let idle = value::choice(&[("poll", Idle::Poll), ("back-off", Idle::BackOff)], &[]);
+        set(&mut read.idle, section.optional("idle", notes, idle));
         set(&mut read.hugepages, section.optional("hugepages", notes, value::boolean));
         set(&mut read.memory, section.optional("memory", notes, value::size(64 << 20, 1 << 40)));
         set(&mut read.file_prefix, section.optional("file-prefix", notes, file_prefix));

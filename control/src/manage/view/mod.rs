@@ -110,6 +110,9 @@ pub struct Statistics {
     pub online: u64,
     /// Packet buffers.
     pub pool: PoolRow,
+    /// By worker, the dispatcher last.
+    #[serde(default)]
+    pub cores: Vec<CoreRow>,
     /// By class.
     pub records: Vec<RecordRow>,
     /// By log host.
@@ -124,6 +127,24 @@ pub struct PoolRow {
     pub size: u32,
     /// Those in use.
     pub in_use: u32,
+}
+
+/// How busy a polling core is.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct CoreRow {
+    /// `worker-0` and so on, `dispatcher`.
+    pub name: String,
+    /// The core.
+    pub core: u16,
+    /// Percentage of its time that it spent in turns with packets, in the last second or so.
+    pub busy_percent: u8,
+    /// Cycles of the time-stamp counter in turns with packets, since start.
+    pub busy_cycles: u64,
+    /// Cycles in turns without.
+    pub idle_cycles: u64,
+    /// The longest turn with packets since this was last asked, in nanoseconds.
+    pub longest_turn: u64,
 }
 
 /// The records of a class.
@@ -182,7 +203,7 @@ pub struct HostClassRow {
     pub resent: u64,
 }
 
-/// The counters of a worker.
+/// The counters of a worker, or behind them of the dispatcher.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub struct WorkerRow {

@@ -2,6 +2,7 @@
 
 use std::os::unix::fs::symlink;
 
+use dataplane::load::Idle;
 use dataplane::pipeline::{Midstream, Timeouts};
 use dataplane::policy::PortId;
 use tempfile::TempDir;
@@ -58,6 +59,8 @@ fn config(devices: &[&str]) -> DataplaneConfig {
         ports: names.iter().zip(devices).map(|(name, device)| port(name, device)).collect(),
         wires: vec![(PortId(0), PortId(1))],
         workers: vec![cpu()],
+        dispatcher: None,
+        idle: Idle::Poll,
         memory: 512,
         hugepages: true,
         file_prefix: "test".to_owned(),

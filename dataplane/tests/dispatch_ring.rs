@@ -1,0 +1,271 @@
+//! A dispatcher and two workers between two ports of one queue each: every flow stays with one worker, both ways and in
+//! its order, with its fragments and ICMP errors; nothing is lost, and everything is given back when they stop.
+#![allow(clippy::unwrap_used, reason = "a test that cannot be set up fails")]
+
+mod common;
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::thread;
+
+use crossbeam::channel::bounded;
+use dataplane::command::Command;
+use dataplane::counters::{Counter, Counters};
+use dataplane::dispatcher::Dispatcher;
+use dataplane::dpdk::{
+    Burst, Clock, Eal, Pool, PoolConfig, QueuePair, Queues, Ring, WorkerThread, mbufs_needed_dispatched,
+    port_from_rings,
+};
+use dataplane::event::{self, WorkerId};
+use dataplane::load::Idle;
+use dataplane::pipeline::{Midstream, Pipeline, Settings, Timeouts};
+use dataplane::policy::{Action, Policy, PolicySource, PortId, RuleSource, ZoneId};
+use dataplane::worker::{Worker, WorkerExit};
+
+const WORKERS: u16 = 2;
+const RING: u16 = 1024;
+const SHARED: Queues = Queues { pairs: WORKERS, receive: RING, transmit: RING, mtu: 1500 };
+const ONE: Queues = Queues { pairs: 1, ..SHARED };
+const FLOWS: u16 = 60;
+const ROUNDS: u8 = 10;
+const CLIENT: [u8; 4] = [10, 0, 0, 1];
+const SERVER: [u8; 4] = [192, 0, 2, 1];
+
+/// From inside to outside, only: an answer passes with its session or not at all.
+fn outbound() -> Policy {
+    let rule = RuleSource {
+        from: vec![ZoneId(0)],
+        to: vec![ZoneId(1)],
+        source: vec![],
+        destination: vec![],
+        service: vec![],
+        application: vec![],
+        action: Action::Permit,
+        session_logging: true,
+        profile: false,
+    };
+    Policy::compile(PolicySource {
+        rules: vec![rule],
+        implicit_deny_logging: false,
+        full_identification: false,
+        zones: vec![ZoneId(0), ZoneId(1)],
+    })
+}
+
+fn settings(worker: u16) -> Settings {
+    Settings {
+        worker: WorkerId(worker),
+        max_sessions: 1000,
+        inspection_slots: 10,
+        fragment_slots: 10,
+        timeouts: Timeouts::default(),
+        wires: vec![(PortId(0), PortId(1))],
+        midstream: Midstream::Permit,
+        verify_checksums: true,
+    }
+}
+
+/// The other end of a port of rings.
+struct Peer {
+    queues: QueuePair,
+    pool: Arc<Pool>,
+}
+
+impl Peer {
+    fn send(&mut self, frames: impl IntoIterator<Item = Vec<u8>>) {
+        let mut burst = Burst::new();
+        for frame in frames {
+            let mut mbuf = self.pool.allocate().unwrap();
+            assert!(mbuf.append(&frame) && burst.push(mbuf).is_ok());
+            if burst.is_full() {
+                assert_eq!(self.queues.send(&mut burst), 0);
+            }
+        }
+        assert_eq!(self.queues.send(&mut burst), 0);
+    }
+
+    fn receive(&mut self, count: usize) -> Vec<Vec<u8>> {
+        let mut frames = Vec::new();
+        let mut burst = Burst::new();
+        while frames.len() < count {
+            self.queues.receive(&mut burst);
+            frames.extend(burst.frames().iter().map(|frame| frame.bytes().to_vec()));
+            burst.clear();
+            thread::yield_now();
+        }
+        assert_eq!(frames.len(), count);
+        frames
+    }
+}
+
+fn ring(eal: &Arc<Eal>, name: &str) -> Arc<Ring> {
+    Ring::create(eal, name, u32::from(RING)).unwrap()
+}
+
+/// Runs on the first CPU, as everything here does: it sleeps between two looks, so that they get along.
+fn on_cpu(cpu: u16, body: impl FnOnce() -> WorkerExit + Send + 'static) -> thread::JoinHandle<WorkerExit> {
+    thread::spawn(move || {
+        let _registered = WorkerThread::enter(cpu).expect("the CPU is ours");
+        body()
+    })
+}
+
+#[test]
+fn flows_stay_with_their_worker_in_order_and_nothing_is_lost() {
+    let eal = common::eal(128);
+    let mbufs = mbufs_needed_dispatched([(RING, RING); 2], WORKERS) + 4 * u32::from(RING);
+    let pool = common::pool(&eal, mbufs, PoolConfig::DATA_ROOM);
+    let (to_inside, from_inside) = (ring(&eal, "to_inside"), ring(&eal, "from_inside"));
+    let (to_outside, from_outside) = (ring(&eal, "to_outside"), ring(&eal, "from_outside"));
+    let shared = |name: &str, receive, transmit| {
+        let (_, dispatched, pairs) =
+            port_from_rings(name, receive, transmit).unwrap().start_dispatched(SHARED, &pool).unwrap();
+        (dispatched, pairs)
+    };
+    let peer = |name: &str, receive, transmit| {
+        let mut pairs = port_from_rings(name, receive, transmit).unwrap().start(ONE, &pool).unwrap().1;
+        Peer { queues: pairs.remove(0), pool: Arc::clone(&pool) }
+    };
+    let (inside, inside_pairs) = shared("inside", &to_inside, &from_inside);
+    let (outside, outside_pairs) = shared("outside", &to_outside, &from_outside);
+    let mut client = peer("client", &from_inside, &to_inside);
+    let mut server = peer("server", &from_outside, &to_outside);
+
+    let cpu = first_cpu();
+    let policy = Arc::new(outbound());
+    let clock = Clock::start(&eal);
+    let (mut counters, mut mailboxes, mut threads, mut receivers) = (vec![], vec![], vec![], vec![]);
+    for (number, pairs) in inside_pairs.into_iter().zip(outside_pairs).enumerate() {
+        let (sender, receiver) = event::channel(WorkerId(number as u16), 1000, 10);
+        let (mailbox, commands) = bounded(4);
+        let pipeline = Pipeline::new(settings(number as u16), Arc::clone(&policy), Arc::default(), sender);
+        counters.push(Arc::clone(pipeline.counters()));
+        let worker = Worker::new(vec![pairs.0, pairs.1], pipeline, commands, clock.clone(), Arc::clone(&pool));
+        threads.push(on_cpu(cpu, move || worker.idling(Idle::BackOff).run()));
+        mailboxes.push(mailbox);
+        receivers.push(receiver);
+    }
+    let (stop, commands) = bounded(4);
+    let dispatched = Arc::new(Counters::default());
+    let ports = vec![inside, outside];
+    let dispatcher = Dispatcher::new(ports, WORKERS, Arc::clone(&dispatched), Idle::BackOff, commands);
+    let dispatcher = on_cpu(cpu, move || dispatcher.run());
+
+    let question = |port: u16, round: u8| common::udp(CLIENT, SERVER, (port, 53), &[round; 40]);
+    let answer = |port: u16, round: u8| common::udp(SERVER, CLIENT, (53, port), &[round; 60]);
+    for round in 0..ROUNDS {
+        client.send((0..FLOWS).map(|flow| question(1000 + flow, round)));
+    }
+    check(&server.receive(usize::from(FLOWS) * usize::from(ROUNDS)), 34);
+    for round in 0..ROUNDS {
+        server.send((0..FLOWS).map(|flow| answer(1000 + flow, round)));
+    }
+    check(&client.receive(usize::from(FLOWS) * usize::from(ROUNDS)), 36);
+
+    // A datagram in two pieces, and an error about each flow by a router on the way, whose address no flow has.
+    for flow in 0..FLOWS {
+        let whole = question(1000 + flow, ROUNDS);
+        client.send([fragment(&whole, flow, 0..24, true), fragment(&whole, flow, 24..48, false)]);
+        server.send([unreachable(&whole)]);
+    }
+    assert_eq!(server.receive(2 * usize::from(FLOWS)).len(), 2 * usize::from(FLOWS));
+    assert_eq!(client.receive(usize::from(FLOWS)).len(), usize::from(FLOWS));
+
+    // A policy reaches every worker, and what it had comes back.
+    let (retired, back) = bounded(2);
+    for mailbox in &mailboxes {
+        let policy = Arc::new(outbound());
+        mailbox.send(Command::Policy { policy, retired: retired.clone() }).unwrap();
+    }
+    assert!((0..WORKERS).all(|_| Arc::ptr_eq(&back.recv().unwrap(), &policy)));
+    // A dump has every worker's sessions: the numbers of the workers stand in the sessions' numbers.
+    let (rows, dump) = bounded(usize::from(FLOWS));
+    for mailbox in &mailboxes {
+        mailbox.send(Command::Dump(rows.clone())).unwrap();
+    }
+    drop(rows);
+    let mut shares = [0; WORKERS as usize];
+    dump.iter().for_each(|view| shares[(view.session.0 >> 48) as usize] += 1);
+    assert!(shares.iter().all(|&share| share > 0), "both have flows: {shares:?}");
+    assert_eq!(shares.iter().sum::<u16>(), FLOWS, "every flow is one worker's");
+
+    stop.send(Command::Stop).unwrap();
+    for mailbox in &mailboxes {
+        mailbox.send(Command::Stop).unwrap();
+    }
+    for thread in threads.into_iter().chain([dispatcher]) {
+        assert_eq!(thread.join().unwrap(), WorkerExit { abandoned: 0 });
+    }
+    let mut sum: HashMap<&str, u64> = HashMap::new();
+    for (name, value) in counters.iter().chain([&dispatched]).flat_map(|counters| counters.read()) {
+        *sum.entry(name).or_default() += value;
+    }
+    sum.retain(|&name, value| *value != 0 && name != "octets_received");
+    let (flows, rounds) = (u64::from(FLOWS), u64::from(ROUNDS));
+    let packets = flows * (2 * rounds + 3);
+    let expected = HashMap::from([
+        ("frames_dispatched", packets),
+        ("packets_received", packets),
+        ("packets_forwarded", packets),
+        ("fragments", 2 * flows),
+        ("icmp_errors", flows),
+        ("sessions_opened", flows),
+        ("sessions_closed", flows),
+        ("session_events", 2 * flows),
+    ]);
+    assert_eq!(sum, expected);
+    for counters in counters.iter().chain([&dispatched]) {
+        assert!(counters.load().0 > 0 && counters.load().1 > 0 && counters.take_longest_turn() > 0);
+    }
+    // Numbered without a gap, each worker for itself.
+    for receiver in &mut receivers {
+        let mut next = 1;
+        receiver.sessions(usize::MAX, |event| {
+            assert_eq!((event.header.sequence(), event.session.0 >> 48), (next, u64::from(event.header.worker().0)));
+            next += 1;
+        });
+        assert_eq!(next - 1, counters[usize::from(receiver.worker().0)].value(Counter::SessionEvents));
+    }
+    drop((client, server));
+    assert_eq!(pool.in_use(), 0);
+}
+
+/// Every flow's frames are there, in their order; `port` is the offset of the client's port.
+fn check(frames: &[Vec<u8>], port: usize) {
+    let mut next: HashMap<[u8; 2], u8> = HashMap::new();
+    for frame in frames {
+        let round = next.entry([frame[port], frame[port + 1]]).or_default();
+        assert_eq!(frame[42], *round, "the order within a flow");
+        *round += 1;
+    }
+    assert_eq!(next.len(), usize::from(FLOWS));
+    assert!(next.values().all(|&rounds| rounds == ROUNDS));
+}
+
+/// Octets of an IP packet's payload as a fragment of it.
+fn fragment(frame: &[u8], identification: u16, range: std::ops::Range<usize>, more: bool) -> Vec<u8> {
+    let mut piece = common::ipv4(CLIENT, SERVER, 17, &frame[34..][range.clone()]);
+    piece[18..20].copy_from_slice(&(identification + 1).to_be_bytes());
+    let flags = u16::from(more) << 13 | (range.start / 8) as u16;
+    piece[20..22].copy_from_slice(&flags.to_be_bytes());
+    piece[24..26].fill(0);
+    let sum: u32 = piece[14..34].chunks(2).map(|word| u32::from(u16::from_be_bytes([word[0], word[1]]))).sum();
+    let checksum = !((sum & 0xffff) + (sum >> 16)) as u16;
+    piece[24..26].copy_from_slice(&checksum.to_be_bytes());
+    piece
+}
+
+/// Port unreachable, of a router, to the client.
+fn unreachable(about: &[u8]) -> Vec<u8> {
+    let mut message = vec![3, 3, 0, 0, 0, 0, 0, 0];
+    message.extend(&about[14..14 + 28]);
+    common::ipv4([198, 51, 100, 7], CLIENT, 1, &message)
+}
+
+/// A CPU that this process may run on.
+fn first_cpu() -> u16 {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap();
+    let list = status.lines().find_map(|line| line.strip_prefix("Cpus_allowed_list:")).unwrap().trim();
+    let digits: String = list.chars().take_while(char::is_ascii_digit).collect();
+    digits.parse().unwrap()
+}

@@ -15,7 +15,7 @@ use sigdb::AppId;
 use self::classifier::Classifier;
 use crate::endpoint::Address;
 
-/// A rule's place in the policy, from 0.
+/// A rule's number: its place in the policy, from 0, unless [`Policy::renumber`] gave it another.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct RuleId(pub u16);
 
@@ -117,8 +117,8 @@ impl RuleSource {
     }
 }
 
-/// A policy as the configuration resolved it.
-#[derive(Clone, Debug)]
+/// A policy as the configuration resolved it; by default one that denies everything.
+#[derive(Clone, Debug, Default)]
 pub struct PolicySource {
     /// Rules in order; at most [`Policy::RULE_LIMIT`].
     pub rules: Vec<RuleSource>,
@@ -209,13 +209,17 @@ pub enum TooLarge {
 pub struct Policy {
     source: PolicySource,
     classifier: Classifier,
+    /// By place.
     outcomes: Box<[Outcome]>,
+    /// By number.
+    actions: Box<[Action]>,
     epoch: u32,
 }
 
-/// What a rule decides, in two octets: the rule itself is not looked at.
+/// What a rule decides, in four octets: the rule itself is not looked at.
 #[derive(Clone, Copy, Debug)]
 struct Outcome {
+    rule: RuleId,
     action: Action,
     flags: u8,
 }
@@ -225,13 +229,13 @@ impl Outcome {
     const INSPECTS: u8 = 2;
     const LOGS: u8 = 4;
 
-    fn new(rule: &RuleSource, full_identification: bool) -> Self {
+    fn new(id: usize, rule: &RuleSource, full_identification: bool) -> Self {
         let names = !rule.application.is_empty();
         let flag = |on: bool, flag: u8| if on { flag } else { 0 };
         let flags = flag(names, Self::NAMES_APPLICATIONS)
             | flag(names || rule.profile || full_identification, Self::INSPECTS)
             | flag(rule.session_logging, Self::LOGS);
-        Self { action: rule.action, flags }
+        Self { rule: RuleId(id as u16), action: rule.action, flags }
     }
 
     const fn has(self, flag: u8) -> bool {
@@ -266,9 +270,11 @@ impl Policy {
             return Err(TooLarge::Items { found, limit });
         }
         let classifier = Classifier::compile(&source.rules, Self::MEMORY_LIMIT)?;
-        let outcomes = source.rules.iter().map(|rule| Outcome::new(rule, source.full_identification)).collect();
+        let full = source.full_identification;
+        let outcomes = source.rules.iter().enumerate().map(|(id, rule)| Outcome::new(id, rule, full)).collect();
+        let actions = source.rules.iter().map(|rule| rule.action).collect();
         let epoch = EPOCH.fetch_add(1, Ordering::Relaxed).wrapping_add(1);
-        Ok(Self { source, classifier, outcomes, epoch })
+        Ok(Self { source, classifier, outcomes, actions, epoch })
     }
 
     /// [`Self::build`], of a policy that is known to be small.
@@ -277,6 +283,25 @@ impl Policy {
     /// Where it is not.
     pub fn compile(source: PolicySource) -> Self {
         Self::build(source).expect("a small policy is within all limits")
+    }
+
+    /// Gives the rules, in their order, other numbers: a rule that was in an earlier policy keeps the one it had there, so
+    /// that what is left of that policy's sessions is told under its name. The implicit deny keeps its own.
+    pub fn renumber(&mut self, numbers: impl IntoIterator<Item = RuleId>) {
+        for (outcome, number) in self.outcomes.iter_mut().zip(numbers) {
+            outcome.rule = number;
+        }
+        let most = self.outcomes.iter().map(|outcome| usize::from(outcome.rule.0) + 1).max().unwrap_or(0);
+        let mut actions = vec![Action::Deny; most];
+        for outcome in &self.outcomes {
+            actions[usize::from(outcome.rule.0)] = outcome.action;
+        }
+        self.actions = actions.into();
+    }
+
+    /// The number of the rule at a place, from 0; the implicit deny's behind the last.
+    pub fn number(&self, place: usize) -> RuleId {
+        self.outcomes.get(place).map_or(RuleId::IMPLICIT, |outcome| outcome.rule)
     }
 
     /// Octets that it takes: the tables for lookups and the rules that they were made from.
@@ -290,7 +315,7 @@ impl Policy {
                 + size_of_val(&*rule.application)
         };
         let rules = size_of_val(&*self.source.rules) + self.source.rules.iter().map(lists).sum::<usize>();
-        self.classifier.memory() + size_of_val(&*self.outcomes) + rules
+        self.classifier.memory() + size_of_val(&*self.outcomes) + size_of_val(&*self.actions) + rules
     }
 
     /// What it was made from.
@@ -310,7 +335,7 @@ impl Policy {
 
     /// What a rule does; the implicit rule denies.
     pub fn action(&self, rule: RuleId) -> Action {
-        self.outcomes.get(usize::from(rule.0)).map_or(Action::Deny, |outcome| outcome.action)
+        self.actions.get(usize::from(rule.0)).copied().unwrap_or(Action::Deny)
     }
 
     /// Judges a flow by the first rule that matches.
@@ -319,7 +344,7 @@ impl Policy {
     /// rule matches in everything else before any other rule does, the flow is let through tentatively.
     pub fn decide(&self, query: &Query) -> Decision {
         let first = self.classifier.first(&self.source.rules, query);
-        let Some((index, outcome)) = first.and_then(|index| Some((index, *self.outcomes.get(index)?))) else {
+        let Some(outcome) = first.and_then(|index| self.outcomes.get(index)) else {
             return Decision {
                 rule: RuleId::IMPLICIT,
                 action: Action::Deny,
@@ -330,7 +355,7 @@ impl Policy {
         };
         let tentative = outcome.has(Outcome::NAMES_APPLICATIONS) && query.application == Application::Undecided;
         Decision {
-            rule: RuleId(index as u16),
+            rule: outcome.rule,
             action: if tentative { Action::Permit } else { outcome.action },
             inspect: outcome.has(Outcome::INSPECTS),
             session_logging: outcome.has(Outcome::LOGS),

@@ -187,3 +187,17 @@ fn a_policy_that_is_too_large_is_refused() {
     let taken = Classifier::compile(&rules, 5_000_000).map(|classifier| classifier.memory());
     assert!(taken.is_ok_and(|octets| (100_000..5_000_000).contains(&octets)));
 }
+
+#[test]
+fn a_rule_may_have_another_number_than_its_place() {
+    let mut policy = Policy::compile(Dice::new(5).policy(3));
+    let query = Dice::new(9).query(&policy.source().rules);
+    let (before, actions) = (policy.decide(&query), [0, 1, 2].map(|place| policy.source().rules[place].action));
+    let numbers = [RuleId(7), RuleId(0), RuleId(3)];
+    policy.renumber(numbers);
+    let expected = numbers.get(usize::from(before.rule.0)).copied().unwrap_or(RuleId::IMPLICIT);
+    assert_eq!(policy.decide(&query), Decision { rule: expected, ..before });
+    assert_eq!(numbers.map(|number| policy.action(number)), actions);
+    assert_eq!((policy.action(RuleId(1)), policy.action(RuleId(8))), (Action::Deny, Action::Deny));
+    assert_eq!((policy.number(1), policy.number(3)), (RuleId(0), RuleId::IMPLICIT));
+}

@@ -2,10 +2,13 @@
 
 use std::time::Duration;
 
-use super::firewall::{Connection, Firewall, outbound, policy, rule, settings};
-use crate::pipeline::Room;
-use crate::policy::{Action, PolicySource, RuleId, RuleSource, ZoneId};
-use crate::verdict::DropReason;
+use arrayvec::ArrayVec;
+
+use super::firewall::{Connection, Firewall, INSIDE, outbound, policy, rule, settings};
+use crate::endpoint::Address;
+use crate::pipeline::{Frame, Room};
+use crate::policy::{Action, AddressRange, PolicySource, RuleId, RuleSource, ZoneId};
+use crate::verdict::{DropReason, Verdict};
 use crate::wire::build::udp;
 use crate::wire::tcp::{ACK, SYN};
 
@@ -194,4 +197,60 @@ fn a_client_may_use_a_low_port() {
     firewall.out(&udp(client, server, b"?")).passes();
     firewall.back(&udp(server, client, b"!")).passes();
     assert_eq!(firewall.session_events()[0].tuple.client.port, 123);
+}
+
+/// A policy of so many rules, all about others but the last; `version` tells one from the next.
+fn large(rules: u32, version: u8) -> PolicySource {
+    let other = |number: u32| {
+        let [_, high, middle, low] = number.to_be_bytes();
+        let range = |network| {
+            let first = Address::v4([network, high, middle, low]);
+            AddressRange { first, last: first }
+        };
+        RuleSource { source: vec![range(172)], destination: vec![range(version)], ..rule(Action::Deny) }
+    };
+    policy((1..rules).map(other).chain([outbound()]).collect())
+}
+
+#[test]
+fn commits_of_ten_thousand_rules_between_bursts_lose_nothing_and_judge_what_comes() {
+    const FLOWS: u16 = 64;
+    let mut firewall = Firewall::with(vec![outbound()]);
+    let burst = |firewall: &mut Firewall, flows: std::ops::Range<u16>| {
+        let packet =
+            |flow| udp(format!("10.0.0.1:{}", 1024 + flow).parse().unwrap(), "192.0.2.1:53".parse().unwrap(), b"?");
+        let mut frames: Vec<Vec<u8>> = flows.map(|flow| packet(flow).frame()).collect();
+        let mut burst: Vec<Frame<'_>> = frames
+            .iter_mut()
+            .map(|frame| {
+                let length = frame.len() as u32;
+                Frame::new(INSIDE, frame, length)
+            })
+            .collect();
+        let mut verdicts = ArrayVec::new();
+        firewall.pipeline.process(firewall.now, &mut burst, &mut verdicts);
+        assert!(verdicts.iter().all(|verdict| matches!(verdict, Verdict::Forward(_))), "{verdicts:?}");
+        verdicts.len() as i64
+    };
+    burst(&mut firewall, 0..FLOWS);
+    firewall.moved(&[
+        ("packets_received", 64),
+        ("packets_forwarded", 64),
+        ("sessions_opened", 64),
+        ("sessions_active", 64),
+        ("table_entries", 64),
+        ("session_events", 64),
+    ]);
+    for version in 1..4 {
+        firewall.commit(large(10_000, version));
+        // Nobody is judged by the commit itself; who sends is, once.
+        firewall.moved(&[]);
+        for (flows, judged) in [(0..32, 32), (0..32, 0), (16..48, 16)] {
+            let sent = burst(&mut firewall, flows);
+            let mut expected = vec![("packets_received", sent), ("packets_forwarded", sent)];
+            expected.extend((judged > 0).then_some(("sessions_rejudged", judged)));
+            firewall.moved(&expected);
+        }
+    }
+    assert_eq!(firewall.changes().len(), 64, "no session ended, none began anew");
 }

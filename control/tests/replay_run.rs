@@ -4,8 +4,10 @@ mod replay_forge;
 
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use control::replay::{Form, Options, ReplayError, Summary, run};
+use dataplane::policy::Policy;
 use replay_forge::{Order, Pcap, PcapNg, ethernet, udp};
 use serde_json::{Value, json};
 
@@ -163,9 +165,11 @@ fn a_rule_that_does_not_log_leaves_the_summary_alone() {
     let path = tempfile::NamedTempFile::new().expect("a file");
     std::fs::write(path.path(), &file.bytes).expect("a file");
     let mut options = options(vec![path.path().to_owned()]);
-    for rule in &mut options.configuration.policy.rules {
+    let mut source = options.configuration.policy.source().clone();
+    for rule in &mut source.rules {
         rule.session_logging = false;
     }
+    options.configuration.policy = Arc::new(Policy::compile(source));
     let mut out = Vec::new();
     let summary = run(options, &mut out, &mut io::sink()).expect("a replay");
     assert_eq!((summary.flows, out.iter().filter(|octet| **octet == b'\n').count()), (1, 1));

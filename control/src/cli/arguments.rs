@@ -27,6 +27,7 @@ Examples:
   ostiary run --config /etc/ostiary/policy.toml
                                                run the firewall, until SIGTERM or SIGINT
   ostiary replay --json day.pcap               what would have been recorded of a capture
+  ostiary reload                               take the policy file up again, sessions going on
   ostiary show im                              who is online, from the running firewall
   ostiary show sessions --limit 10 --json      ten sessions, for programs
   ostiary sigdb compile -o ostiary.sigdb signatures/
@@ -58,6 +59,12 @@ pub(super) enum Command {
     /// no privileges, no ports and no hugepages. Sign-ons are recorded and every flow is identified, unless a policy file
     /// says otherwise. Of a truncated capture what is whole is replayed, and the exit code is 2.
     Replay(ReplayOptions),
+    /// Have the running firewall take its policy file up again
+    ///
+    /// As SIGHUP does, and says what came of it. Rules, objects, profiles, the zones of ports and what of sign-ons is recorded
+    /// may change; of any other key that changed, the file is refused. A file that is refused changes nothing, and the exit
+    /// code is 2. Sessions are judged by the new policy at their next packet.
+    Reload(ReloadOptions),
     /// Show what the running firewall does
     Show(ShowOptions),
     /// Compile and show signature databases
@@ -103,6 +110,17 @@ pub(super) struct ReplayOptions {
     /// unique local and link-local addresses.
     #[arg(long, value_name = "PREFIX")]
     pub(super) inside: Vec<IpNet>,
+}
+
+/// Options of `reload`.
+#[derive(Debug, Args)]
+pub(super) struct ReloadOptions {
+    /// The management socket of the running firewall
+    #[arg(long, value_name = "PATH", default_value = DEFAULT_SOCKET)]
+    pub(super) socket: PathBuf,
+    /// Write an object
+    #[arg(long)]
+    pub(super) json: bool,
 }
 
 /// Options of `show`.

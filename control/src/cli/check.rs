@@ -110,11 +110,12 @@ fn summary(compiled: &Compiled) -> String {
     let im = if compiled.im.enable { format!("on, accounts {}", compiled.im.account.word()) } else { "off".to_owned() };
     let file = compiled.signatures.as_ref().map_or_else(|| "built in".to_owned(), |file| file.display().to_string());
     format!(
-        "{}, {}, {}, {}; signatures {} ({file}); sign-on logging {im}",
-        count(compiled.policy.rules.len(), "rule"),
+        "{}, {}, {}, {}; signatures {} ({file}); sign-on logging {im}; policy {} KiB",
+        count(compiled.policy.source().rules.len(), "rule"),
         count(compiled.dataplane.ports.len(), "port"),
         count(compiled.dataplane.workers.len(), "worker"),
         count(compiled.hosts.len(), "log host"),
         compiled.database.version(),
+        compiled.policy.memory().div_ceil(1024),
     )
 }

@@ -5,6 +5,7 @@
 mod arguments;
 mod check;
 mod output;
+mod reload;
 mod replay;
 mod run;
 mod show;
@@ -27,6 +28,7 @@ pub fn main() -> ExitCode {
         Command::Run(options) => run::run(&options),
         Command::Check(options) => check::check(&options, &mut output),
         Command::Replay(options) => replay::replay(&options, &mut output),
+        Command::Reload(options) => reload::reload(&options, &mut output),
         Command::Show(options) => show::show(&options, &mut output),
         Command::Sigdb(options) => sigdb::sigdb(&options, &mut output),
         Command::Version => version(&mut output),

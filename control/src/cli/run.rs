@@ -10,7 +10,7 @@ use crate::runtime::{self, RunError};
 pub(super) fn run(options: &RunOptions) -> Result<(), Failure> {
     let compiled = load(&options.config)?;
     crate::runtime::preflight(&compiled.dataplane).map_err(|error| Failure::Input(error.to_string()))?;
-    runtime::run(compiled, ready).map_err(|error| match error {
+    runtime::run(&options.config, compiled, ready).map_err(|error| match error {
         RunError::Start(_) | RunError::Manage(_) => Failure::Input(error.to_string()),
         _ => Failure::Running(error.to_string()),
     })
@@ -22,7 +22,7 @@ fn ready(compiled: &Compiled) {
         "ostiary: running, {}, {}, {}, {}; show: {}",
         count(compiled.dataplane.ports.len(), "port"),
         count(compiled.dataplane.workers.len(), "worker"),
-        count(compiled.policy.rules.len(), "rule"),
+        count(compiled.policy.source().rules.len(), "rule"),
         count(compiled.hosts.len(), "log host"),
         compiled.socket.display()
     );

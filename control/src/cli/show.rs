@@ -52,7 +52,7 @@ fn rows(answers: &mut Answers, output: &mut Output) -> Result<(), Failure> {
             Answer::Rule(row) => output.json(row)?,
             Answer::Sigdb(row) => output.json(row)?,
             // The client keeps these to itself.
-            Answer::End { .. } | Answer::Error(_) => {}
+            Answer::Reload(_) | Answer::End { .. } | Answer::Error(_) => {}
         }
     }
     Ok(())
@@ -73,7 +73,7 @@ fn tables(what: View, answers: &mut Answers, output: &mut Output) -> Result<(), 
             Answer::Worker(row) => workers.push(row),
             Answer::Statistics(row) => statistics(&row, output)?,
             Answer::Sigdb(row) => sigdb::put(&row, output)?,
-            Answer::End { .. } | Answer::Error(_) => {}
+            Answer::Reload(_) | Answer::End { .. } | Answer::Error(_) => {}
         }
     }
     match what {
@@ -235,6 +235,7 @@ fn statistics(row: &Statistics, output: &mut Output) -> Result<(), Failure> {
     output.line(&format!("host name    {}", row.host_name))?;
     output.line(&format!("boot id      {}", row.boot))?;
     output.line(&format!("started      {}", seconds(&row.started)))?;
+    output.line(&format!("policy       {}", row.policy.to_string().trim_start_matches("policy ")))?;
     output.line(&format!("users online {}", row.online))?;
     output.line(&format!("buffers      {} of {} in use", row.pool.in_use, row.pool.size))?;
     output.line("")?;

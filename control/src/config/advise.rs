@@ -30,7 +30,7 @@ fn matches_all(rule: &RuleSource) -> bool {
 }
 
 fn unreachable_rules(source: &Source, compiled: &Compiled, notes: &mut Notes) {
-    let Some(last) = compiled.policy.rules.iter().position(matches_all) else { return };
+    let Some(last) = compiled.policy.source().rules.iter().position(matches_all) else { return };
     for rule in source.rules.iter().skip(last + 1) {
         let effect = format!("never reached: rule \"{}\" before it matches everything", compiled.names.rules[last]);
         notes.warn(&rule.place, effect, "move it before that rule, or remove it");
@@ -41,7 +41,7 @@ fn rules_that_match_nothing(source: &Source, compiled: &Compiled, notes: &mut No
     let zone = |port: dataplane::policy::PortId| compiled.names.port_zones[usize::from(port.0)];
     let pairs: Vec<_> =
         compiled.dataplane.wires.iter().flat_map(|&(a, b)| [(zone(a), zone(b)), (zone(b), zone(a))]).collect();
-    for (rule, written) in compiled.policy.rules.iter().zip(&source.rules) {
+    for (rule, written) in compiled.policy.source().rules.iter().zip(&source.rules) {
         let from = |zone| rule.from.is_empty() || rule.from.contains(&zone);
         let to = |zone| rule.to.is_empty() || rule.to.contains(&zone);
         if !pairs.iter().any(|&(a, b)| from(a) && to(b)) {
@@ -64,9 +64,9 @@ fn records_sign_ons(rule: &RuleSource, full: bool) -> bool {
 }
 
 fn im_logging_without_effect(source: &Source, compiled: &Compiled, notes: &mut Notes) {
-    let full = compiled.policy.full_identification;
+    let full = compiled.policy.source().full_identification;
     let Some(place) = &source.log_im.place else { return };
-    if compiled.im.enable && !compiled.policy.rules.iter().any(|rule| records_sign_ons(rule, full)) {
+    if compiled.im.enable && !compiled.policy.source().rules.iter().any(|rule| records_sign_ons(rule, full)) {
         let effect = "no sign-on will be recorded: no rule that permits has session-logging and is looked into";
         let advice = "on such a rule set session-logging = true, and an application or a profile \
                       (or set [application-identification] mode = \"full\")";
@@ -75,7 +75,7 @@ fn im_logging_without_effect(source: &Source, compiled: &Compiled, notes: &mut N
 }
 
 fn profiles_without_logging(source: &Source, compiled: &Compiled, notes: &mut Notes) {
-    for (rule, written) in compiled.policy.rules.iter().zip(&source.rules) {
+    for (rule, written) in compiled.policy.source().rules.iter().zip(&source.rules) {
         let Some(profile) = &written.profile else { continue };
         if !rule.session_logging {
             let effect = "the profile records nothing: the rule does not log sessions";

@@ -9,6 +9,7 @@ use sigdb::{AppId, Database};
 use super::address;
 use super::compiled::{Compiled, IMPLICIT_DENY, ImLogging, Names};
 use super::document::{Located, Notes};
+use super::fixed::Fixed;
 use super::group::{ANY, Groups, quoted};
 use super::host;
 use super::near;
@@ -33,28 +34,27 @@ pub(super) fn compile(source: &Source, database: Option<Arc<Database>>, notes: &
         profiles: profiles(source, notes),
         database: database.as_deref(),
     };
-    let rules: Vec<RuleSource> = source.rules.iter().map(|rule| lists.rule(rule, notes)).collect();
-    if let Some(rule) = source.rules.get(Policy::RULE_LIMIT) {
-        notes.fault(
-            &rule.place,
-            Some(format!("{} rules", rules.len())),
-            format!("at most {} rules", Policy::RULE_LIMIT),
-            "join some of them",
-        );
-    }
+    let rules = lists.rules(source, notes);
     let rule_names = rule_names(&source.rules, notes);
     let im = lists.im_logging(source, notes);
     let host_name =
         Name::from(source.system.host_name.as_ref().map_or_else(kernel_host_name, |name| name.value.clone()));
     let hosts = host::compile(source, &host_name, notes);
     let database = database.unwrap_or_default();
+    let policy = PolicySource {
+        rules,
+        implicit_deny_logging: source.implicit_deny_logging,
+        full_identification: source.identification.full,
+        zones: ports.port_zones.clone(),
+    };
+    let policy = Policy::build(policy).unwrap_or_else(|error| {
+        let place = source.rules.first().map_or_else(|| notes.whole("rule"), |rule| rule.place.clone());
+        let expected = format!("a policy of at most {} MiB", Policy::MEMORY_LIMIT >> 20);
+        notes.fault(&place, Some(error.to_string()), expected, "use prefixes in place of ranges, or objects in common");
+        Policy::compile(PolicySource::default())
+    });
     Compiled {
-        policy: PolicySource {
-            rules,
-            implicit_deny_logging: source.implicit_deny_logging,
-            full_identification: source.identification.full,
-            zones: ports.port_zones.clone(),
-        },
+        policy: Arc::new(policy),
         dataplane: port::dataplane(source, &ports, wires),
         names: Names::new(
             rule_names,
@@ -70,6 +70,7 @@ pub(super) fn compile(source: &Source, database: Option<Arc<Database>>, notes: &
         database,
         signatures: source.identification.signatures.as_ref().map(|path| path.value.clone()),
         socket: source.management.socket.clone(),
+        fixed: Fixed::default(),
     }
 }
 
@@ -83,6 +84,28 @@ struct Lists<'a> {
 }
 
 impl Lists<'_> {
+    /// All rules, up to where they are more than a policy takes.
+    fn rules(&self, source: &Source, notes: &mut Notes) -> Vec<RuleSource> {
+        let (mut rules, mut items) = (Vec::new(), 0);
+        if let Some(rule) = source.rules.get(Policy::RULE_LIMIT) {
+            let (found, limit) = (format!("{} rules", source.rules.len()), Policy::RULE_LIMIT);
+            notes.fault(&rule.place, Some(found), format!("at most {limit} rules"), "join some of them");
+            return rules;
+        }
+        for written in &source.rules {
+            let rule = self.rule(written, notes);
+            items += rule.source.len() + rule.destination.len() + rule.service.len();
+            rules.push(rule);
+            if items > Policy::ITEM_LIMIT {
+                let found = format!("{items} addresses and services up to here, those of objects counted in each rule");
+                let expected = format!("at most {} in all rules", Policy::ITEM_LIMIT);
+                notes.fault(&written.place, Some(found), expected, "use prefixes and ranges, or join rules");
+                return Vec::new();
+            }
+        }
+        rules
+    }
+
     fn rule(&self, rule: &Rule, notes: &mut Notes) -> RuleSource {
         if let Some(profile) = &rule.profile
             && !self.profiles.contains_key(profile.value.as_str())

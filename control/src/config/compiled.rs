@@ -3,9 +3,11 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use dataplane::policy::{PolicySource, RuleId, ZoneId};
+use dataplane::policy::{Policy, RuleId, ZoneId};
 use sigdb::{AppId, Database};
 
+use super::fixed::Fixed;
+use super::numbering::Numbering;
 use super::schema::objects::ImAudit;
 use crate::export::{Format, HostConfig};
 use crate::record::account::AccountPolicy;
@@ -18,7 +20,7 @@ pub struct Compiled {
     /// HOSTNAME of records.
     pub host_name: Name,
     /// What workers judge by.
-    pub policy: PolicySource,
+    pub policy: Arc<Policy>,
     /// The names behind the policy's numbers.
     pub names: Names,
     /// What the dataplane is started with; replay takes its wires, limits and timeouts.
@@ -35,6 +37,63 @@ pub struct Compiled {
     pub signatures: Option<PathBuf>,
     /// The management socket.
     pub socket: PathBuf,
+    /// What cannot change while it runs.
+    pub fixed: Fixed,
+}
+
+/// Why a configuration does not take the place of the one that runs.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum NeedsRestart {
+    /// Keys differ that are read at start only.
+    #[error("{} cannot change while it runs: restart it, or put back what was there", .0.join(", "))]
+    Keys(Vec<String>),
+    /// Another signature database.
+    #[error(
+        "application-identification.signatures: version {found} in place of {running} cannot be taken up while it runs: restart it"
+    )]
+    Signatures {
+        /// Version of the new one.
+        found: String,
+        /// Version of the one in use.
+        running: String,
+    },
+}
+
+impl Compiled {
+    /// Makes this the successor of a configuration that runs: rules that stay keep their numbers, and what cannot change is
+    /// the same.
+    ///
+    /// # Errors
+    /// Where something changed that cannot; then neither this nor `numbering` was changed.
+    pub fn succeed(&mut self, before: &Self, numbering: &mut Numbering) -> Result<(), NeedsRestart> {
+        /// Keys that are named in one message at most.
+        const NAMED: usize = 10;
+        let changed = before.fixed.changed(&self.fixed);
+        if !changed.is_empty() {
+            return Err(NeedsRestart::Keys(changed.into_iter().take(NAMED).map(str::to_owned).collect()));
+        }
+        if self.database.digest() != before.database.digest() {
+            let version = |database: &Database| database.version().to_owned();
+            let (found, running) = (version(&self.database), version(&before.database));
+            return Err(NeedsRestart::Signatures { found, running });
+        }
+        self.database = Arc::clone(&before.database);
+        self.dataplane = before.dataplane.clone();
+        self.hosts.clone_from(&before.hosts);
+        let numbers = numbering.assign(&self.names.rules);
+        // A rule that is gone keeps its name and what its profile records, for what is left of its sessions.
+        let mut audits = before.im.audits.clone();
+        audits.resize(numbering.names().len(), None);
+        for (number, audit) in numbers.iter().zip(std::mem::take(&mut self.im.audits)) {
+            audits[usize::from(number.0)] = audit;
+        }
+        self.im.audits = audits;
+        self.names.rules = numbering.names().to_vec();
+        if let Some(policy) = Arc::get_mut(&mut self.policy) {
+            policy.renumber(numbers);
+        }
+        Ok(())
+    }
 }
 
 /// The names of rules, zones and ports, by their numbers; and of applications.

@@ -10,9 +10,11 @@ mod compiled;
 mod document;
 mod environment;
 mod fault;
+mod fixed;
 mod group;
 mod host;
 mod near;
+mod numbering;
 mod port;
 mod schema;
 mod service;
@@ -27,8 +29,10 @@ use std::sync::Arc;
 
 use sigdb::Database;
 
-pub use compiled::{Compiled, ImLogging, Names};
+pub use compiled::{Compiled, ImLogging, Names, NeedsRestart};
 pub use fault::{Fault, Place, Warning};
+pub use fixed::Fixed;
+pub use numbering::Numbering;
 pub use schema::objects::ImAudit;
 
 use crate::signatures;
@@ -49,6 +53,8 @@ pub enum Purpose {
     Run,
     /// To replay captures: only the policy and what it records matter; the machine is not looked at.
     Replay,
+    /// To take the place of a configuration that runs: what depends on the machine cannot change then.
+    Reload,
 }
 
 /// Loads and compiles `file`.
@@ -129,13 +135,14 @@ fn compile_text(file: &Path, text: &str, purpose: Purpose) -> Result<(Compiled, 
             None
         }
     };
-    let compiled = compile::compile(&source, database, &mut notes);
+    let mut compiled = compile::compile(&source, database, &mut notes);
     if purpose == Purpose::Run {
         environment::inspect(&source, &mut notes);
     }
     if !notes.faults.is_empty() {
         return Err(sorted(notes.faults));
     }
+    compiled.fixed = Fixed::of(document.get_ref());
     advise::advise(&source, &compiled, &mut notes);
     notes.warnings.sort_by(|a, b| a.place.cmp(&b.place));
     Ok((compiled, notes.warnings))

@@ -5,7 +5,9 @@ use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use super::protocol::{Answer, Request};
+use serde::Serialize;
+
+use super::protocol::Answer;
 
 /// How long the running process may take for the next line.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -54,11 +56,12 @@ pub struct Answers {
     end: Option<(usize, bool)>,
 }
 
-/// Asks the process that listens at `path`.
+/// Asks the process that listens at `path`: a [`Request`](super::protocol::Request) or an
+/// [`Action`](super::protocol::Action).
 ///
 /// # Errors
 /// Where nobody listens there, or it is not for us.
-pub fn request(path: &Path, request: &Request) -> Result<Answers, ClientError> {
+pub fn request(path: &Path, request: &impl Serialize) -> Result<Answers, ClientError> {
     let failed = |error: std::io::Error| match error.kind() {
         ErrorKind::NotFound | ErrorKind::ConnectionRefused => ClientError::NotRunning(path.to_owned()),
         ErrorKind::PermissionDenied => ClientError::Denied(path.to_owned()),

@@ -7,9 +7,9 @@ use crossbeam::channel::{Receiver, TryRecvError};
 use dataplane::command::SessionView;
 use mio::net::UnixStream;
 
-use super::protocol::{Answer, IM_LIMIT, REQUEST_LIMIT, Request};
+use super::protocol::{Action, Answer, IM_LIMIT, REQUEST_LIMIT, Request};
 use super::server::Source;
-use super::view::{PolicyRow, SessionRow, SigdbRow};
+use super::view::{PolicyRow, ReloadRow, SessionRow, SigdbRow};
 
 /// A client that neither reads nor asks for so long is cut off.
 pub(super) const PATIENCE: Duration = Duration::from_secs(30);
@@ -60,6 +60,8 @@ enum Rows {
     Gathered { rows: std::vec::IntoIter<Answer>, made: usize, more: bool },
     /// Rules from this one on.
     Policy { next: usize },
+    /// What comes of a reload.
+    Reload(Receiver<Result<ReloadRow, String>>),
 }
 
 impl Connection {
@@ -147,6 +149,10 @@ impl Connection {
 
     /// Starts the answer to a request.
     fn begin(&mut self, line: &[u8], source: &mut dyn Source) {
+        if let Ok(Action::Reload {}) = serde_json::from_slice(line) {
+            self.answer = Some(Rows::Reload(source.reload()));
+            return;
+        }
         let request = match serde_json::from_slice::<Request>(line) {
             Ok(request) => request,
             Err(error) => return self.put(&Answer::Error(format!("not understood: {error}"))),
@@ -179,7 +185,7 @@ impl Connection {
         while put < most && self.output.len() < OUTPUT_HIGH {
             let Some(answer) = &mut self.answer else { break };
             let Some(line) = answer.next(source) else { break };
-            if matches!(line, Answer::End { .. }) {
+            if matches!(line, Answer::End { .. } | Answer::Error(_)) {
                 self.answer = None;
             }
             self.put(&line);
@@ -256,6 +262,15 @@ impl Rows {
                 }
                 Err(TryRecvError::Empty) => None,
                 Err(TryRecvError::Disconnected) => Some(Answer::End { rows: *made, more: false }),
+            },
+            Self::Reload(outcome) => match outcome.try_recv() {
+                Ok(Ok(row)) => {
+                    *self = Self::Gathered { rows: Vec::new().into_iter(), made: 1, more: false };
+                    Some(Answer::Reload(row))
+                }
+                Ok(Err(why)) => Some(Answer::Error(why)),
+                Err(TryRecvError::Empty) => None,
+                Err(TryRecvError::Disconnected) => Some(Answer::Error("the firewall stops".to_owned())),
             },
             Self::Gathered { rows, made, more } => Some(match rows.next() {
                 Some(row) => {

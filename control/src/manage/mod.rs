@@ -2,7 +2,7 @@
 //!
 //! A Unix stream socket, mode 0660. A request is one line of JSON, at most 4 KiB: `{"show":"sessions","limit":1000}` (see
 //! [`protocol::Request`]). The answer is lines of JSON: one a row, then `{"end":{"rows":3,"more":false}}`, or
-//! `{"error":"…"}` in place of it (see [`protocol::Answer`]). A client may send further requests on the same connection;
+//! `{"error":"…"}` in place of it (see [`protocol::Answer`]). `{"do":"reload"}` takes the policy file up again (see [`protocol::Action`]). A client may send further requests on the same connection;
 //! they are answered in order.
 //!
 //! The server never makes the control core wait: sockets are non-blocking, each turn does a bounded piece of work, a client
@@ -21,6 +21,6 @@ pub use client::{Answers, ClientError, request};
 pub use server::{BindError, CLIENTS, Manager, Source};
 pub(crate) use view::time_text;
 pub use view::{
-    ApplicationRow, CoreRow, HostClassRow, HostRow, ImRow, ImTable, PolicyRow, PoolRow, PortRow, RecordRow, SessionRow,
-    SigdbRow, Statistics, WorkerRow,
+    ApplicationRow, CoreRow, HostClassRow, HostRow, ImRow, ImTable, PolicyRow, PoolRow, PortRow, RecordRow, ReloadRow,
+    SessionRow, SigdbRow, Statistics, WorkerRow,
 };

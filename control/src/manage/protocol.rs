@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::view::{ImRow, PolicyRow, PortRow, SessionRow, SigdbRow, Statistics, WorkerRow};
+use super::view::{ImRow, PolicyRow, PortRow, ReloadRow, SessionRow, SigdbRow, Statistics, WorkerRow};
 
 /// Octets of a request line at most, its LF included.
 pub const REQUEST_LIMIT: usize = 4_096;
@@ -41,6 +41,14 @@ pub enum Request {
     Sigdb {},
 }
 
+/// Something to do: `{"do":"reload"}`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "do", rename_all = "kebab-case", deny_unknown_fields)]
+pub enum Action {
+    /// Take the policy file up again, as at SIGHUP; the answer comes when all workers judge by it.
+    Reload {},
+}
+
 fn default_limit() -> usize {
     DEFAULT_LIMIT
 }
@@ -63,6 +71,8 @@ pub enum Answer {
     Rule(PolicyRow),
     /// The one row of `sigdb`.
     Sigdb(SigdbRow),
+    /// The one row of `reload`.
+    Reload(ReloadRow),
     /// All rows were sent, or as many as the limit allows.
     End {
         /// How many.
@@ -84,6 +94,7 @@ mod tests {
         assert_eq!(read(r#"{"show":"sessions","limit":5}"#).unwrap(), Request::Sessions { limit: 5 });
         assert_eq!(read(r#"{"show":"sessions"}"#).unwrap(), Request::Sessions { limit: 1_000 });
         assert_eq!(read(r#"{"show":"counters"}"#).unwrap(), Request::Counters {});
+        assert_eq!(serde_json::from_str::<Action>(r#"{"do":"reload"}"#).unwrap(), Action::Reload {});
         for wrong in [r#"{"show":"users"}"#, r#"{"show":"counters","limit":1}"#, r#"{"limit":1}"#, "[]", ""] {
             assert!(read(wrong).is_err(), "{wrong}");
         }

@@ -5,7 +5,7 @@ use std::os::unix::fs::{FileTypeExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use crossbeam::channel::Sender;
+use crossbeam::channel::{Receiver, Sender};
 use dataplane::command::SessionView;
 use mio::event::Event;
 use mio::net::{UnixListener, UnixStream};
@@ -13,7 +13,7 @@ use mio::{Interest, Registry, Token};
 use socket2::{Domain, SockAddr, Socket, Type};
 
 use super::connection::{Connection, State};
-use super::view::{ImTable, PortRow, Statistics, WorkerRow};
+use super::view::{ImTable, PortRow, ReloadRow, Statistics, WorkerRow};
 use crate::config::Compiled;
 
 /// Clients at once; others are closed at once. The manager's tokens are the listener's and one for each.
@@ -23,6 +23,8 @@ pub const CLIENTS: usize = 16;
 pub trait Source {
     /// The configuration in force.
     fn compiled(&self) -> &Compiled;
+    /// Takes the policy file up again; the outcome, or why there is none, comes through the channel.
+    fn reload(&mut self) -> Receiver<Result<ReloadRow, String>>;
     /// Asks every worker to send what its table holds ([`dataplane::command::Command::Dump`], each with a clone of the
     /// sender). Where the receiver is gone, the dump is over.
     fn dump(&mut self, into: Sender<SessionView>);

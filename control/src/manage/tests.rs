@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use crossbeam::channel::{Sender, TrySendError};
+use crossbeam::channel::{Receiver, Sender, TrySendError};
 use dataplane::command::SessionView;
 use dataplane::endpoint::{Address, Endpoint, Tuple};
 use dataplane::event::{SessionId, Volume};
@@ -19,7 +19,7 @@ use mio::{Events, Poll};
 use sigdb::AppId;
 use tempfile::TempDir;
 
-use super::protocol::{Answer, Request};
+use super::protocol::{Action, Answer, Request};
 use super::*;
 use crate::config::{self, Compiled};
 
@@ -147,6 +147,14 @@ impl Source for Fixture {
         &self.compiled
     }
 
+    fn reload(&mut self) -> Receiver<Result<ReloadRow, String>> {
+        let (answer, receiver) = crossbeam::channel::bounded(1);
+        let version = self.sessions;
+        let row = ReloadRow { version, rules: 2, memory: 3_000, milliseconds: 4, ..ReloadRow::default() };
+        answer.send(if version == 0 { Err("a fault".to_owned()) } else { Ok(row) }).unwrap();
+        receiver
+    }
+
     fn dump(&mut self, into: Sender<SessionView>) {
         self.dumps.push((into, 0));
     }
@@ -171,6 +179,7 @@ impl Source for Fixture {
             boot: "00".into(),
             host_name: "fw".into(),
             started: "2026-01-01T00:00:00.000000Z".into(),
+            policy: ReloadRow::default(),
             online: 3,
             pool: PoolRow { size: 1_024, in_use: 3 },
             cores: Vec::new(),
@@ -328,4 +337,17 @@ fn without_a_server_the_client_says_so() {
     drop(std::os::unix::net::UnixListener::bind(&path).unwrap());
     let dead = request(&path, &Request::Ports {}).unwrap_err();
     assert!(matches!(dead, ClientError::NotRunning(_)), "{dead}");
+}
+
+#[test]
+fn a_reload_is_answered_with_what_came_of_it() {
+    let core = Core::with_sessions(7);
+    let mut answers = super::request(&core.path, &Action::Reload {}).unwrap();
+    let Some(Answer::Reload(row)) = answers.next_row().unwrap() else { panic!("no row") };
+    assert_eq!(row.to_string(), "policy 7 in force since : 2 rules, 3 KiB, compiled in 4 ms");
+    assert!(answers.next_row().unwrap().is_none());
+
+    let core = Core::with_sessions(0);
+    let refused = super::request(&core.path, &Action::Reload {}).unwrap().next_row();
+    assert_eq!(refused.unwrap_err().to_string(), "ostiary says: a fault");
 }

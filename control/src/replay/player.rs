@@ -8,7 +8,6 @@ use arrayvec::ArrayVec;
 use dataplane::counters::{Counter, Counters};
 use dataplane::event::{self, EventReceiver, SessionChange, SessionEvent, SignOnEvent, WorkerId};
 use dataplane::pipeline::{Pipeline, Settings};
-use dataplane::policy::Policy;
 use dataplane::time::Nanos;
 
 use super::batch::Batch;
@@ -54,7 +53,7 @@ impl<'a> Player<'a> {
             verify_checksums: dataplane.verify_checksums,
         };
         let (sender, events) = event::channel(worker, QUEUE, QUEUE);
-        let policy = Arc::new(Policy::compile(configuration.policy.clone()));
+        let policy = Arc::clone(&configuration.policy);
         let pipeline = Pipeline::new(settings, policy, Arc::clone(&configuration.database), sender);
         Self {
             counters: Arc::clone(pipeline.counters()),

@@ -1,16 +1,18 @@
 //! The control core: one loop over the workers' queues, the log hosts' sockets, the management socket and signals.
 
 use std::io::{self, Read};
+use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use ::dataplane::policy::Policy;
 use mio::{Events, Interest, Poll, Token};
+use rustix::thread::{CpuSet, sched_getaffinity, sched_setaffinity};
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook_mio::v1_0::Signals;
 
 use super::house::House;
-use super::{Dataplane, StartError};
+use super::reload::Reloader;
+use super::{Dataplane, DataplaneConfig, StartError};
 use crate::config::Compiled;
 use crate::export::Exporters;
 use crate::manage::{BindError, CLIENTS, Manager};
@@ -46,11 +48,12 @@ const FAREWELL: Duration = Duration::from_secs(5);
 /// How often the workers' clock is compared with the kernel's.
 const CLOCK: Duration = Duration::from_secs(1);
 
-/// Runs the firewall until it is told to stop (SIGINT, SIGTERM). `ready` is called once it forwards.
+/// Runs the firewall until it is told to stop (SIGINT, SIGTERM). `compiled` was made of `file`, which is taken up again at
+/// SIGHUP. `ready` is called once it forwards.
 ///
 /// # Errors
 /// Where it does not start, or a fault was found at its end.
-pub fn run(compiled: Compiled, ready: impl FnOnce(&Compiled)) -> Result<(), RunError> {
+pub fn run(file: &Path, compiled: Compiled, ready: impl FnOnce(&Compiled)) -> Result<(), RunError> {
     let mut poll = Poll::new().map_err(|error| RunError::System("cannot make a poll", error))?;
     let registry = poll.registry();
     let mut signals =
@@ -63,15 +66,19 @@ pub fn run(compiled: Compiled, ready: impl FnOnce(&Compiled)) -> Result<(), RunE
     let exporters = Exporters::new(compiled.hosts.clone(), registry, Token(HOSTS))
         .map_err(|error| RunError::System("cannot make the log hosts' sockets", error))?;
     let boot = BootId(random().map_err(|error| RunError::System("/dev/urandom", error))?);
-    let policy = Arc::new(Policy::compile(compiled.policy.clone()));
+    let compiled = Arc::new(compiled);
+    let policy = Arc::clone(&compiled.policy);
     let dataplane = Dataplane::start(&compiled.dataplane, policy, Arc::clone(&compiled.database))?;
-    let mut house = House::new(compiled, dataplane, exporters, boot);
+    leave_workers_alone(&compiled.dataplane);
+    let reloader = Reloader::start(file.to_owned(), Arc::clone(&compiled))
+        .map_err(|error| RunError::System("cannot start a thread", error))?;
+    let mut house = House::new(compiled, dataplane, exporters, boot, reloader);
     ready(&house.compiled);
 
     let mut events = Events::with_capacity(256);
     let mut more = false;
     let mut clock = Instant::now();
-    while !told_to_stop(&mut signals) {
+    while !told_to_stop(&mut signals, &mut house) {
         let now = Instant::now();
         if now.duration_since(clock) >= CLOCK {
             house.dataplane.keep_time();
@@ -90,6 +97,7 @@ pub fn run(compiled: Compiled, ready: impl FnOnce(&Compiled)) -> Result<(), RunE
         }
         more = house.take_events();
         house.pass_time(now);
+        house.turn_reload();
         manager.turn(now, &mut house);
     }
     stop(house)
@@ -126,11 +134,26 @@ fn stop(mut house: House) -> Result<(), RunError> {
     if report.is_clean() { Ok(()) } else { Err(RunError::Leak(report.pool.in_use)) }
 }
 
-fn told_to_stop(signals: &mut Signals) -> bool {
+/// Keeps this thread, and those that it starts from now on, off the CPUs of workers and dispatcher, where there are others: one that
+/// has to share its CPU for a moment loses frames.
+fn leave_workers_alone(config: &DataplaneConfig) {
+    let Ok(mut cpus) = sched_getaffinity(None) else { return };
+    for cpu in config.workers.iter().copied().chain(config.dispatcher).map(usize::from) {
+        if cpu < CpuSet::MAX_CPU {
+            cpus.unset(cpu);
+        }
+    }
+    if cpus.count() > 0 {
+        // Where it is refused, the kernel places us as it likes: slower, no less right.
+        let _ = sched_setaffinity(None, &cpus);
+    }
+}
+
+fn told_to_stop(signals: &mut Signals, house: &mut House) -> bool {
     let mut stop = false;
     for signal in signals.pending() {
         match signal {
-            SIGHUP => eprintln!("ostiary: SIGHUP ignored: this version does not reload its configuration; restart it"),
+            SIGHUP => house.reload_file(),
             _ => stop = true,
         }
     }
@@ -139,7 +162,7 @@ fn told_to_stop(signals: &mut Signals) -> bool {
 
 fn sleep(house: &House, manager: &Manager, now: Instant) -> Duration {
     let hosts = house.exporters.next_deadline().map(|at| at.saturating_duration_since(now));
-    let idle = if house.is_quiet() { SLEEP_IDLE } else { SLEEP_BUSY };
+    let idle = if house.is_quiet() && !house.reloads() { SLEEP_IDLE } else { SLEEP_BUSY };
     [hosts, manager.timeout()].into_iter().flatten().fold(idle, Duration::min)
 }
 

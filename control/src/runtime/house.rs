@@ -1,20 +1,22 @@
 //! What the control core knows and keeps: from events to records to hosts, and what `show` sees of it.
 
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use ::dataplane::command::{Command, SessionView};
 use ::dataplane::counters::Counters;
 use ::dataplane::dpdk::cycles_per_second;
 use ::dataplane::event::EventReceiver;
+use ::dataplane::policy::Policy;
 use ::dataplane::time::Nanos;
-use crossbeam::channel::Sender;
+use crossbeam::channel::{Receiver, Sender, bounded};
 
 use super::Dataplane;
+use super::reload::{Candidate, Outcome, Reloader, Retired};
 use crate::config::Compiled;
 use crate::export::Exporters;
 use crate::manage::{
-    CoreRow, HostRow, ImRow, ImTable, PoolRow, PortRow, RecordRow, Source, Statistics, WorkerRow, time_text,
+    CoreRow, HostRow, ImRow, ImTable, PoolRow, PortRow, RecordRow, ReloadRow, Source, Statistics, WorkerRow, time_text,
 };
 use crate::presence::im::{Presence, Transition};
 use crate::record::sequence::Recorder;
@@ -25,7 +27,7 @@ const EVENTS_PER_TURN: usize = 4096;
 
 /// The control core's state.
 pub(super) struct House {
-    pub(super) compiled: Compiled,
+    pub(super) compiled: Arc<Compiled>,
     pub(super) dataplane: Dataplane,
     pub(super) exporters: Exporters,
     events: Vec<Tap>,
@@ -38,6 +40,32 @@ pub(super) struct House {
     session: Tally,
     im: Tally,
     quiet: bool,
+    reloader: Reloader,
+    version: Version,
+    swap: Option<Swap>,
+    /// The file is to be read once more after what is under way.
+    again: bool,
+    /// Who asked over the management socket.
+    asked: Option<Sender<Result<ReloadRow, String>>>,
+}
+
+/// The policy in force.
+#[derive(Clone, Copy, Debug)]
+struct Version {
+    /// From 1.
+    number: u64,
+    /// When the workers were given it.
+    since: Nanos,
+    took: Duration,
+}
+
+/// A new policy on its way to the workers.
+struct Swap {
+    /// Mailboxes that were full.
+    untold: Vec<Sender<Command>>,
+    /// Workers that have not sent the old policy back.
+    waiting: usize,
+    retired: (Sender<Arc<Policy>>, Receiver<Arc<Policy>>),
 }
 
 /// One worker's queues, and what was known to be lost of them.
@@ -77,7 +105,13 @@ struct Tally {
 }
 
 impl House {
-    pub(super) fn new(compiled: Compiled, mut dataplane: Dataplane, exporters: Exporters, boot: BootId) -> Self {
+    pub(super) fn new(
+        compiled: Arc<Compiled>,
+        mut dataplane: Dataplane,
+        exporters: Exporters,
+        boot: BootId,
+        reloader: Reloader,
+    ) -> Self {
         let started = dataplane.now();
         let tap = |receiver| Tap { receiver, lost: (0, 0), checked: started };
         Self {
@@ -95,6 +129,99 @@ impl House {
             session: Tally::default(),
             im: Tally::default(),
             quiet: true,
+            reloader,
+            version: Version { number: 1, since: started, took: Duration::ZERO },
+            swap: None,
+            again: false,
+            asked: None,
+        }
+    }
+
+    /// Takes the policy file up again; where that is under way, once more after it.
+    pub(super) fn reload_file(&mut self) {
+        if self.swap.is_some() || !self.reloader.begin() {
+            self.again = true;
+        }
+    }
+
+    /// Whether a reload is under way.
+    pub(super) fn reloads(&self) -> bool {
+        self.swap.is_some() || self.reloader.at_work()
+    }
+
+    /// Carries on with a reload.
+    pub(super) fn turn_reload(&mut self) {
+        if let Some(outcome) = self.reloader.outcome() {
+            self.take_up(outcome);
+        }
+        self.carry_on();
+        if self.again && self.swap.is_none() && self.reloader.begin() {
+            self.again = false;
+        }
+    }
+
+    fn take_up(&mut self, outcome: Outcome) {
+        match outcome {
+            Ok(candidate) => self.commit(candidate),
+            Err(why) => {
+                eprintln!("ostiary: the policy file is not taken, and nothing changes:\n{why}");
+                self.answer(Err(format!("the policy file is not taken, and nothing changes:\n{why}")));
+            }
+        }
+    }
+
+    /// Gives the workers a new policy. A rule that stays has the number that it had, so that it does not matter in which
+    /// order events of before and after come.
+    fn commit(&mut self, candidate: Candidate) {
+        for warning in candidate.warnings {
+            eprintln!("ostiary: warning: {warning}");
+        }
+        self.recorder.reconfigure(&candidate.compiled);
+        let old = std::mem::replace(&mut self.compiled, candidate.compiled);
+        self.reloader.retire(Retired::Compiled(old));
+        let untold = self.dataplane.mailboxes();
+        let waiting = untold.len();
+        self.swap = Some(Swap { untold, waiting, retired: bounded(waiting.max(1)) });
+        self.version = Version { number: self.version.number + 1, since: self.dataplane.now(), took: candidate.took };
+    }
+
+    /// Tells workers whose mailbox was full, and takes the old policies back.
+    fn carry_on(&mut self) {
+        let Some(swap) = &mut self.swap else { return };
+        let (policy, retired) = (&self.compiled.policy, &swap.retired);
+        swap.untold.retain(|mailbox| {
+            let command = Command::Policy { policy: Arc::clone(policy), retired: retired.0.clone() };
+            mailbox.try_send(command).is_err_and(|error| error.is_full())
+        });
+        while let Ok(old) = retired.1.try_recv() {
+            swap.waiting -= 1;
+            self.reloader.retire(Retired::Policy(old));
+        }
+        if swap.waiting > 0 {
+            return;
+        }
+        self.swap = None;
+        let row = self.reload_row();
+        eprintln!("ostiary: {row}");
+        self.answer(Ok(row));
+    }
+
+    fn answer(&mut self, answer: Result<ReloadRow, String>) {
+        if let Some(asked) = self.asked.take() {
+            // Who asked may have gone.
+            let _ = asked.try_send(answer);
+        }
+    }
+
+    fn reload_row(&self) -> ReloadRow {
+        let policy = &self.compiled.policy;
+        ReloadRow {
+            version: self.version.number,
+            epoch: policy.epoch(),
+            since: time_text(self.version.since),
+            rules: policy.source().rules.len() as u64,
+            memory: policy.memory() as u64,
+            milliseconds: self.version.took.as_millis() as u64,
         }
     }
 
@@ -186,6 +313,16 @@ impl Source for House {
         &self.compiled
     }
 
+    fn reload(&mut self) -> Receiver<Result<ReloadRow, String>> {
+        let (answer, receiver) = bounded(1);
+        if self.asked.is_some() || self.swap.is_some() || !self.reloader.begin() {
+            let _ = answer.try_send(Err("a reload is under way: try again when it is through".to_owned()));
+        } else {
+            self.asked = Some(answer);
+        }
+        receiver
+    }
+
     fn dump(&mut self, into: Sender<SessionView>) {
         for mailbox in self.dataplane.mailboxes() {
             // A mailbox that is full belongs to a worker that is busy with dumps: this one then lacks its sessions, and
@@ -235,6 +372,7 @@ impl Source for House {
             boot: self.boot.to_string(),
             host_name: self.compiled.host_name.to_string(),
             started: time_text(self.started),
+            policy: self.reload_row(),
             online: self.presence.online().count() as u64,
             pool: PoolRow::from(self.dataplane.pool()),
             cores: self.cores().zip(&self.counters).zip(&self.loads).map(core).collect(),

@@ -7,6 +7,7 @@ mod error;
 mod house;
 mod ports;
 mod preflight;
+mod reload;
 mod workers;
 
 use ::dataplane::dpdk::Device;

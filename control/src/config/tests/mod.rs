@@ -93,8 +93,12 @@ fn the_least_configuration_has_every_default() {
     assert_eq!(dataplane.workers.len(), 1);
     assert_eq!(dataplane.wires, [(PortId(0), PortId(1))]);
     assert_eq!((dataplane.ports[1].mtu, dataplane.ports[1].rx_descriptors), (1500, 1024));
-    assert_eq!(compiled.policy.zones, [ZoneId(0), ZoneId(1)]);
-    assert!(!compiled.policy.full_identification && !compiled.policy.implicit_deny_logging && !compiled.im.enable);
+    assert_eq!(compiled.policy.source().zones, [ZoneId(0), ZoneId(1)]);
+    assert!(
+        !compiled.policy.source().full_identification
+            && !compiled.policy.source().implicit_deny_logging
+            && !compiled.im.enable
+    );
     assert_eq!(&**compiled.names.rule(RuleId::IMPLICIT), "implicit-deny");
     assert_eq!(&**compiled.names.zone_of_port(1), "untrust");
     assert_eq!(compiled.signatures, None);
@@ -106,10 +110,10 @@ fn the_least_configuration_has_every_default() {
 fn replay_without_a_policy_permits_and_records_all() {
     let compiled = replay_default(Arc::default());
     assert_eq!(compiled.dataplane.wires, [(PortId(0), PortId(1))]);
-    let [rule] = &compiled.policy.rules[..] else { panic!("one rule") };
+    let [rule] = &compiled.policy.source().rules[..] else { panic!("one rule") };
     assert_eq!(rule.action, Action::Permit);
     assert!(rule.session_logging && rule.source.is_empty() && rule.from.is_empty());
-    assert!(compiled.policy.full_identification && compiled.im.enable && compiled.hosts.is_empty());
+    assert!(compiled.policy.source().full_identification && compiled.im.enable && compiled.hosts.is_empty());
     assert!(!compiled.dataplane.verify_checksums);
     assert_eq!(compiled.im.account.word(), "clear");
 }

@@ -53,7 +53,7 @@ action = "deny"
 implicit-deny-logging = true
 "#,
     );
-    let [first, second] = &compiled.policy.rules[..] else { panic!("two rules") };
+    let [first, second] = &compiled.policy.source().rules[..] else { panic!("two rules") };
     assert_eq!((&first.from[..], &first.to[..]), (&[ZoneId(0)][..], &[ZoneId(0), ZoneId(1)][..]));
     let sources =
         [range("10.1.0.0", "10.1.255.255"), range("10.9.0.1", "10.9.0.9"), range("2001:db8::1", "2001:db8::1")];
@@ -71,7 +71,7 @@ implicit-deny-logging = true
     assert_eq!((first.action, first.session_logging, first.profile), (Action::Reset, true, false));
     assert!(second.from.is_empty() && second.source.is_empty() && second.service.is_empty());
     assert!(second.application.is_empty() && second.action == Action::Deny && !second.session_logging);
-    assert!(compiled.policy.implicit_deny_logging);
+    assert!(compiled.policy.source().implicit_deny_logging);
     assert_eq!(&**compiled.names.rule(RuleId(1)), "s");
     assert_eq!(&**compiled.names.application(applications[0]), database.name(applications[0]));
 }
@@ -183,7 +183,7 @@ fn profiles_are_checked() {
     refused(&used("[profile.p]\nim-audit = { qq = \"both\" }\nurl = 1\n"), 3, "profile.p.url", "im-audit", "remove it");
     refused("[profile]\np = 1\n", 2, "profile.p", "a table", "[profile.p]");
     let compiled = compiled(&used("[profile.p]\nim-audit = { qq = \"online\" }\n"));
-    assert!(compiled.policy.rules[0].profile);
+    assert!(compiled.policy.source().rules[0].profile);
     assert!(compiled.im.records(RuleId(0), "qq", crate::record::ImAction::Login));
     assert!(!compiled.im.records(RuleId(0), "qq", crate::record::ImAction::Logout));
 }
@@ -192,7 +192,7 @@ fn profiles_are_checked() {
 fn the_mode_of_identification_is_checked() {
     let section = "application-identification";
     refused(&format!("[{section}]\nmode = \"all\"\n"), 2, &format!("{section}.mode"), "\"on-demand\", \"full\"", "");
-    assert!(compiled(&format!("[{section}]\nmode = \"full\"\n")).policy.full_identification);
+    assert!(compiled(&format!("[{section}]\nmode = \"full\"\n")).policy.source().full_identification);
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("a.sigdb");
     std::fs::write(&file, crate::signatures::shipped().encode()).unwrap();
@@ -210,4 +210,44 @@ fn a_database_that_cannot_be_read_is_a_fault_at_its_key() {
         fault.found.as_ref().unwrap().contains("/nonexistent/a.sigdb")
             && fault.advice.contains("ostiary sigdb compile")
     );
+}
+
+#[test]
+fn a_successor_keeps_the_numbers_of_its_rules_and_of_nothing_else() {
+    let rule = |name: &str, action: &str| format!("[[rule]]\nname = \"{name}\"\naction = \"{action}\"\n");
+    let first = compiled(&(rule("a", "permit") + &rule("b", "deny")));
+    let mut numbering = Numbering::new(&first.names.rules);
+    let mut second = compiled(&(rule("new", "reset") + &rule("b", "permit")));
+    second.succeed(&first, &mut numbering).unwrap();
+    let names: Vec<&str> = second.names.rules.iter().map(|name| &**name).collect();
+    assert_eq!(names, ["a", "b", "new"]);
+    let numbers: Vec<RuleId> = (0..3).map(|place| second.policy.number(place)).collect();
+    assert_eq!(numbers, [RuleId(2), RuleId(1), RuleId::IMPLICIT]);
+    let actions: Vec<Action> = (0..3).map(|number| second.policy.action(RuleId(number))).collect();
+    assert_eq!(actions, [Action::Deny, Action::Permit, Action::Reset], "what is gone denies");
+    assert_eq!(second.im.audits.len(), 3);
+
+    let mut other = compiled("[dataplane]\nmax-sessions = 5_000\n");
+    let refused = other.succeed(&second, &mut numbering).unwrap_err().to_string();
+    assert_eq!(refused, "dataplane.max-sessions cannot change while it runs: restart it, or put back what was there");
+    // Nothing was numbered meanwhile.
+    assert_eq!(numbering.names().len(), 3);
+}
+
+#[test]
+fn a_policy_past_its_limits_is_refused() {
+    let items: Vec<String> = (0..1_000).map(|number| format!("\"10.0.{}.{}\"", number / 250, number % 250)).collect();
+    let mut text = format!("[address]\nmany = [{}]\n", items.join(","));
+    for number in 0..2_010 {
+        text += &format!("[[rule]]\nname = \"r{number}\"\naction = \"deny\"\nsource = [\"many\"]\n");
+    }
+    let refused = fault(&text);
+    assert_eq!(
+        (refused.place.key.as_str(), refused.expected.as_str()),
+        ("rule[r2000]", "at most 2000000 in all rules")
+    );
+
+    let rule = |number| format!("[[rule]]\nname = \"r{number}\"\naction = \"deny\"\n");
+    let refused = fault(&(0..60_001).map(rule).collect::<String>());
+    assert_eq!((refused.place.key.as_str(), refused.expected.as_str()), ("rule[r60000]", "at most 60000 rules"));
 }

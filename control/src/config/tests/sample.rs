@@ -12,9 +12,9 @@ fn the_sample_is_accepted_without_a_warning() {
     assert_eq!(warnings, []);
     let rules: Vec<_> = compiled.names.rules.iter().map(|name| &**name).collect();
     assert_eq!(rules, ["staff-im", "guests-web", "names-and-ping", "backup", "no-telnet"]);
-    assert_eq!(compiled.policy.rules[0].application.len(), 2);
-    assert_eq!(compiled.policy.rules[1].service.len(), 4);
-    assert_eq!(compiled.policy.rules[2].source.len(), 3);
+    assert_eq!(compiled.policy.source().rules[0].application.len(), 2);
+    assert_eq!(compiled.policy.source().rules[1].service.len(), 4);
+    assert_eq!(compiled.policy.source().rules[2].source.len(), 3);
     assert_eq!(compiled.hosts.len(), 2);
     assert_eq!(compiled.hosts[1].address.to_string(), "[2001:db8:2::20]:4739");
     assert!(compiled.im.records(RuleId(0), "wechat", ImAction::Logout));
@@ -44,7 +44,7 @@ fn the_defaults_that_the_sample_states_are_true() {
     assert_eq!(warnings, []);
     assert_eq!(format!("{:?}", full.dataplane), format!("{:?}", short.dataplane));
     assert_eq!(format!("{:?}", full.hosts), format!("{:?}", short.hosts));
-    assert_eq!(format!("{:?}", full.policy), format!("{:?}", short.policy));
+    assert_eq!(format!("{:?}", full.policy.source()), format!("{:?}", short.policy.source()));
     assert_eq!(
         (full.socket, full.signatures, full.session_format),
         (short.socket, short.signatures, short.session_format)
@@ -74,7 +74,7 @@ fn the_policy_of_the_readme_is_accepted_without_a_warning() {
     let (policy, _) = behind.split_once("\n```\n").expect("and ends it");
     let (compiled, warnings) = load_text(policy, Purpose::Replay).unwrap();
     assert_eq!(warnings, []);
-    assert_eq!((compiled.policy.rules.len(), compiled.hosts.len(), compiled.im.enable), (3, 1, true));
+    assert_eq!((compiled.policy.source().rules.len(), compiled.hosts.len(), compiled.im.enable), (3, 1, true));
 }
 
 /// The lab sends accounts over loopback in clear, and is warned of it as the README shows.
@@ -82,7 +82,7 @@ fn the_policy_of_the_readme_is_accepted_without_a_warning() {
 fn the_lab_of_the_readme_is_accepted() {
     let (compiled, warnings) = load_text(include_str!("../../../../tests/data/lab.toml"), Purpose::Replay).unwrap();
     assert_eq!(warnings.len(), 1, "{warnings:?}");
-    assert_eq!((compiled.policy.rules.len(), compiled.hosts.len()), (3, 1));
+    assert_eq!((compiled.policy.source().rules.len(), compiled.hosts.len()), (3, 1));
 }
 
 /// Every key that the program knows has its row, or its line, in the README.

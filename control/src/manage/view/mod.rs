@@ -5,6 +5,7 @@ mod policy;
 mod sigdb;
 
 use std::collections::BTreeMap;
+use std::fmt;
 use std::time::SystemTime;
 
 use dataplane::command::SessionView;
@@ -106,6 +107,8 @@ pub struct Statistics {
     pub host_name: String,
     /// When it started.
     pub started: String,
+    /// The policy in force.
+    pub policy: ReloadRow,
     /// Users online now.
     pub online: u64,
     /// Packet buffers.
@@ -117,6 +120,33 @@ pub struct Statistics {
     pub records: Vec<RecordRow>,
     /// By log host.
     pub hosts: Vec<HostRow>,
+}
+
+/// The policy in force, as `ostiary reload` and `show statistics` tell of it.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct ReloadRow {
+    /// 1 for the policy of the start, one more with each reload.
+    pub version: u64,
+    /// By which workers know that a session was judged by an older one.
+    pub epoch: u32,
+    /// When the workers were given it.
+    pub since: String,
+    /// Rules, without the deny at the end.
+    pub rules: u64,
+    /// Octets of its tables and rules.
+    pub memory: u64,
+    /// From reading the file to the tables; 0 for the policy of the start.
+    pub milliseconds: u64,
+}
+
+impl fmt::Display for ReloadRow {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { version, since, rules, memory, milliseconds, .. } = self;
+        let rule = if *rules == 1 { "rule" } else { "rules" };
+        write!(f, "policy {version} in force since {since}: {rules} {rule}, {} KiB", memory.div_ceil(1024))?;
+        if *milliseconds > 0 { write!(f, ", compiled in {milliseconds} ms") } else { Ok(()) }
+    }
 }
 
 /// The pool of packet buffers.

@@ -39,8 +39,9 @@ impl PolicyRow {
     /// The rule of that number, from 0; the number behind the last is the implicit deny.
     pub(crate) fn of(compiled: &Compiled, index: usize) -> Option<Self> {
         let names = &compiled.names;
-        let Some(rule) = compiled.policy.rules.get(index) else {
-            return (index == compiled.policy.rules.len()).then(|| Self {
+        let source = compiled.policy.source();
+        let Some(rule) = source.rules.get(index) else {
+            return (index == source.rules.len()).then(|| Self {
                 number: index + 1,
                 name: names.rule(RuleId::IMPLICIT).to_string(),
                 from: Vec::new(),
@@ -50,18 +51,18 @@ impl PolicyRow {
                 service: Vec::new(),
                 application: Vec::new(),
                 action: action_text(Action::Deny).to_owned(),
-                session_logging: compiled.policy.implicit_deny_logging,
+                session_logging: source.implicit_deny_logging,
                 profile: false,
             });
         };
-        Some(Self::new(index, rule, names))
+        Some(Self::new(index, compiled.policy.number(index), rule, names))
     }
 
-    fn new(index: usize, rule: &RuleSource, names: &Names) -> Self {
+    fn new(index: usize, id: RuleId, rule: &RuleSource, names: &Names) -> Self {
         let zone = |zone: &dataplane::policy::ZoneId| names.zones[usize::from(zone.0)].to_string();
         Self {
             number: index + 1,
-            name: names.rules[index].to_string(),
+            name: names.rule(id).to_string(),
             from: rule.from.iter().map(zone).collect(),
             to: rule.to.iter().map(zone).collect(),
             source: rule.source.iter().map(address_text).collect(),

@@ -1,0 +1,117 @@
+//! Takes the policy file up again while the firewall runs. It is read, checked and compiled on a thread of its own, which
+//! also takes apart what is no longer used: the control core goes on taking events, and no worker notices.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use crossbeam::channel::{Receiver, Sender, bounded, unbounded};
+use dataplane::policy::Policy;
+
+use crate::config::{self, Compiled, Numbering, Purpose};
+
+/// A configuration that may take the place of the one in force.
+#[derive(Debug)]
+pub(super) struct Candidate {
+    pub(super) compiled: Arc<Compiled>,
+    /// From reading the file to the tables.
+    pub(super) took: Duration,
+    /// Doubts about it, for people.
+    pub(super) warnings: Vec<String>,
+}
+
+/// What the thread makes of the file: a candidate, or why it is not taken, for people.
+pub(super) type Outcome = Result<Candidate, String>;
+
+/// The thread, as the control core has it. It ends when this is dropped.
+#[derive(Debug)]
+pub(super) struct Reloader {
+    jobs: Sender<Job>,
+    outcomes: Receiver<Outcome>,
+    at_work: bool,
+}
+
+#[derive(Debug)]
+enum Job {
+    Load,
+    /// What is no longer used; dropping it frees a great deal of memory.
+    Retire(Retired),
+}
+
+/// What a commit leaves behind.
+#[derive(Debug)]
+pub(super) enum Retired {
+    Policy(#[expect(dead_code, reason = "it is only dropped")] Arc<Policy>),
+    Compiled(#[expect(dead_code, reason = "it is only dropped")] Arc<Compiled>),
+}
+
+impl Reloader {
+    /// For the configuration that was read from `file`. The thread may run where the calling one may.
+    pub(super) fn start(file: PathBuf, compiled: Arc<Compiled>) -> std::io::Result<Self> {
+        let (jobs, work) = unbounded();
+        let (sender, outcomes) = bounded(1);
+        let body = move || {
+            let mut shop = Shop { numbering: Numbering::new(&compiled.names.rules), file, compiled };
+            for job in work {
+                match job {
+                    Job::Load => {
+                        if sender.send(shop.load()).is_err() {
+                            break;
+                        }
+                    }
+                    Job::Retire(retired) => drop(retired),
+                }
+            }
+        };
+        thread::Builder::new().name("reload".to_owned()).spawn(body)?;
+        Ok(Self { jobs, outcomes, at_work: false })
+    }
+
+    /// Has the file read; false where that is under way already.
+    pub(super) fn begin(&mut self) -> bool {
+        if self.at_work {
+            return false;
+        }
+        self.at_work = self.jobs.send(Job::Load).is_ok();
+        self.at_work
+    }
+
+    /// What became of it, once.
+    pub(super) fn outcome(&mut self) -> Option<Outcome> {
+        let outcome = self.outcomes.try_recv().ok()?;
+        self.at_work = false;
+        Some(outcome)
+    }
+
+    /// Whether the file is being read.
+    pub(super) fn at_work(&self) -> bool {
+        self.at_work
+    }
+
+    /// Has something taken apart.
+    pub(super) fn retire(&self, retired: Retired) {
+        // A thread that is gone leaves it to us.
+        drop(self.jobs.send(Job::Retire(retired)));
+    }
+}
+
+/// The thread's own.
+struct Shop {
+    file: PathBuf,
+    /// The last candidate: it is in force, or about to be.
+    compiled: Arc<Compiled>,
+    numbering: Numbering,
+}
+
+impl Shop {
+    fn load(&mut self) -> Outcome {
+        let start = Instant::now();
+        let (mut compiled, warnings) = config::load(&self.file, Purpose::Reload)
+            .map_err(|faults| faults.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n"))?;
+        compiled.succeed(&self.compiled, &mut self.numbering).map_err(|error| error.to_string())?;
+        self.compiled = Arc::new(compiled);
+        let warnings = warnings.iter().map(ToString::to_string).collect();
+        Ok(Candidate { compiled: Arc::clone(&self.compiled), took: start.elapsed(), warnings })
+    }
+}

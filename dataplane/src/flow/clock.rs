@@ -16,6 +16,11 @@ pub struct Patience(pub(super) u32);
 impl Patience {
     /// The longest: an entry's time may not exceed what [`TableClock`] can leap over.
     pub const MOST: Duration = Duration::from_millis(LEAP);
+
+    /// So many milliseconds; at most [`Patience::MOST`].
+    pub const fn from_millis(milliseconds: u32) -> Self {
+        Self(if milliseconds as u64 > LEAP { LEAP as u32 } else { milliseconds })
+    }
 }
 
 impl From<Duration> for Patience {

@@ -20,7 +20,7 @@ use crate::event::{SessionId, Volume, WorkerId};
 use crate::time::Nanos;
 
 /// A place in the table.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Slot(pub(super) u32);
 
 impl Slot {

@@ -66,6 +66,18 @@ pub enum StartError {
         /// MiB.
         free: u32,
     },
+    /// Tables larger than the machine's memory.
+    #[error(
+        "tables for {sessions} sessions take {need} MiB and the machine has {free} MiB left: lower max-sessions in [dataplane]"
+    )]
+    TablesTooLarge {
+        /// Of all workers.
+        sessions: usize,
+        /// MiB.
+        need: u32,
+        /// MiB, ordinary memory and hugepages together, beside what DPDK takes.
+        free: u32,
+    },
     /// A NIC without hugepages.
     #[error("port {port} is a NIC ({address}), which needs hugepages: set hugepages = true")]
     NicWithoutHugepages {

@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use dataplane::dpdk::{
     Device, MAX_PORTS, NoSpread, PciAddress, PoolConfig, SetupError, mbufs_needed, mbufs_needed_dispatched,
 };
+use dataplane::flow::Table;
 
 use super::{DataplaneConfig, StartError, eal};
 use crate::record::Name;
@@ -45,7 +46,28 @@ impl Host {
                 return Err(StartError::NoHugepages { need, free });
             }
         }
+        self.check_tables(config)
+    }
+
+    /// Whether the flow tables fit into memory beside what DPDK takes.
+    fn check_tables(&self, config: &DataplaneConfig) -> Result<(), StartError> {
+        let Some(ordinary) = self.available() else { return Ok(()) };
+        let workers = config.workers.len().max(1);
+        let octets = workers * Table::octets_for(config.max_sessions.div_ceil(workers));
+        let need = u32::try_from(octets.div_ceil(1 << 20)).unwrap_or(u32::MAX);
+        let free = ordinary.saturating_add(self.free_hugepages()).saturating_sub(config.memory);
+        if need > free {
+            return Err(StartError::TablesTooLarge { sessions: config.max_sessions, need, free });
+        }
         Ok(())
+    }
+
+    /// MiB of ordinary memory that programs can still take, as the kernel estimates it.
+    fn available(&self) -> Option<u32> {
+        let text = fs::read_to_string(self.root.join("proc/meminfo")).ok()?;
+        let line = text.lines().find_map(|line| line.strip_prefix("MemAvailable:"))?;
+        let kib: u64 = line.trim().strip_suffix("kB")?.trim().parse().ok()?;
+        u32::try_from(kib / 1024).ok()
     }
 
     /// MiB of hugepages that nobody has taken, of all sizes.

@@ -205,3 +205,23 @@ fn software_ports_need_their_interface_file_and_privilege() {
     assert_eq!(host.check(&config(&["net_af_packet0,iface=eth1", "net_ring0"])), Err(refused));
     assert_eq!(host.check(&config(RINGS)), Ok(()));
 }
+
+#[test]
+fn tables_must_fit_into_memory() {
+    let (_folder, host) = machine();
+    let available = |mib: u32| {
+        host.write("proc/meminfo", &format!("MemTotal:  99999999 kB\nMemAvailable:   {} kB\n", mib * 1024));
+    };
+    let mut large = config(RINGS);
+    large.max_sessions = 20_000_000;
+    // What the kernel does not tell is not judged.
+    assert_eq!(host.check(&large), Ok(()));
+    available(0);
+    let Err(StartError::TablesTooLarge { sessions: 20_000_000, need, free }) = host.check(&large) else {
+        panic!("2,400 MiB of hugepages less 512 are too little")
+    };
+    // 128 octets each at most.
+    assert!(free == 1888 && (free..=2442).contains(&need), "{need} {free}");
+    available(need - free);
+    assert_eq!(host.check(&large), Ok(()));
+}

@@ -18,7 +18,7 @@ use std::time::Duration;
 
 use arrayvec::ArrayVec;
 
-use self::burst::Stages;
+use self::burst::{Lane, Stages};
 pub use self::housekeeping::Room;
 use self::housekeeping::{DUMPS, Dump};
 use self::lifetimes::Lifetimes;
@@ -151,6 +151,7 @@ pub struct Pipeline {
     started: Option<Nanos>,
     /// The burst at hand, between its stages; here so that its memory is used again.
     stages: Option<Box<Stages>>,
+    lane: Lane,
     /// Whether usual packets take the short lane; tests compare it with the whole way.
     short_lane: bool,
 }
@@ -174,6 +175,7 @@ impl Pipeline {
             ended: 0,
             started: None,
             stages: Some(Box::default()),
+            lane: Lane::new(&settings.timeouts),
             short_lane: true,
             settings,
             policy,

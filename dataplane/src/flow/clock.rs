@@ -9,6 +9,13 @@ use crate::time::Nanos;
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Tick(pub(super) u32);
 
+/// The present, to the millisecond below and above.
+#[derive(Clone, Copy, Debug)]
+pub struct Present {
+    pub(super) floor: Tick,
+    pub(super) ceiling: Tick,
+}
+
 /// A span of milliseconds.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Patience(pub(super) u32);

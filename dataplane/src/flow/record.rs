@@ -2,7 +2,7 @@
 
 use sigdb::AppId;
 
-use super::clock::Tick;
+use super::clock::{Patience, Present, Tick};
 use super::key::{End, FAMILY_4, FAMILY_6, FlowKey, Realm};
 use super::tcp::TcpTrack;
 use crate::endpoint::Direction;
@@ -300,9 +300,22 @@ impl Record {
         self.kind = self.kind & !(3 << STAGE_SHIFT) | (stage as u16) << STAGE_SHIFT;
     }
 
-    /// Counts a packet in the hot part. True where a count ran over: once in 256 packets or four GiB.
+    /// Whether nothing came of it for so long.
     #[inline(always)]
-    pub(super) fn count(&mut self, direction: Direction, octets: u32) -> (bool, bool) {
+    pub const fn is_silent(&self, present: Present, patience: Patience) -> bool {
+        present.floor.past(self.last.after(patience)) >= 0
+    }
+
+    /// Notes that a packet of it came.
+    #[inline(always)]
+    pub const fn touch(&mut self, present: Present) {
+        self.last = present.ceiling;
+    }
+
+    /// Counts a packet in the hot part. True where packets or octets ran over, once in 256 packets or four GiB: then
+    /// [`super::Table::carry`] has to follow.
+    #[inline(always)]
+    pub fn count(&mut self, direction: Direction, octets: u32) -> (bool, bool) {
         let at = direction as usize & 1;
         let (packets, more_packets) = self.packets[at].overflowing_add(1);
         let (octets, more_octets) = self.octets[at].overflowing_add(octets);

@@ -5,7 +5,7 @@
 //! classes).
 
 use super::bitset::BitSet;
-use super::clock::{Patience, TableClock};
+use super::clock::{Patience, Present, TableClock};
 use super::cold::{Counts, Life, Wide, upper_counts};
 use super::hash::Hasher;
 use super::index::Index;
@@ -170,6 +170,28 @@ impl Table {
         }
     }
 
+    /// The same, to be changed.
+    #[inline(always)]
+    pub fn find_mut_at(&mut self, guess: Option<Slot>, key: &FlowKey, hash: u64) -> Option<(Slot, &mut Record)> {
+        let slot = match guess {
+            Some(slot) if self.is_at(slot, key) => slot,
+            _ => self.find_elsewhere(key, hash)?,
+        };
+        Some((slot, self.records.get_mut(slot.index())?))
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn find_elsewhere(&self, key: &FlowKey, hash: u64) -> Option<Slot> {
+        self.find(key, hash)
+    }
+
+    /// The time that entries are compared with.
+    #[inline(always)]
+    pub fn present(&self) -> Present {
+        Present { floor: self.clock.floor(), ceiling: self.clock.ceiling() }
+    }
+
     /// The entry of a key.
     #[inline]
     pub fn find(&self, key: &FlowKey, hash: u64) -> Option<Slot> {
@@ -288,8 +310,9 @@ impl Table {
         }
     }
 
+    /// Takes up what [`Record::count`] said ran over.
     #[cold]
-    fn carry(&mut self, slot: Slot, direction: Direction, (packets, octets): (bool, bool)) {
+    pub fn carry(&mut self, slot: Slot, direction: Direction, (packets, octets): (bool, bool)) {
         let record = &mut self.records[slot.index()];
         let wide = &mut self.wides[slot.index()];
         let is_v4 = record.is_v4();

@@ -35,32 +35,33 @@ const TRANSPORT_V4: usize = ethernet::HEADER + ipv4::HEADER;
 const TRANSPORT_V6: usize = ethernet::HEADER + ipv6::HEADER;
 
 impl Plain {
-    /// Reads a frame of `length` octets on the wire whose beginning `frame` is; none where it is not usual or not right.
+    /// Reads a frame of `length` octets on the wire whose beginning `frame` is, in place; none, and nothing changed, where
+    /// it is not usual or not right. In place, because a copy would wait for its many small parts to be written.
     #[inline(always)]
-    pub fn read(frame: &[u8], length: u32, wire: u8, verify_checksums: bool) -> Option<Self> {
+    pub fn read(&mut self, frame: &[u8], length: u32, wire: u8, verify_checksums: bool) -> Option<()> {
         let head: &[u8; HEAD_V4] = frame.first_chunk()?;
         match u16::from_be_bytes([head[12], head[13]]) {
-            ethernet::IPV4 => Self::ipv4(frame, 0, length, Realm::new(wire, 0, 0), verify_checksums),
-            ethernet::IPV6 => Self::ipv6(frame, 0, length, Realm::new(wire, 0, 0)),
-            ether_type if vlan::is_tag(ether_type) => Self::tagged(frame, ether_type, length, wire, verify_checksums),
+            ethernet::IPV4 => self.ipv4(frame, 0, length, Realm::new(wire, 0, 0), verify_checksums),
+            ethernet::IPV6 => self.ipv6(frame, 0, length, Realm::new(wire, 0, 0)),
+            ether_type if vlan::is_tag(ether_type) => self.tagged(frame, ether_type, length, wire, verify_checksums),
             _ => None,
         }
     }
 
     #[inline(never)]
-    fn tagged(frame: &[u8], ether_type: u16, length: u32, wire: u8, verify_checksums: bool) -> Option<Self> {
+    fn tagged(&mut self, frame: &[u8], ether_type: u16, length: u32, wire: u8, verify_checksums: bool) -> Option<()> {
         let (tags, ether_type, at) = Tags::read(frame, ether_type, ethernet::HEADER).ok()?;
         let realm = Realm::new(wire, tags.outer, tags.inner);
         match ether_type {
-            ethernet::IPV4 => Self::ipv4(frame, at - ethernet::HEADER, length, realm, verify_checksums),
-            ethernet::IPV6 => Self::ipv6(frame, at - ethernet::HEADER, length, realm),
+            ethernet::IPV4 => self.ipv4(frame, at - ethernet::HEADER, length, realm, verify_checksums),
+            ethernet::IPV6 => self.ipv6(frame, at - ethernet::HEADER, length, realm),
             _ => None,
         }
     }
 
     /// `tags` is how many octets the VLAN tags take.
     #[inline(always)]
-    fn ipv4(frame: &[u8], tags: usize, length: u32, realm: Realm, verify_checksums: bool) -> Option<Self> {
+    fn ipv4(&mut self, frame: &[u8], tags: usize, length: u32, realm: Realm, verify_checksums: bool) -> Option<()> {
         let head: &[u8; HEAD_V4] = frame.get(tags..)?.first_chunk()?;
         let offset = tags + ethernet::HEADER;
         let total = u32::from(u16::from_be_bytes([head[16], head[17]]));
@@ -82,7 +83,7 @@ impl Plain {
         let ports = (u16::from_be_bytes([head[34], head[35]]), u16::from_be_bytes([head[36], head[37]]));
         let (key, sender) = FlowKey::of_v4((source, ports.0), (destination, ports.1), head[23], realm)?;
         let transport = offset as u32 + ipv4::HEADER as u32;
-        Some(Self {
+        *self = Self {
             key,
             length: total,
             payload_end: transport + end,
@@ -90,11 +91,12 @@ impl Plain {
             offset: offset as u8,
             network: Network::Ipv4,
             sender,
-        })
+        };
+        Some(())
     }
 
     #[inline(always)]
-    fn ipv6(frame: &[u8], tags: usize, length: u32, realm: Realm) -> Option<Self> {
+    fn ipv6(&mut self, frame: &[u8], tags: usize, length: u32, realm: Realm) -> Option<()> {
         let head: &[u8; HEAD_V6] = frame.get(tags..)?.first_chunk()?;
         let offset = tags + ethernet::HEADER;
         let room = u32::from(u16::from_be_bytes([head[18], head[19]]));
@@ -117,7 +119,7 @@ impl Plain {
         }
         let (key, sender) = FlowKey::of(source, destination, head[20], realm);
         let transport = offset as u32 + ipv6::HEADER as u32;
-        Some(Self {
+        *self = Self {
             key,
             length: total,
             payload_end: transport + end,
@@ -125,7 +127,8 @@ impl Plain {
             offset: offset as u8,
             network: Network::Ipv6,
             sender,
-        })
+        };
+        Some(())
     }
 
     /// Where the transport header begins.

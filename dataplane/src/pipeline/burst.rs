@@ -7,6 +7,7 @@ use arrayvec::ArrayVec;
 use super::housekeeping::PLACES_PER_BURST;
 use super::{BURST, Frame, Pipeline, Timeouts};
 use crate::counters::Counter;
+use crate::endpoint::Direction;
 use crate::flow::{Flags, FlowKey, Patience, Slot, Stage, State};
 use crate::packet::{self, Parsed, Plain};
 use crate::policy::PortId;
@@ -44,23 +45,28 @@ impl Default for Stages {
 type Usual = u64;
 const _: () = assert!(Usual::BITS as usize >= BURST);
 
-/// What the short lane compares with, and what it counts in a burst.
+/// How long a flow may be silent whose packets take the short lane: by direction and state. Zero where they do not take it.
 #[derive(Debug)]
-pub(super) struct Lane {
-    epoch: u32,
-    udp: Patience,
-    udp_stream: Patience,
-    established: Patience,
-}
+pub(super) struct Lane([[Patience; STATES]; 2]);
+
+/// Room for the states, and a power of two.
+const STATES: usize = 16;
 
 impl Lane {
-    fn new(timeouts: &Timeouts, epoch: u32) -> Self {
-        Self {
-            epoch,
-            udp: timeouts.udp.into(),
-            udp_stream: timeouts.udp_stream.into(),
-            established: timeouts.tcp_established.into(),
+    pub(super) fn new(timeouts: &Timeouts) -> Self {
+        let mut lane = [[Patience::default(); STATES]; 2];
+        for direction in [Direction::ToServer, Direction::ToClient] {
+            let lane = &mut lane[direction as usize];
+            lane[State::BothWays as usize] = timeouts.udp_stream.into();
+            lane[State::Established as usize] = timeouts.tcp_established.into();
         }
+        lane[Direction::ToServer as usize][State::OneWay as usize] = timeouts.udp.into();
+        Self(lane)
+    }
+
+    #[inline(always)]
+    fn patience(&self, direction: Direction, state: State) -> Patience {
+        self.0[direction as usize % 2][state as usize % STATES]
     }
 }
 
@@ -84,7 +90,8 @@ impl Pipeline {
             *guess = self.table.prefetch_record(*hash);
         }
         let common = self.pass(now, frames, usual, &mut stages);
-        verdicts.extend(stages.verdicts[..count].iter().copied());
+        // There is room: both hold a burst.
+        let _ = verdicts.try_extend_from_slice(&stages.verdicts[..count]);
         self.stages = Some(stages);
         // At most one session a packet is opened, so this keeps up with any rate.
         self.expire(now, BURST, PLACES_PER_BURST);
@@ -104,10 +111,9 @@ impl Pipeline {
                 port = Some(frame.port);
                 wire = self.wires.from(frame.port).map(|(wire, _)| wire);
             }
-            let read = wire.and_then(|wire| Plain::read(frame.bytes, frame.length, wire, verify_checksums));
-            if let Some(read) = read.filter(|_| self.short_lane) {
-                *hash = self.table.hash(&read.key);
-                *plain = read;
+            let read = wire.and_then(|wire| plain.read(frame.bytes, frame.length, wire, verify_checksums));
+            if read.is_some() && (!cfg!(test) || self.short_lane) {
+                *hash = self.table.hash(&plain.key);
                 usual |= 1 << number;
             } else {
                 let parsed = self.parse(frame, wire);
@@ -126,7 +132,7 @@ impl Pipeline {
 
     /// Judges every frame; the port by which all leave, if it is one.
     fn pass(&mut self, now: Nanos, frames: &mut [Frame<'_>], usual: Usual, stages: &mut Stages) -> Option<PortId> {
-        let lane = Lane::new(&self.settings.timeouts, self.policy.epoch());
+        let epoch = self.policy.epoch();
         let mut port = frames.first()?.port;
         let mut out = self.out_of(port);
         let first = out;
@@ -145,7 +151,7 @@ impl Pipeline {
                     out = self.out_of(port);
                     is_common = false;
                 }
-                if self.goes_on(&lane, frame, plain, hash, guess) {
+                if self.goes_on(epoch, frame, plain, hash, guess) {
                     forwarded += 1;
                     *place = Verdict::Forward(out);
                     continue;
@@ -181,28 +187,19 @@ impl Pipeline {
 
     /// Whether a packet just carries its flow on, so that nothing needs to be decided; then it is counted.
     #[inline(always)]
-    fn goes_on(&mut self, lane: &Lane, frame: &Frame<'_>, plain: &Plain, hash: u64, guess: Option<Slot>) -> bool {
-        let Some(slot) = self.table.find_at(guess, &plain.key, hash) else { return false };
-        let record = self.table.record(slot);
-        let is_inspected = record.has(Flags::INSPECT) && record.stage() != Stage::Over;
-        if !record.is_of_epoch(lane.epoch) || is_inspected {
-            return false;
-        }
+    fn goes_on(&mut self, epoch: u32, frame: &Frame<'_>, plain: &Plain, hash: u64, guess: Option<Slot>) -> bool {
+        let present = self.table.present();
+        let Some((slot, record)) = self.table.find_mut_at(guess, &plain.key, hash) else { return false };
         let direction = plain.sender.direction(record.client());
-        let is_tcp = plain.key.protocol() == protocol::TCP;
-        let patience = match record.state() {
-            State::BothWays => lane.udp_stream,
-            State::OneWay if plain.sender == record.client() => lane.udp,
-            State::Established => lane.established,
-            _ => return false,
-        };
-        if self.table.is_silent(slot, patience) {
+        let patience = self.lane.patience(direction, record.state());
+        let is_inspected = record.has(Flags::INSPECT) && record.stage() != Stage::Over;
+        let is_over = patience == Patience::default() || record.is_silent(present, patience);
+        if is_over || is_inspected || !record.is_of_epoch(epoch) {
             return false;
         }
-        if is_tcp {
+        if plain.key.protocol() == protocol::TCP {
             let Some(tcp) = plain.tcp(frame.bytes) else { return false };
             let segment = plain.segment(&tcp);
-            let record = self.table.record_mut(slot);
             if !record.tcp.goes_on(direction, &segment) {
                 return false;
             }
@@ -210,8 +207,11 @@ impl Pipeline {
                 record.set(Flags::FROM_START, false);
             }
         }
-        self.table.touch(slot);
-        self.table.count(slot, direction, plain.length);
+        record.touch(present);
+        let carries = record.count(direction, plain.length);
+        if carries.0 | carries.1 {
+            self.table.carry(slot, direction, carries);
+        }
         true
     }
 }

@@ -133,8 +133,8 @@ proptest! {
     #[test]
     fn a_usual_packet_is_described_as_the_parser_does((mut bytes, _, more) in sent(), verify: bool) {
         let length = bytes.len() as u32 + more;
-        let plain = Plain::read(&bytes, length, 3, verify);
-        let described = plain.map(|plain| format!("{:?}", plain.describe(&bytes)));
+        let mut plain = Plain::default();
+        let described = plain.read(&bytes, length, 3, verify).map(|()| format!("{:?}", plain.describe(&bytes)));
         let parsed = packet::parse(&Frame::new(INSIDE, &mut bytes, length), 3, verify);
         if let Some(described) = described {
             let Ok(Parsed::Packet(info)) = parsed else { panic!("{parsed:?} is not usual") };
@@ -154,7 +154,7 @@ fn what_is_usual_takes_the_short_lane() {
             (tcp.source, tcp.destination, tcp.options) = (client, server, options);
             for packet in [udp(client, server, &[]), tcp.packet()] {
                 let frame = packet.within(&shims).frame();
-                assert!(Plain::read(&frame, frame.len() as u32, 0, true).is_some());
+                assert!(Plain::default().read(&frame, frame.len() as u32, 0, true).is_some());
             }
         }
     }

@@ -10,10 +10,11 @@ use bench::harness::draw::Draw;
 use bench::harness::figure::{self, Row};
 use bench::harness::measurement::Measurement;
 use bench::harness::ostiary::{self, Own};
+use bench::harness::report::Report;
+use bench::harness::scene::{self, Plan};
 use bench::harness::wire::{Size, Wire};
-use bench::harness::{Fallible, bed, flow, machine};
+use bench::harness::{Fallible, bed, flow, machine, playbill};
 use clap::{Args, Parser, Subcommand};
-use serde_json::json;
 
 /// Measures one worker, through the worker and pipeline that are in service. Contenders take turns; of each the median of
 /// all runs is given. Figures, no verdicts.
@@ -27,12 +28,19 @@ struct Arguments {
 enum Command {
     /// Packets a second of established UDP sessions, both directions mixed
     Established(Established),
+    /// What else happens to a firewall: new sessions, whole connections, latency, pauses, attacks, start-up
+    Scenes(Scenes),
+    /// Everything, with a report as JSON, Markdown and plots
+    All(All),
+    /// One scene, as JSON: how this program calls itself
+    #[command(hide = true)]
+    Play { scene: String, plan: String },
     /// One measurement of our own, as JSON: how this program calls itself
     #[command(hide = true)]
     Once { contender: Own, measurement: String },
 }
 
-#[derive(Args, Debug)]
+#[derive(Args, Clone, Debug)]
 struct Established {
     /// Wires: null, ring, pcap.
     #[arg(long, value_delimiter = ',', default_value = "pcap")]
@@ -73,9 +81,55 @@ struct Established {
     json: bool,
 }
 
+#[derive(Args, Debug)]
+struct Scenes {
+    /// Which; none: all of them, `list`: their names.
+    names: Vec<String>,
+    /// Runs of each.
+    #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u32).range(1..=100))]
+    runs: u32,
+    /// Seconds that are counted in each run.
+    #[arg(long, default_value_t = 2.0)]
+    seconds: f64,
+    /// Rules of the policy.
+    #[arg(long, default_value_t = 1000, value_parser = clap::value_parser!(u16).range(1..=65_000))]
+    rules: u16,
+    /// Small tables and short windows: to see that it works.
+    #[arg(long)]
+    quick: bool,
+    /// Seconds to wait for a quiet machine before each run.
+    #[arg(long, default_value_t = 60)]
+    patience: u64,
+    /// Of the generator.
+    #[arg(long, default_value_t = 1)]
+    seed: u64,
+    /// Print JSON.
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Args, Debug)]
+struct All {
+    /// Where the report goes.
+    #[arg(long, default_value = "results")]
+    out: PathBuf,
+    /// Runs of each.
+    #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u32).range(1..=100))]
+    runs: u32,
+    /// Once, small and short, on whatever machine: to see that everything works and that its counts agree.
+    #[arg(long)]
+    quick: bool,
+    /// Seconds to wait for a quiet machine before each run.
+    #[arg(long, default_value_t = 60)]
+    patience: u64,
+}
+
 fn main() -> ExitCode {
     let done = match Arguments::parse().command {
         Command::Established(arguments) => compare(&arguments),
+        Command::Scenes(arguments) => scenes(&arguments),
+        Command::All(arguments) => all(&arguments),
+        Command::Play { scene, plan } => play(&scene, &plan),
         Command::Once { contender, measurement } => once(contender, &measurement),
     };
     match done {
@@ -95,8 +149,116 @@ fn once(contender: Own, measurement: &str) -> Fallible<()> {
     Ok(())
 }
 
+/// One scene, in this process.
+fn play(scene: &str, plan: &str) -> Fallible<()> {
+    let scratch = Scratch::new()?;
+    let figures = scene::play(scene, &serde_json::from_str(plan)?, &scratch.0)?;
+    println!("{}", serde_json::to_string(&figures)?);
+    Ok(())
+}
+
+/// Scenes, in turn.
+fn scenes(arguments: &Scenes) -> Fallible<()> {
+    let known = scene::all();
+    if arguments.names == ["list"] {
+        for (name, about) in &known {
+            println!("{name:<24} {about}");
+        }
+        return Ok(());
+    }
+    if let Some(unknown) = arguments.names.iter().find(|name| known.iter().all(|(known, _)| known != *name)) {
+        return Err(format!("no scene {unknown:?}: scenes list").into());
+    }
+    let names = if arguments.names.is_empty() { scene_names() } else { arguments.names.clone() };
+    let (cpu, main_cpu) = cpus(None)?;
+    let plan = Plan {
+        cpu,
+        main_cpu,
+        window: window(arguments.seconds)?,
+        hugepages: machine::free_hugepages() >= SCENE_MEMORY,
+        seed: arguments.seed,
+        rules: arguments.rules,
+        quick: arguments.quick,
+    };
+    let lines = playbill::play(&names, &plan, arguments.runs, Duration::from_secs(arguments.patience))?;
+    let report = Report { machine: machine_line(cpu, plan.hugepages), lines, ..Report::default() };
+    if arguments.json {
+        println!("{}", report.json());
+    } else {
+        print!("{}\n\n{}", report.machine, playbill::table(&report.lines));
+    }
+    Ok(())
+}
+
+/// Everything, into files.
+fn all(arguments: &All) -> Fallible<()> {
+    let quick = arguments.quick;
+    let (runs, patience) = if quick { (1, 0) } else { (arguments.runs, arguments.patience) };
+    let base = Established {
+        wire: vec![Wire::Pcap],
+        flows: if quick { vec![1024, 100_000] } else { vec![1024, 65_536, 1_000_000, 10_000_000] },
+        rewrite: None,
+        rules: vec![1000],
+        size: vec![Size::default()],
+        only: if quick { Own::ALL.map(|own| own.name().to_owned()).to_vec() } else { Vec::new() },
+        runs,
+        seconds: if quick { 0.1 } else { 1.0 },
+        cpu: None,
+        patience,
+        seed: 1,
+        json: false,
+    };
+    let own = || ["ostiary", "floor"].map(str::to_owned).to_vec();
+    let rules = Established { flows: vec![65_536], rules: vec![10, 10_000], only: own(), ..base.clone() };
+    let sizes = [128, 256, 512, 1024, 1518, 9000].map(Size::Fixed).into_iter().chain([Size::Imix]).collect();
+    let sizes = Established { flows: vec![1024], size: sizes, only: own(), ..base.clone() };
+    let mut rows = Vec::new();
+    for part in if quick { vec![base] } else { vec![base, rules, sizes] } {
+        rows.extend(established(&part)?);
+    }
+    let (cpu, main_cpu) = cpus(None)?;
+    let hugepages = machine::free_hugepages() >= SCENE_MEMORY;
+    let window = Duration::from_millis(if quick { 100 } else { 2000 });
+    let plan = Plan { cpu, main_cpu, window, hugepages, seed: 1, rules: 1000, quick };
+    let lines = playbill::play(&scene_names(), &plan, runs, Duration::from_secs(patience))?;
+    let report = Report { machine: machine_line(cpu, hugepages), rows, lines };
+    println!("{}\n\n{}\n{}", report.machine, figure::table(&report.rows), playbill::table(&report.lines));
+    if quick {
+        println!("{} measurements and {} scenes worked; their counts agree", report.rows.len(), scene_names().len());
+        return Ok(());
+    }
+    report.write(&arguments.out)?;
+    println!("written to {}", arguments.out.display());
+    Ok(())
+}
+
+fn scene_names() -> Vec<String> {
+    scene::all().into_iter().map(|(name, _)| name).collect()
+}
+
+fn machine_line(cpu: u16, hugepages: bool) -> String {
+    let pages = if hugepages { "hugepages" } else { "ordinary pages" };
+    format!("{}; forwarding on CPU {cpu}; {pages}", machine::cpu_model())
+}
+
 /// All measurements, in turn, each in a process of its own.
 fn compare(arguments: &Established) -> Fallible<()> {
+    let rows = established(arguments)?;
+    let Some(first) = rows.first() else { return Err("no contender can do that".into()) };
+    let report =
+        Report { machine: machine_line(first.measurement.cpu, first.measurement.hugepages), rows, ..Report::default() };
+    if arguments.json {
+        println!("{}", report.json());
+        return Ok(());
+    }
+    print!("{}\n\n{}\n", report.machine, figure::table(&report.rows));
+    for wire in &arguments.wire {
+        println!("{:<6} {}", wire.name(), wire.meaning());
+    }
+    Ok(())
+}
+
+fn established(arguments: &Established) -> Fallible<Vec<Row>> {
     let measurements = measurements(arguments)?;
     let contenders = contender::all();
     if let Some(unknown) = arguments.only.iter().find(|name| contenders.iter().all(|known| known.name() != **name)) {
@@ -113,34 +275,22 @@ fn compare(arguments: &Established) -> Fallible<()> {
         let contenders: Vec<_> = contenders.iter().map(Box::as_ref).filter(wanted).collect();
         rows.extend(measure(arguments, measurement, &contenders, hertz)?);
     }
-    let mut kinds: Vec<&str> =
-        measurements.iter().map(|one| if one.hugepages { "hugepages" } else { "ordinary pages" }).collect();
-    kinds.dedup();
-    let cpu = measurements.first().map(|one| one.cpu);
-    if arguments.json {
-        let mut report = figure::json(&rows);
-        report["machine"] =
-            json!({ "cpu": machine::cpu_model(), "forwarding_core": cpu, "memory": kinds.join(", "), "hertz": hertz });
-        println!("{report}");
-        return Ok(());
-    }
-    println!("{}; forwarding on CPU {}; {}\n", machine::cpu_model(), cpu.unwrap_or_default(), kinds.join(", "));
-    print!("{}", figure::table(&rows));
-    println!();
-    for wire in &arguments.wire {
-        println!("{:<6} {}", wire.name(), wire.meaning());
-    }
-    Ok(())
+    Ok(rows)
 }
 
-fn measurements(arguments: &Established) -> Fallible<Vec<Measurement>> {
+/// The forwarding CPU and another.
+fn cpus(wanted: Option<u16>) -> Fallible<(u16, u16)> {
     let cpus = machine::allowed_cpus();
-    let cpu = match (arguments.cpu, cpus.last()) {
+    let cpu = match (wanted, cpus.last()) {
         (Some(cpu), _) if !cpus.contains(&cpu) => return Err(format!("CPU {cpu} is not among {cpus:?}").into()),
         (Some(cpu), _) | (None, Some(&cpu)) => cpu,
         (None, None) => return Err("no CPU to run on".into()),
     };
-    let main_cpu = cpus.iter().copied().find(|&other| other != cpu).unwrap_or(cpu);
+    Ok((cpu, cpus.iter().copied().find(|&other| other != cpu).unwrap_or(cpu)))
+}
+
+fn measurements(arguments: &Established) -> Fallible<Vec<Measurement>> {
+    let (cpu, main_cpu) = cpus(arguments.cpu)?;
     let free = machine::free_hugepages();
     let mut measurements = Vec::new();
     for &wire in &arguments.wire {
@@ -185,10 +335,7 @@ fn measure(
     for run in 1..=arguments.runs {
         for (contender, rates) in contenders.iter().zip(&mut rates) {
             eprint!("\r\x1b[K{title}: run {run} of {}, {}", arguments.runs, contender.name());
-            let idle = machine::wait_for_quiet(Duration::from_secs(arguments.patience));
-            if idle <= machine::QUIET {
-                eprintln!("\r\x1b[Kthe machine is not quiet: {:.0} % idle; measuring all the same", idle * 100.0);
-            }
+            machine::quiet_or_say(Duration::from_secs(arguments.patience));
             rates.push(contender.measure(measurement, &scratch.0)?.rate);
         }
     }
@@ -197,6 +344,7 @@ fn measure(
     let floor = floor.map(|index| rates[index].clone());
     let row = |(contender, rates): (&&dyn Contender, Vec<f64>)| Row {
         title: title.clone(),
+        measurement: measurement.clone(),
         contender: contender.name(),
         rates,
         hertz,
@@ -229,5 +377,7 @@ impl Drop for Scratch {
     }
 }
 
+/// MiB of hugepages that any scene's frames need.
+const SCENE_MEMORY: u32 = 256;
 /// From so many sessions on, headers are rewritten in line.
 const MANY: u32 = 100_000;

@@ -1,4 +1,5 @@
-//! `pktgen`: writes stories of instant-messaging users as capture files, with what a firewall should say of them.
+//! `pktgen`: writes capture files: stories of instant-messaging users, with what a firewall should say of them, and bulk
+//! traffic for generators that repeat captures.
 
 use std::fs::File;
 use std::io::{self, BufWriter, Write};
@@ -6,8 +7,13 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Duration;
 
+use bench::harness::draw::Draw;
+use bench::harness::flow;
+use bench::harness::wire::Size;
+use bench::pktgen::frames::Side;
 use bench::pktgen::pcap::{self, Container, Layout, LinkType};
 use bench::pktgen::stories;
+use bench::pktgen::traffic::{self, Class, Traffic};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 #[derive(Parser)]
@@ -28,8 +34,45 @@ enum Command {
         #[command(flatten)]
         output: Output,
     },
+    /// Writes bulk traffic: established sessions, new ones, whole connections, attacks
+    Traffic(Bulk),
     /// Lists the stories
     List,
+}
+
+#[derive(Args)]
+struct Bulk {
+    /// udp, new-udp, tcp, or an attack: syn-flood, udp-ports, first-fragments, later-fragments, rst-guessed,
+    /// out-of-window, ack-no-session, land, smurf, ip-options
+    #[arg(long)]
+    class: Class,
+    /// Flows of `udp`, connections open at a time of `tcp`, flows that an attack aims at
+    #[arg(long, default_value_t = 1024, value_parser = clap::value_parser!(u32).range(1..=i64::from(flow::MOST)))]
+    flows: u32,
+    /// How packets are spread over the flows of `udp`: uniform, zipf, zipf:EXPONENT
+    #[arg(long, default_value = "uniform")]
+    draw: Draw,
+    /// UDP frames in octets without FCS, 64 to 9000, or imix
+    #[arg(long, default_value = "64")]
+    size: Size,
+    /// Packets
+    #[arg(long, default_value_t = 100_000, value_parser = clap::value_parser!(u64).range(1..=1_000_000_000))]
+    packets: u64,
+    /// Packets a second, by their time stamps
+    #[arg(long, default_value_t = 1_000_000, value_parser = clap::value_parser!(u64).range(1..=1_000_000_000))]
+    rate: u64,
+    /// One seed gives one traffic, to the octet
+    #[arg(long, default_value_t = 1)]
+    seed: u64,
+    /// A story among it
+    #[arg(long)]
+    story: Option<String>,
+    /// The capture file to write
+    #[arg(long)]
+    out: PathBuf,
+    /// Write what each side sends into a file of its own: NAME-clients.pcap and NAME-servers.pcap
+    #[arg(long)]
+    split: bool,
 }
 
 #[derive(Args)]
@@ -77,6 +120,7 @@ fn main() -> ExitCode {
     let done = match Arguments::parse().command {
         Command::Day(output) => write("day", &output),
         Command::Story { name, output } => write(&name, &output),
+        Command::Traffic(bulk) => traffic(&bulk),
         Command::List => list(),
     };
     match done {
@@ -86,6 +130,30 @@ fn main() -> ExitCode {
             ExitCode::from(2)
         }
     }
+}
+
+/// Frames are written as they are made: there may be more than memory holds.
+fn traffic(bulk: &Bulk) -> Result<(), String> {
+    let &Bulk { class, flows, draw, size, packets, rate, seed, .. } = bulk;
+    let plain = Traffic { class, flows, draw, size, packets, rate, seed };
+    let story = match &bulk.story {
+        Some(name) => {
+            let mut story = stories::find(name).ok_or_else(|| format!("no story `{name}`: `pktgen list`"))?.tell(seed);
+            story.compress(Duration::from_millis(1));
+            story.frames
+        }
+        None => Vec::new(),
+    };
+    let frames = || traffic::merged(plain.frames(), story.clone());
+    if !bulk.split {
+        return into_file(&bulk.out, |file| pcap::write_frames(frames(), file));
+    }
+    let stem = bulk.out.file_stem().unwrap_or_default().to_string_lossy().into_owned();
+    for (side, name) in [(Side::Client, "clients"), (Side::Server, "servers")] {
+        let path = bulk.out.with_file_name(format!("{stem}-{name}.pcap"));
+        into_file(&path, |file| pcap::write_frames(frames().filter(|frame| frame.from == side), file))?;
+    }
+    Ok(())
 }
 
 fn list() -> Result<(), String> {

@@ -30,6 +30,23 @@ pub struct Bed {
 impl Bed {
     /// Starts DPDK. `folder` is for capture files.
     pub fn make(measurement: &Measurement, folder: &Path) -> Fallible<Self> {
+        Self::with(measurement, |eal, pool| wire_ports(measurement, eal, pool, folder))
+    }
+
+    /// The same with nothing coming from the servers' side.
+    pub fn one_way(measurement: &Measurement, folder: &Path) -> Fallible<Self> {
+        Self::with(measurement, |eal, _| {
+            let (clients, _) = wire::captures(folder, measurement)?;
+            let clients = format!("net_pcap0,rx_pcap={},infinite_rx=1", clients.display());
+            Ok([find(eal, &clients)?, find(eal, "net_null0,no-rx=1")?])
+        })
+    }
+
+    /// The same with ports of one's own.
+    pub fn with(
+        measurement: &Measurement,
+        ports: impl FnOnce(&Arc<Eal>, &Arc<Pool>) -> Fallible<[Found; 2]>,
+    ) -> Fallible<Self> {
         let mib = memory(measurement);
         let memory = if measurement.hugepages { Memory::Hugepages { mib } } else { Memory::Ordinary { mib } };
         let eal = Eal::start(&EalConfig { file_prefix: "ostiary-bench".to_owned(), memory, nics: Vec::new() })?;
@@ -40,9 +57,10 @@ impl Bed {
             node: None,
         };
         let pool = Pool::create(&eal, &config)?;
+        let found = ports(&eal, &pool)?;
         let mut ports = Vec::new();
         let mut queues = Vec::new();
-        for found in wire_ports(measurement, &eal, &pool, folder)? {
+        for found in found {
             let (port, pairs) = found.start(asked(measurement), &pool)?;
             ports.push(port);
             queues.extend(pairs);
@@ -61,13 +79,12 @@ pub fn memory(measurement: &Measurement) -> u32 {
 }
 
 fn wire_ports(measurement: &Measurement, eal: &Arc<Eal>, pool: &Arc<Pool>, folder: &Path) -> Fallible<[Found; 2]> {
-    let find = |device: String| -> Fallible<Found> { Ok(Found::probe(eal, &device.parse::<Device>()?)?) };
     Ok(match measurement.wire {
-        Wire::Null => [find("net_null0".to_owned())?, find("net_null1".to_owned())?],
+        Wire::Null => [find(eal, "net_null0")?, find(eal, "net_null1")?],
         Wire::Pcap => {
             let (clients, servers) = wire::captures(folder, measurement)?;
             let device = |index: u32, path: &Path| format!("net_pcap{index},rx_pcap={},infinite_rx=1", path.display());
-            [find(device(0, &clients))?, find(device(1, &servers))?]
+            [find(eal, &device(0, &clients))?, find(eal, &device(1, &servers))?]
         }
         Wire::Ring => {
             // What leaves by one port of the wire comes in at the other again: clients' frames go round in one ring,
@@ -80,6 +97,10 @@ fn wire_ports(measurement: &Measurement, eal: &Arc<Eal>, pool: &Arc<Pool>, folde
             [port_from_rings("inside", &clients, &servers)?, port_from_rings("outside", &servers, &clients)?]
         }
     })
+}
+
+fn find(eal: &Arc<Eal>, device: &str) -> Fallible<Found> {
+    Ok(Found::probe(eal, &device.parse::<Device>()?)?)
 }
 
 fn fill(
@@ -102,7 +123,8 @@ fn fill(
     Ok(())
 }
 
-fn asked(measurement: &Measurement) -> Queues {
+/// Queues and MTU of its ports.
+pub fn asked(measurement: &Measurement) -> Queues {
     // The driver's limits are of the frame without FCS and two tags.
     Queues { pairs: 1, receive: 1024, transmit: 1024, mtu: measurement.size.longest().max(1518) - 18 }
 }

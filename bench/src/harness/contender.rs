@@ -47,10 +47,6 @@ impl Contender for Own {
     fn measure(&self, measurement: &Measurement, _: &Path) -> Fallible<Outcome> {
         let mut command = Command::new(env::current_exe()?);
         command.args(["once", Self::name(*self), &serde_json::to_string(measurement)?]);
-        if *self == Self::Floor {
-            // Its table is on huge pages where the kernel has any to give.
-            command.env("GLIBC_TUNABLES", "glibc.malloc.hugetlb=1");
-        }
         let output = command.stderr(Stdio::inherit()).output()?;
         if !output.status.success() {
             return Err(format!("{}: the measurement failed", Self::name(*self)).into());

@@ -2,11 +2,15 @@
 
 use serde_json::{Value, json};
 
+use super::measurement::Measurement;
+
 /// All runs of one contender in one measurement.
 #[derive(Clone, Debug)]
 pub struct Row {
     /// Of the measurement: `null`, `ring, 1024 flows` …
     pub title: String,
+    /// What was measured.
+    pub measurement: Measurement,
     /// `ostiary`, `testpmd io` …
     pub contender: String,
     /// Packets a second of each run; at least one.
@@ -55,6 +59,9 @@ impl Row {
     fn json(&self) -> Value {
         json!({
             "measurement": self.title,
+            "flows": self.measurement.flows,
+            "rules": self.measurement.rules,
+            "size": self.measurement.size.to_string(),
             "contender": self.contender,
             "packets_per_second": self.median(),
             "cycles_per_packet": self.cycles(),
@@ -112,7 +119,7 @@ pub fn json(rows: &[Row]) -> Value {
 }
 
 /// The largest spread of runs that can be compared.
-const STEADY: f64 = 0.15;
+pub const STEADY: f64 = 0.15;
 
 #[cfg(test)]
 mod tests {
@@ -121,6 +128,7 @@ mod tests {
     fn row(rates: &[f64]) -> Row {
         Row {
             title: "null".to_owned(),
+            measurement: Measurement::example(),
             contender: "ostiary".to_owned(),
             rates: rates.to_vec(),
             hertz: 2e9,

@@ -4,7 +4,7 @@
 //! Records are 64 octets, one cache line, asked for a burst ahead. It trusts its traffic to be what the harness makes.
 
 use arrayvec::ArrayVec;
-use dataplane::dpdk::{Mbuf, prefetch};
+use dataplane::dpdk::{HugeSlice, Mbuf, prefetch};
 use dataplane::pipeline::BURST;
 use dataplane::time::Nanos;
 
@@ -14,7 +14,7 @@ use super::relay::Work;
 #[derive(Debug)]
 pub struct Floor {
     /// A power of two of them, more than a third empty.
-    records: Box<[Record]>,
+    records: HugeSlice<Record>,
     /// Flows in the table.
     flows: u64,
 }
@@ -52,7 +52,7 @@ impl Floor {
     /// For `flows` flows; takes its memory now.
     pub fn new(flows: u32) -> Self {
         let places = (flows.max(1024) as usize * 3 / 2).next_power_of_two();
-        Self { records: vec![Record::default(); places].into_boxed_slice(), flows: 0 }
+        Self { records: HugeSlice::new(places, Record::default()), flows: 0 }
     }
 
     #[inline(always)]

@@ -27,6 +27,16 @@ pub fn free_hugepages() -> u32 {
     free.map_or(0, |(pages, kib)| u32::try_from(pages * kib / 1024).unwrap_or(u32::MAX))
 }
 
+/// Octets of memory that this process has in pages, hugepages included.
+pub fn memory_in_use() -> u64 {
+    let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let number = |key: &str| -> Option<u64> {
+        let line = status.lines().find_map(|line| line.strip_prefix(key))?;
+        line.split_whitespace().next()?.parse().ok()
+    };
+    (number("VmRSS:").unwrap_or(0) + number("HugetlbPages:").unwrap_or(0)) * 1024
+}
+
 /// As the kernel names it.
 pub fn cpu_model() -> String {
     let text = fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
@@ -45,6 +55,9 @@ pub fn cycles_per_second() -> f64 {
 /// much was idle in the last of them.
 pub fn wait_for_quiet(patience: Duration) -> f64 {
     let begin = Instant::now();
+    if patience.is_zero() {
+        return 0.0;
+    }
     loop {
         let before = times();
         thread::sleep(Duration::from_millis(333));
@@ -58,6 +71,14 @@ pub fn wait_for_quiet(patience: Duration) -> f64 {
         if idle > QUIET || begin.elapsed() >= patience {
             return idle;
         }
+    }
+}
+
+/// Waits for a quiet machine, and says so on standard error where it did not come.
+pub fn quiet_or_say(patience: Duration) {
+    let idle = wait_for_quiet(patience);
+    if idle <= QUIET && !patience.is_zero() {
+        eprintln!("\r\x1b[Kthe machine is not quiet: {:.0} % idle; measuring all the same", idle * 100.0);
     }
 }
 

@@ -42,6 +42,23 @@ impl Measurement {
         if self.rewritten.is_some() { TEMPLATES } else { self.flows }
     }
 
+    /// One for tests: 1,024 sessions over net_pcap.
+    #[cfg(test)]
+    pub(super) fn example() -> Self {
+        Self {
+            wire: Wire::Pcap,
+            flows: 1024,
+            rewritten: None,
+            rules: 1,
+            size: Size::default(),
+            cpu: 0,
+            main_cpu: 0,
+            window: Duration::from_secs(1),
+            hugepages: false,
+            seed: 1,
+        }
+    }
+
     /// A table's row: `pcap, 1000000 flows uniform, 64 octets`.
     pub fn title(&self) -> String {
         let mut title = self.wire.name().to_owned();

@@ -1,18 +1,28 @@
 //! Measurement: the real worker and pipeline, a floor of ours, and peers, over the same software wires, in the same run.
 
+pub mod attack;
 pub mod bed;
+pub mod compose;
 pub mod contender;
 pub mod draw;
 pub mod figure;
+pub mod firewall;
 pub mod floor;
 pub mod flow;
+pub mod latency;
 pub mod machine;
 pub mod measurement;
 pub mod ostiary;
+pub mod playbill;
 pub mod relay;
+pub mod report;
 pub mod rewrite;
 pub mod rules;
+pub mod scene;
+pub mod sessions;
+pub mod svg;
 pub mod testpmd;
+pub mod turns;
 pub mod wire;
 
 /// What a measurement comes to, or why there is none.

@@ -8,22 +8,16 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use crossbeam::channel::bounded;
-use dataplane::command::Command;
-use dataplane::counters::{Counter, Counters};
-use dataplane::dpdk::{SetupError, WorkerThread};
-use dataplane::event::{self, EventReceiver, WorkerId};
-use dataplane::pipeline::{Midstream, Pipeline, Settings, Timeouts};
-use dataplane::policy::PortId;
-use dataplane::worker::{Probe, Worker};
+use dataplane::counters::Counter;
+use dataplane::worker::Probe;
 
 use super::Fallible;
 use super::bed::Bed;
+use super::firewall::{self, Firewall, spawn};
 use super::floor::Floor;
 use super::measurement::{Measurement, Outcome};
 use super::relay::{self, Meter, Work};
 use super::rewrite::Rewriter;
-use super::rules;
 
 /// Contenders that are code of ours.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -89,47 +83,29 @@ fn run<P: Probe + Send + 'static>(
     }
 }
 
-/// The product: [`Worker`] and [`Pipeline`], on their own CPU; here, on another, what control would do.
+/// The product.
 fn firewall<P: Probe + Send + 'static>(
     measurement: &Measurement,
     bed: Bed,
     probe: P,
     swept: &AtomicBool,
 ) -> Fallible<Outcome> {
-    let Bed { clock, pool, ports, queues } = bed;
-    let signatures = control::signatures::shipped();
-    let policy = Arc::new(rules::policy(measurement.rules, &signatures));
-    let (sender, mut receiver) = event::channel(WorkerId(0), SESSION_EVENTS, SIGN_ON_EVENTS);
-    let (mailbox, commands) = bounded(4);
-    let (settings, worker_pool) = (settings(measurement), Arc::clone(&pool));
-    let start = move |ready: &dyn Fn(Arc<Counters>)| {
-        let pipeline = Pipeline::new(settings, policy, signatures, sender);
-        ready(Arc::clone(pipeline.counters()));
-        Worker::probed(queues.into(), pipeline, commands, clock, worker_pool, probe).run();
-    };
-    let (thread, counters) = spawn(measurement.cpu, start)?;
-
-    let value = |counter| counters.value(counter);
-    let dropped =
-        || counters.read().iter().filter(|(name, _)| name.starts_with("drop_")).map(|&(_, count)| count).sum();
-    let received = || value(Counter::PacketsReceived);
-    warm_up(measurement, swept, &received, || drain(&mut receiver));
-    let (opened, lost): (u64, u64) = (value(Counter::SessionsOpened), dropped());
-    let rate = count(measurement.window, &received, || drain(&mut receiver));
+    let settings = firewall::settings(measurement.flows.max(1024) as usize);
+    let mut firewall = Firewall::start(bed, measurement.cpu, settings, measurement.rules, probe)?;
+    let counters = Arc::clone(&firewall.counters);
+    let received = || counters.value(Counter::PacketsReceived);
+    warm_up(measurement, swept, &received, || firewall.consume());
+    let (opened, lost) = (firewall.value(Counter::SessionsOpened), firewall.drops());
+    let rate = count(measurement.window, &received, || firewall.consume());
     let outcome = Outcome {
         rate,
-        sessions: Some(value(Counter::SessionsActive)),
-        opened: value(Counter::SessionsOpened) - opened,
-        dropped: dropped() - lost,
+        sessions: Some(firewall.value(Counter::SessionsActive)),
+        opened: firewall.value(Counter::SessionsOpened) - opened,
+        dropped: firewall.drops() - lost,
         lost_buffers: 0,
     };
-    mailbox.send(Command::Stop)?;
-    while !thread.is_finished() {
-        drain(&mut receiver);
-    }
-    thread.join().map_err(|_| "the worker panicked")?;
-    drop(ports);
-    Ok(Outcome { lost_buffers: pool.in_use(), ..outcome })
+    firewall.stop()?;
+    Ok(outcome)
 }
 
 /// The relay with some work, which is made on the forwarding CPU.
@@ -167,28 +143,6 @@ fn relay<P: Probe + Send + 'static, W: Work>(
     Ok(Outcome { lost_buffers: pool.in_use(), ..outcome })
 }
 
-/// Runs `body` on a CPU of its own; returns when it has said that it is ready. What it needs is made on that CPU, as a
-/// worker's is.
-fn spawn<T: Send + 'static>(
-    cpu: u16,
-    body: impl FnOnce(&dyn Fn(T)) + Send + 'static,
-) -> Fallible<(thread::JoinHandle<()>, T)> {
-    let (ready, started) = bounded::<Result<T, SetupError>>(1);
-    let thread = thread::spawn(move || {
-        let registered = match WorkerThread::enter(cpu) {
-            Ok(registered) => registered,
-            Err(error) => {
-                let _ = ready.send(Err(error));
-                return;
-            }
-        };
-        body(&|value| drop(ready.send(Ok(value))));
-        drop(registered);
-    });
-    let value = started.recv()??;
-    Ok((thread, value))
-}
-
 /// Waits until every session is open in both directions and every cache is warm.
 fn warm_up(measurement: &Measurement, swept: &AtomicBool, received: &dyn Fn() -> u64, mut between: impl FnMut()) {
     let begin = Instant::now();
@@ -215,29 +169,6 @@ fn count(window: Duration, received: &dyn Fn() -> u64, mut between: impl FnMut()
     (received() - first) as f64 / begin.elapsed().as_secs_f64()
 }
 
-/// What control does with events, less formatting and export.
-fn drain(receiver: &mut EventReceiver) {
-    while receiver.session().is_some() {}
-    while receiver.sign_on().is_some() {}
-}
-
-/// As the configuration's defaults are, but for the size of the table.
-fn settings(measurement: &Measurement) -> Settings {
-    Settings {
-        worker: WorkerId(0),
-        max_sessions: measurement.flows.max(1024) as usize,
-        inspection_slots: 65_536,
-        fragment_slots: 4_096,
-        timeouts: Timeouts::default(),
-        wires: vec![(PortId(0), PortId(1))],
-        midstream: Midstream::Permit,
-        verify_checksums: true,
-    }
-}
-
-/// As the configuration's default.
-const SESSION_EVENTS: usize = 65_536;
-const SIGN_ON_EVENTS: usize = 8_192;
 /// Before counting begins.
 const WARM_UP: Duration = Duration::from_millis(300);
 /// Between two looks at counters and events.

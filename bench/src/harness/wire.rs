@@ -169,21 +169,9 @@ const SHORTEST: u16 = 64;
 mod tests {
     use super::*;
     use std::collections::HashSet;
-    use std::time::Duration;
 
     fn measurement(flows: u32, size: Size) -> Measurement {
-        Measurement {
-            wire: Wire::Pcap,
-            flows,
-            rewritten: None,
-            rules: 1,
-            size,
-            cpu: 0,
-            main_cpu: 0,
-            window: Duration::from_secs(1),
-            hugepages: false,
-            seed: 1,
-        }
+        Measurement { flows, size, ..Measurement::example() }
     }
 
     #[test]

@@ -15,4 +15,5 @@ pub mod stories;
 pub mod story;
 pub mod tcp;
 pub mod tea;
+pub mod traffic;
 pub mod wechat;

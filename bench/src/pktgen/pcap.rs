@@ -4,6 +4,7 @@ use std::io::{self, Write};
 use std::time::Duration;
 
 use super::frames::Side;
+use super::script::TimedFrame;
 use super::story::Story;
 
 /// What a file looks like.
@@ -127,6 +128,15 @@ pub fn write(story: &Story, layout: Layout, out: &mut impl Write) -> io::Result<
         Container::PcapNg => write_pcapng(begins, layout.link, kept, out),
         container => write_pcap(begins, container, layout.link, kept, out),
     }
+}
+
+/// Writes Ethernet frames as a pcap file, their times from the epoch's beginning on.
+///
+/// # Errors
+/// Those of `out`.
+pub fn write_frames(frames: impl Iterator<Item = TimedFrame>, out: &mut impl Write) -> io::Result<()> {
+    let frames = frames.map(|frame| (frame.at, frame.bytes));
+    write_pcap(Duration::ZERO, Container::PcapNanoseconds, LinkType::Ethernet, frames, out)
 }
 
 /// draft-ietf-opsawg-pcap: a header, then records.

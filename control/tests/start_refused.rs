@@ -38,6 +38,7 @@ fn what_cannot_start_is_refused_and_leaves_nothing_running() {
         sign_on_events: 100,
         timeouts: Timeouts::default(),
         midstream: Midstream::Permit,
+        protection: Default::default(),
         verify_checksums: true,
     };
     if config.workers.len() < 2 {

@@ -58,6 +58,7 @@ fn config(inside: &str, outside: &str) -> DataplaneConfig {
         sign_on_events: 100,
         timeouts: Timeouts::default(),
         midstream: Midstream::Permit,
+        protection: Default::default(),
         verify_checksums: true,
     }
 }

@@ -49,6 +49,10 @@ counters! {
     SessionsTimedOut = "sessions_timed_out",
     /// Entries that gave way to others in a full table.
     SessionsEvicted = "sessions_evicted",
+    /// Sessions that began unrecorded, though their rule logs, because so many wait for an answer.
+    SessionsUnreported = "sessions_unreported",
+    /// SYNs that were refused in a flood and let in when they were repeated.
+    SynRetries = "syn_retries",
     /// Sessions judged anew: application known or given up, or policy changed.
     SessionsRejudged = "sessions_rejudged",
     /// Packets of sessions that were open, or had an entry, when they were denied; each is a drop as well. A first packet
@@ -60,7 +64,7 @@ counters! {
     IcmpErrors = "icmp_errors",
     /// Forwarded fragments, first and later.
     Fragments = "fragments",
-    /// Datagrams in fragments that were given up because their rest never came.
+    /// Datagrams in fragments that were given up because their rest never came, or not soon enough in a full table.
     FragmentsTimedOut = "fragments_timed_out",
     /// Flows that were shown to the engine.
     AppidInspected = "appid_inspected",

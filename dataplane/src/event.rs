@@ -7,8 +7,10 @@
 use sigdb::{AppId, Confidence, SignOn};
 
 use crate::endpoint::Tuple;
+use crate::guard::Phase;
 use crate::policy::RuleId;
 use crate::time::Nanos;
+use crate::verdict::DropReason;
 
 mod queue;
 
@@ -87,8 +89,19 @@ pub enum SessionChange {
         /// Why.
         reason: CloseReason,
     },
-    /// A packet that would have opened a flow was denied. Sent only where the rule, or the implicit deny, logs.
+    /// Packets that would have opened a flow were denied. Sent only where the rule, or the implicit deny, logs.
+    /// They are as many as [`SessionEvent::to_server`] says, all from one source to one service under one rule; or, in a
+    /// flood from many sources, all under one rule.
     Deny,
+    /// Packets of an attack were seen at the first of [`SessionEvent::ports`]; the tuple is an example.
+    Attack {
+        /// What it is, by the name of what its packets are dropped for.
+        kind: DropReason,
+        /// Where it is in its life.
+        phase: Phase,
+        /// The time that [`SessionEvent::to_server`] is about, in tenths of a second, 255 at most.
+        tenths: u8,
+    },
     /// The engine named the application; once a flow, whatever the rule logs.
     Application(Confidence),
 }
@@ -112,11 +125,11 @@ pub struct SessionEvent {
     pub logged: bool,
     /// What happened.
     pub change: SessionChange,
-    /// When the session was created; of a denied packet, when it came.
+    /// When the session was created; of denied packets, when the first came; of an attack, when it began.
     pub start: Nanos,
-    /// Client to server, so far.
+    /// Client to server, so far; of denied packets, all of them; of an attack, since it was told last.
     pub to_server: Volume,
-    /// Server to client, so far.
+    /// Server to client, so far; of an attack, since it began.
     pub to_client: Volume,
 }
 

@@ -9,6 +9,7 @@ pub mod dpdk;
 pub mod endpoint;
 pub mod event;
 pub mod flow;
+pub mod guard;
 pub mod load;
 pub mod nat;
 pub mod packet;

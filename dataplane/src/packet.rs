@@ -13,6 +13,7 @@ use std::ops::Range;
 use self::network::NetworkHeader;
 use crate::endpoint::{Address, Endpoint};
 use crate::flow::{End, FlowKey, Realm};
+use crate::guard::{Screen, Screens};
 use crate::pipeline::Frame;
 use crate::verdict::DropReason;
 
@@ -162,8 +163,8 @@ impl PacketInfo {
     }
 }
 
-/// Reads a frame that came in over `wire`.
-pub fn parse(frame: &Frame<'_>, wire: u8, verify_checksums: bool) -> Result<Parsed, DropReason> {
+/// Reads a frame that came in over `wire`. Of `screens` those count that are told while reading.
+pub fn parse(frame: &Frame<'_>, wire: u8, verify_checksums: bool, screens: Screens) -> Result<Parsed, DropReason> {
     let bytes = &*frame.bytes;
     let Some(link) = Link::read(bytes)? else { return Ok(Parsed::NonIp) };
     let offset = usize::from(link.offset);
@@ -175,9 +176,11 @@ pub fn parse(frame: &Frame<'_>, wire: u8, verify_checksums: bool) -> Result<Pars
     if header.end > link.limit(frame.length) as usize {
         return Err(DropReason::Truncated);
     }
-    network::check_addresses(header.source, header.destination)?;
+    if screens.has(Screen::BadSource) {
+        network::check_addresses(header.source, header.destination)?;
+    }
     let realm = Realm::new(wire, link.tags.outer, link.tags.inner);
-    transport::read(bytes, link, realm, &header)
+    transport::read(bytes, link, realm, &header, screens)
 }
 
 /// Builds a packet's description; the payload is cut to what is at hand.

@@ -9,6 +9,7 @@ mod inspection;
 mod judgement;
 mod lifetimes;
 mod orientation;
+mod protection;
 mod reply;
 mod report;
 mod wires;
@@ -22,12 +23,14 @@ use self::burst::{Lane, Stages};
 pub use self::housekeeping::Room;
 use self::housekeeping::{DUMPS, Dump};
 use self::lifetimes::Lifetimes;
+use self::protection::Guard;
 use self::reply::Replies;
 use self::wires::Wires;
 use crate::appid::Inspector;
 use crate::counters::{Counter, Counters};
 use crate::event::{EventSender, WorkerId};
 use crate::flow::{FragmentTable, Table};
+use crate::guard::{Protection, reserve};
 use crate::packet::{Fragment, PacketInfo, Parsed, Transport};
 use crate::policy::{Policy, PortId};
 use crate::time::Nanos;
@@ -99,6 +102,8 @@ pub struct Settings {
     /// Whether the IPv4 header checksum is verified; captures taken at a sender often lack it. Where it is not, a total
     /// length of 0 is taken too: a sender that leaves segmentation to its NIC shows that to a capture.
     pub verify_checksums: bool,
+    /// What is dropped and told as an attack.
+    pub protection: Protection,
 }
 
 /// A frame as it came, and as it leaves.
@@ -143,6 +148,7 @@ pub struct Pipeline {
     fragments: FragmentTable,
     wires: Wires,
     replies: Replies,
+    guard: Guard,
     active: u64,
     dumps: ArrayVec<Dump, DUMPS>,
     /// How far [`Pipeline::shutdown`] has come.
@@ -164,7 +170,12 @@ impl Pipeline {
     pub fn new(settings: Settings, policy: Arc<Policy>, signatures: Arc<sigdb::Database>, events: EventSender) -> Self {
         Self {
             inspector: Inspector::new(signatures, settings.inspection_slots),
-            table: Table::new(settings.worker, settings.max_sessions, settings.inspection_slots),
+            table: Table::new(
+                settings.worker,
+                settings.max_sessions + reserve(settings.max_sessions),
+                settings.inspection_slots,
+            ),
+            guard: Guard::new(&settings.protection, settings.max_sessions, Self::port_count(&settings.wires)),
             lifetimes: Lifetimes::new(&settings.timeouts),
             fragments: FragmentTable::new(settings.fragment_slots),
             wires: Wires::new(&settings.wires),
@@ -202,11 +213,13 @@ impl Pipeline {
                 return Ok(out);
             }
             Parsed::LinkControl => {
+                self.settings.protection.screen_link_control(frame.bytes)?;
                 self.counters.add(Counter::PassedLinkControl, 1);
                 return Ok(out);
             }
             Parsed::Packet(info) => info,
         };
+        self.settings.protection.screen(frame.bytes, info)?;
         let packet = Packet { now, frame, info, hash };
         match (info.fragment, info.transport) {
             (Fragment::Later(piece), _) => self.later_fragment(&packet, piece)?,

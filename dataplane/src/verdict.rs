@@ -45,22 +45,70 @@ drop_reasons! {
     BadTransportHeader = "bad_transport_header",
     /// An IPv6 extension chain longer than we follow, or out of order.
     BadExtensionChain = "bad_extension_chain",
-    /// A source address that no host may use: multicast, broadcast, loopback, or the destination itself (LAND).
+    /// A source address that no host may use: multicast, broadcast, loopback.
     BadAddress = "bad_address",
+    /// Source and destination are the same, ports included.
+    Land = "land",
     /// TCP flags that no stack sends together.
     BadTcpFlags = "bad_tcp_flags",
     /// More VLAN tags than two.
     TooManyTags = "too_many_tags",
-    /// A fragment that overlaps another, exceeds the datagram's limit, or is too small to hold its header.
+    /// A fragment that is empty, of no multiple of eight octets, too small for its header, or came twice.
     BadFragment = "bad_fragment",
+    /// A fragment that overlaps another, or lies beyond the last (RFC 1858; RFC 5722).
+    Teardrop = "teardrop",
+    /// A fragment that reaches beyond the largest datagram.
+    PingOfDeath = "ping_of_death",
     /// A later fragment whose first never came.
     FragmentUnknown = "fragment_unknown",
-    /// The table of fragments is full.
-    FragmentTableFull = "fragment_table_full",
+    /// More datagrams in fragments than their source, or destination, may have a second.
+    FragmentFlood = "fragment_flood",
+    /// A hop limit or TTL of 0.
+    TtlZero = "ttl_zero",
+    /// IPv4 source route, or IPv6 routing header of type 0.
+    SourceRoute = "source_route",
+    /// IPv4 record route.
+    RecordRoute = "record_route",
+    /// IPv4 timestamp option.
+    IpTimestamp = "ip_timestamp",
+    /// Another IPv4 option.
+    IpOption = "ip_option",
+    /// IPv4 options that contradict themselves.
+    BadIpOption = "bad_ip_option",
+    /// An ICMP query to a broadcast address.
+    Smurf = "smurf",
+    /// UDP to or from a small service of a broadcast address.
+    Fraggle = "fraggle",
+    /// An ICMP redirect.
+    IcmpRedirect = "icmp_redirect",
+    /// ICMP in fragments.
+    IcmpFragment = "icmp_fragment",
+    /// A large ICMP packet.
+    LargeIcmp = "large_icmp",
+    /// A SYN in fragments.
+    SynFragment = "syn_fragment",
+    /// A protocol number that is not assigned.
+    UnknownProtocol = "unknown_protocol",
+    /// A source address that does not belong to the zone where it came in, or a session's packet on the wrong side.
+    Spoofed = "spoofed",
+    /// A source address that the Internet does not route.
+    Bogon = "bogon",
+    /// A SYN beyond its source's or destination's limit, or one that would have pushed a young handshake out.
+    SynFlood = "syn_flood",
+    /// A UDP session beyond its source's or destination's limit.
+    UdpFlood = "udp_flood",
+    /// An ICMP query beyond its source's or destination's limit.
+    IcmpFlood = "icmp_flood",
+    /// A session of another protocol beyond its source's or destination's limit.
+    SessionFlood = "session_flood",
     /// A TCP segment that no entry of the table knows and that cannot open a session.
     TcpNotSyn = "tcp_not_syn",
-    /// A TCP segment outside its window.
+    /// A TCP segment whose data lie outside their window.
     TcpOutOfWindow = "tcp_out_of_window",
+    /// A RST outside its window (RFC 5961, 3).
+    TcpResetOutOfWindow = "tcp_reset_out_of_window",
+    /// A TCP segment that acknowledges what cannot be acknowledged (RFC 5961, 5).
+    TcpAckOutOfRange = "tcp_ack_out_of_range",
     /// An ICMP error that quotes a flow we do not know, or a reply to a query that was not asked.
     IcmpUnknownFlow = "icmp_unknown_flow",
     /// A rule denies it.
@@ -81,4 +129,40 @@ drop_reasons! {
     Oversize = "oversize",
     /// A frame, handed over by pointer, that asks the transmitting device for more than checksums and a tag.
     OffloadRequested = "offload_requested",
+}
+
+impl DropReason {
+    /// Whether it is an attack, of which the log is told; what the policy refuses and what the firewall itself lacks is not.
+    pub const fn is_attack(self) -> bool {
+        !matches!(
+            self,
+            Self::Policy
+                | Self::PolicyReset
+                | Self::ImplicitDeny
+                | Self::NoWire
+                | Self::TxFull
+                | Self::Oversize
+                | Self::TooManyTags
+        )
+    }
+
+    /// Whether faults and late packets of honest hosts cause it too, so that only many of them are an attack.
+    pub const fn may_be_stray(self) -> bool {
+        matches!(
+            self,
+            Self::Truncated
+                | Self::BadIpHeader
+                | Self::BadIpChecksum
+                | Self::BadTransportHeader
+                | Self::BadExtensionChain
+                | Self::BadFragment
+                | Self::FragmentUnknown
+                | Self::TcpNotSyn
+                | Self::TcpOutOfWindow
+                | Self::TcpResetOutOfWindow
+                | Self::TcpAckOutOfRange
+                | Self::IcmpUnknownFlow
+                | Self::TableFull
+        )
+    }
 }

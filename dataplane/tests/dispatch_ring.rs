@@ -62,6 +62,7 @@ fn settings(worker: u16) -> Settings {
         wires: vec![(PortId(0), PortId(1))],
         midstream: Midstream::Permit,
         verify_checksums: true,
+        protection: dataplane::guard::Protection::default(),
     }
 }
 

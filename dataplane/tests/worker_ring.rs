@@ -12,6 +12,7 @@ use dataplane::command::Command;
 use dataplane::counters::Counter;
 use dataplane::dpdk::{Burst, Clock, PoolConfig, QueuePair, Queues, Ring, WorkerThread, port_from_rings};
 use dataplane::event::{self, WorkerId};
+use dataplane::guard::Protection;
 use dataplane::pipeline::{Midstream, Pipeline, Settings, Timeouts};
 use dataplane::policy::{Action, Policy, PolicySource, PortId, RuleSource, ZoneId};
 use dataplane::verdict::DropReason;
@@ -49,6 +50,7 @@ fn settings() -> Settings {
         wires: vec![(PortId(0), PortId(1))],
         midstream: Midstream::Permit,
         verify_checksums: true,
+        protection: Protection::default(),
     }
 }
 

@@ -144,6 +144,7 @@ pub fn settings(max_sessions: usize) -> Settings {
         wires: vec![(PortId(0), PortId(1))],
         midstream: Midstream::Permit,
         verify_checksums: true,
+        protection: Default::default(),
     }
 }
 

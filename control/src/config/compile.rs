@@ -14,6 +14,7 @@ use super::group::{ANY, Groups, quoted};
 use super::host;
 use super::near;
 use super::port::{self, Ports};
+use super::protection;
 use super::schema::Source;
 use super::schema::logging::AccountForm;
 use super::schema::objects::{ImAudit, Profile};
@@ -21,6 +22,7 @@ use super::schema::rules::Rule;
 use super::service;
 use crate::record::Name;
 use crate::record::account::{AccountPolicy, PseudonymKey};
+use crate::runtime::DataplaneConfig;
 
 /// Compiles `source`. Where a fault is noted, the result is not to be used. Without a database (whose absence was noted)
 /// applications are not looked up.
@@ -35,6 +37,7 @@ pub(super) fn compile(source: &Source, database: Option<Arc<Database>>, notes: &
         database: database.as_deref(),
     };
     let rules = lists.rules(source, notes);
+    let protection = protection::compile(source, &ports, &lists.addresses, notes);
     let rule_names = rule_names(&source.rules, notes);
     let im = lists.im_logging(source, notes);
     let host_name =
@@ -55,7 +58,7 @@ pub(super) fn compile(source: &Source, database: Option<Arc<Database>>, notes: &
     });
     Compiled {
         policy: Arc::new(policy),
-        dataplane: port::dataplane(source, &ports, wires),
+        dataplane: DataplaneConfig { protection, ..port::dataplane(source, &ports, wires) },
         names: Names::new(
             rule_names,
             ports.zones.iter().map(|zone| Name::from(zone.as_str())).collect(),

@@ -60,11 +60,11 @@ pub(super) fn compile(source: &Source, host_name: &Name, notes: &mut Notes) -> V
 /// The classes and their formats. One host takes one format: no collector reads both on one port.
 fn records(host: &LogHost, source: &Source, notes: &mut Notes) -> Vec<(Class, Format)> {
     let own = |class: Class| match class {
-        Class::Session => source.log_session.format,
+        Class::Session | Class::Attack => source.log_session.format,
         Class::Im => source.log_im.format.unwrap_or(source.log_session.format),
     };
     let classes: Vec<Class> = if host.records.is_empty() {
-        vec![Class::Session, Class::Im]
+        Class::ALL.to_vec()
     } else {
         host.records.iter().map(|class| class.value).collect()
     };
@@ -76,7 +76,7 @@ fn records(host: &LogHost, source: &Source, notes: &mut Notes) -> Vec<(Class, Fo
     let format = |class: Class| host.format.as_ref().map_or_else(|| own(class), |format| format.value);
     let records: Vec<(Class, Format)> = classes.into_iter().map(|class| (class, format(class))).collect();
     if records.iter().any(|(_, format)| *format != records[0].1) {
-        let found = Some("session and im records of different types".to_owned());
+        let found = Some("records of different types".to_owned());
         let mut place = host.place.clone();
         place.key.push_str(".format");
         notes.fault(&place, found, "one format for one host", "set format, or make two log hosts, one a class");

@@ -16,6 +16,7 @@ mod host;
 mod near;
 mod numbering;
 mod port;
+mod protection;
 mod schema;
 mod service;
 mod units;

@@ -155,5 +155,6 @@ pub(super) fn dataplane(source: &Source, ports: &Ports, wires: Vec<(PortId, Port
         timeouts: written.timeouts,
         midstream: written.midstream,
         verify_checksums: written.verify_checksums,
+        protection: Default::default(),
     }
 }

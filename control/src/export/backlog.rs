@@ -24,7 +24,7 @@ pub(super) const WINDOW_AGE: Duration = Duration::from_secs(60);
 /// How many records leave the window in one turn because of their age.
 const EXPIRE_AT_ONCE: usize = 1_024;
 
-const CLASSES: usize = 2;
+const CLASSES: usize = Class::ALL.len();
 
 /// The counters of one class at one host, since start.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -107,12 +107,12 @@ impl Backlog {
         }
     }
 
-    /// Queues a record. Where there is no room, a sign-on takes the place of the youngest session record; else the new
-    /// record is lost.
+    /// Queues a record. Where there is no room, a sign-on or an attack takes the place of the youngest session record; else
+    /// the new record is lost.
     pub(super) fn push(&mut self, record: &Arc<Record>) {
         let class = record.body.class();
         self.counts[at(class)].pushed += 1;
-        if self.queued >= self.capacity && !(class == Class::Im && self.evict_session(record)) {
+        if self.queued >= self.capacity && !(class != Class::Session && self.evict_session(record)) {
             self.lose(record, record);
             return;
         }
@@ -154,7 +154,7 @@ impl Backlog {
     /// Queues a record about each class's losses, now that there is room: one at a time, so that a host that is always too
     /// slow gets one for each length of its queue.
     pub(super) fn say_losses(&mut self) {
-        for class in [Class::Session, Class::Im] {
+        for class in Class::ALL {
             if self.queued >= self.capacity || self.saying[at(class)] > 0 {
                 continue;
             }
@@ -283,7 +283,7 @@ impl Backlog {
         own.iter().for_each(|record| self.unsay(record));
         self.queued = 0;
         let mut left = Vec::new();
-        for class in [Class::Session, Class::Im] {
+        for class in Class::ALL {
             let counts = &mut self.counts[at(class)];
             let count = std::mem::take(&mut counts.queued);
             counts.dropped += count;
@@ -303,6 +303,7 @@ fn at(class: Class) -> usize {
     match class {
         Class::Session => 0,
         Class::Im => 1,
+        Class::Attack => 2,
     }
 }
 
@@ -317,6 +318,7 @@ mod tests {
         let mut record = match class {
             Class::Session => sample::create(sample::flow_v4()),
             Class::Im => sample::login("10001"),
+            Class::Attack => sample::attack(sample::flow_v4()),
         };
         record.sequence = sequence;
         Arc::new(record)
@@ -402,7 +404,7 @@ mod tests {
 
     fn step() -> impl Strategy<Value = Step> {
         prop_oneof![
-            6 => prop_oneof![Just(Class::Session), Just(Class::Im)].prop_map(Step::Push),
+            6 => prop::sample::select(Class::ALL.to_vec()).prop_map(Step::Push),
             4 => Just(Step::Take),
             2 => (1..5_usize).prop_map(Step::Written),
             1 => Just(Step::Broke),
@@ -442,7 +444,7 @@ mod tests {
                     Step::Expire => backlog.expire(now + WINDOW_AGE * 2),
                 }
                 let mut queued = 0;
-                for class in [Class::Session, Class::Im] {
+                for class in Class::ALL {
                     let counts = backlog.counts(class);
                     prop_assert_eq!(counts.pushed, counts.sent + counts.dropped + counts.queued);
                     queued += counts.queued;
@@ -454,7 +456,7 @@ mod tests {
             }
             backlog.broke();
             got.extend(drain(&mut backlog));
-            for class in [Class::Session, Class::Im] {
+            for class in Class::ALL {
                 let counts = backlog.counts(class);
                 let of_class = || got.iter().filter(|record| record.body.class() == class);
                 let distinct: std::collections::BTreeSet<u64> =

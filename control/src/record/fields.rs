@@ -5,7 +5,9 @@ use std::time::Duration;
 
 use dataplane::time::Nanos;
 
-use super::{Body, FlowContext, ImRecord, LossRecord, SessionAction, SessionRecord, close_reason_text};
+use super::{
+    AttackRecord, Body, FlowContext, ImRecord, LossRecord, SessionAction, SessionRecord, close_reason_text, phase_text,
+};
 
 /// A format that takes named fields.
 pub(crate) trait Fields {
@@ -27,6 +29,7 @@ pub(crate) trait Fields {
         match body {
             Body::Session(session) => self.session(time, session),
             Body::Im(im) => self.sign_on(im),
+            Body::Attack(attack) => self.attack(time, attack),
             Body::Loss(loss) => self.loss(loss),
         }
     }
@@ -39,6 +42,10 @@ pub(crate) trait Fields {
         }
         self.text("application", &session.flow.application);
         self.flow(&session.flow);
+        if let SessionAction::Deny { packets, first } = session.action {
+            self.number("count", packets);
+            self.time("first", first);
+        }
         if let SessionAction::Close { start, to_server, to_client, .. } = session.action {
             self.time("start", start);
             self.seconds("duration", time.since(start));
@@ -68,6 +75,26 @@ pub(crate) trait Fields {
         self.text("signatures", &im.signatures);
     }
 
+    /// An attack.
+    fn attack(&mut self, time: Nanos, attack: &AttackRecord) {
+        self.word("action", phase_text(attack.phase));
+        self.word("kind", attack.kind);
+        self.number("count", attack.recent.packets);
+        self.number("octets", attack.recent.octets);
+        self.number("total", attack.total.packets);
+        self.number("total-octets", attack.total.octets);
+        self.number("rate", attack.rate(time));
+        self.time("start", attack.begin);
+        let flow = &attack.flow;
+        self.word("client", flow.tuple.client.socket());
+        self.word("server", flow.tuple.server.socket());
+        self.protocol(flow);
+        self.text("client-interface", &flow.interfaces.0);
+        self.text("server-interface", &flow.interfaces.1);
+        self.text("client-zone", &flow.zones.0);
+        self.text("server-zone", &flow.zones.1);
+    }
+
     /// What was lost.
     fn loss(&mut self, loss: &LossRecord) {
         self.word("class", loss.class.text());
@@ -77,10 +104,8 @@ pub(crate) trait Fields {
         self.time("last", loss.span.1);
     }
 
-    /// Where it happened.
-    fn flow(&mut self, flow: &FlowContext) {
-        self.word("client", flow.tuple.client.socket());
-        self.word("server", flow.tuple.server.socket());
+    /// The protocol by its name, or its number.
+    fn protocol(&mut self, flow: &FlowContext) {
         match flow.tuple.protocol {
             1 => self.word("protocol", "icmp"),
             6 => self.word("protocol", "tcp"),
@@ -88,6 +113,13 @@ pub(crate) trait Fields {
             58 => self.word("protocol", "icmpv6"),
             number => self.word("protocol", number),
         }
+    }
+
+    /// Where it happened.
+    fn flow(&mut self, flow: &FlowContext) {
+        self.word("client", flow.tuple.client.socket());
+        self.word("server", flow.tuple.server.socket());
+        self.protocol(flow);
         self.number("session", flow.session.0);
         self.text("rule", &flow.rule);
         self.text("client-interface", &flow.interfaces.0);
@@ -108,6 +140,7 @@ pub(crate) fn event(body: &Body) -> &'static str {
     match body {
         Body::Session(_) => "session",
         Body::Im(_) => "signon",
+        Body::Attack(_) => "attack",
         Body::Loss(_) => "loss",
     }
 }

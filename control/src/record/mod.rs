@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use dataplane::endpoint::Tuple;
 use dataplane::event::{CloseReason, SessionId, Volume};
+use dataplane::guard::Phase;
 use dataplane::time::Nanos;
 use sigdb::Confidence;
 
@@ -30,6 +31,8 @@ pub enum Class {
     Session,
     /// Sign-ons of instant-messaging users.
     Im,
+    /// Attacks.
+    Attack,
 }
 
 /// A record: whatever its class, (boot, sequence) names it once and for all, so that a receiver can tell a gap from a
@@ -53,6 +56,8 @@ pub enum Body {
     Session(SessionRecord),
     /// Of an instant-messaging user.
     Im(ImRecord),
+    /// Of an attack.
+    Attack(AttackRecord),
     /// Records or events that were lost, said in band.
     Loss(LossRecord),
 }
@@ -102,8 +107,55 @@ pub enum SessionAction {
         /// Server to client.
         to_client: Volume,
     },
-    /// A packet that would have opened a flow was denied.
-    Deny,
+    /// Packets that would have opened a flow were denied.
+    Deny {
+        /// How many within a second, all from one client to one server and port under one rule; or, in a flood from
+        /// many clients, all under one rule: the flow is the first's.
+        packets: u64,
+        /// When the first came.
+        first: Nanos,
+    },
+}
+
+/// An attack that begins, goes on or is over.
+#[derive(Clone, Debug)]
+pub struct AttackRecord {
+    /// The first packet since the last record, as an example; only its ends, ports and zones are told. The client is
+    /// who sent it.
+    pub flow: FlowContext,
+    /// What it is: the name of the counter without `drop_`.
+    pub kind: &'static str,
+    /// Where it is in its life.
+    pub phase: Phase,
+    /// What came since the last record; the last of it, and the record's time, is when its last packet came.
+    pub recent: Volume,
+    /// In what time.
+    pub span: Duration,
+    /// What came since it began.
+    pub total: Volume,
+    /// When it began.
+    pub begin: Nanos,
+}
+
+impl AttackRecord {
+    /// Packets a second since the last record; at the end, since it began until `last`.
+    pub fn rate(&self, last: Nanos) -> u64 {
+        let (packets, span) = match self.phase {
+            Phase::End => (self.total.packets, last.since(self.begin)),
+            Phase::Begin | Phase::Ongoing => (self.recent.packets, self.span),
+        };
+        // What came within a moment counts as within a second.
+        packets.saturating_mul(1_000) / (span.as_millis() as u64).max(1_000)
+    }
+}
+
+/// A phase in the words of the records.
+pub fn phase_text(phase: Phase) -> &'static str {
+    match phase {
+        Phase::Begin => "begin",
+        Phase::Ongoing => "ongoing",
+        Phase::End => "end",
+    }
 }
 
 /// What an instant-messaging user did.
@@ -188,6 +240,7 @@ impl Body {
         match self {
             Self::Session(_) => Class::Session,
             Self::Im(_) => Class::Im,
+            Self::Attack(_) => Class::Attack,
             Self::Loss(loss) => loss.class,
         }
     }
@@ -213,11 +266,15 @@ impl fmt::Display for BootId {
 }
 
 impl Class {
+    /// All.
+    pub const ALL: [Self; 3] = [Self::Session, Self::Im, Self::Attack];
+
     /// In the words of the records and of the configuration.
     pub fn text(self) -> &'static str {
         match self {
             Self::Session => "session",
             Self::Im => "im",
+            Self::Attack => "attack",
         }
     }
 }
@@ -228,7 +285,7 @@ impl SessionAction {
         match self {
             Self::Create => "create",
             Self::Close { .. } => "close",
-            Self::Deny => "deny",
+            Self::Deny { .. } => "deny",
         }
     }
 }

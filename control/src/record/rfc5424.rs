@@ -16,6 +16,7 @@ use jiff::tz::TimeZone;
 use super::fields::{Fields, event};
 use super::ipfix::ENTERPRISE;
 use super::{Body, FlowContext, ImAction, Record, SessionAction, beginning, close_reason_text, rfc3339};
+use dataplane::guard::Phase;
 use dataplane::time::Nanos;
 
 /// No message is longer (RFC 5425, 4.3.1: receivers SHOULD take 8192 octets); most are below the 2048 that every TLS
@@ -31,8 +32,9 @@ const MAX_TEXT: usize = 255;
 pub const PARAMETERS: &[(&str, &str)] = &[
     ("boot", "this run of the process, 16 hexadecimal digits"),
     ("seq", "the record's number in this run; with boot it names the record, also where it is delivered twice"),
-    ("event", "session | signon | loss"),
-    ("action", "session: create | close | deny; signon: login | logout | result | seen"),
+    ("event", "session | signon | attack | loss"),
+    ("action", "session: create | close | deny; signon: login | logout | result | seen; attack: begin | ongoing | end"),
+    ("kind", "attack: what it is, a drop reason (see the counters) without its prefix"),
     ("result", "of action result: ok | fail"),
     (
         "reason",
@@ -51,7 +53,7 @@ pub const PARAMETERS: &[(&str, &str)] = &[
     ("server-zone", "the zone of the server's side"),
     ("svlan", "outer VLAN id, absent where untagged"),
     ("cvlan", "inner VLAN id, absent where there are not two tags"),
-    ("start", "session close: when the session was created"),
+    ("start", "session close: when the session was created; attack: when it began"),
     ("duration", "session close: how long it lasted, seconds"),
     ("to-server-packets", "session close: packets from client to server"),
     ("to-server-octets", "session close: octets from client to server, from the IP header on"),
@@ -59,10 +61,14 @@ pub const PARAMETERS: &[(&str, &str)] = &[
     ("to-client-octets", "session close: octets from server to client, from the IP header on"),
     ("online", "logout: how long the account was online, seconds; absent where its login was not seen"),
     ("signatures", "signon: version of the signature database"),
-    ("class", "loss: session | im, the class of the records that were lost"),
+    ("class", "loss: session | im | attack, the class of the records that were lost"),
     ("place", "loss: worker:NUMBER | host:NAME | shutdown:NAME"),
-    ("count", "loss: how many records were lost"),
-    ("first", "loss: when the first was lost"),
+    ("count", "loss: how many records were lost; session deny and attack: how many packets this record is about"),
+    ("octets", "attack: octets of those, Ethernet header included"),
+    ("total", "attack: packets since it began"),
+    ("total-octets", "attack: octets since it began"),
+    ("rate", "attack: packets a second since the last record, of the end since it began"),
+    ("first", "when the first of count was lost or denied"),
     ("last", "loss: when the last was lost"),
 ];
 
@@ -122,13 +128,18 @@ fn kind(body: &Body) -> (u8, &'static str) {
         Body::Session(session) => match session.action {
             SessionAction::Create => (INFORMATIONAL, "SESSION_CREATE"),
             SessionAction::Close { .. } => (INFORMATIONAL, "SESSION_CLOSE"),
-            SessionAction::Deny => (NOTICE, "SESSION_DENY"),
+            SessionAction::Deny { .. } => (NOTICE, "SESSION_DENY"),
         },
         Body::Im(im) => match im.action {
             ImAction::Login => (INFORMATIONAL, "IM_LOGIN"),
             ImAction::Logout => (INFORMATIONAL, "IM_LOGOUT"),
             ImAction::Result { .. } => (NOTICE, "IM_RESULT"),
             ImAction::Seen => (INFORMATIONAL, "IM_SEEN"),
+        },
+        Body::Attack(attack) => match attack.phase {
+            Phase::Begin => (WARNING, "ATTACK_BEGIN"),
+            Phase::Ongoing => (WARNING, "ATTACK"),
+            Phase::End => (NOTICE, "ATTACK_END"),
         },
         Body::Loss(_) => (WARNING, "RECORDS_LOST"),
     }
@@ -225,7 +236,12 @@ impl fmt::Display for Sentence<'_> {
                     SessionAction::Close { reason, .. } => {
                         write!(f, "session {client} to {server} closed: {}", close_reason_text(reason))
                     }
-                    SessionAction::Deny => write!(f, "packet {client} to {server} denied by rule {rule}"),
+                    SessionAction::Deny { packets: 1, .. } => {
+                        write!(f, "packet {client} to {server} denied by rule {rule}")
+                    }
+                    SessionAction::Deny { packets, .. } => {
+                        write!(f, "{packets} packets like {client} to {server} denied by rule {rule}")
+                    }
                 }
             }
             Body::Im(im) => {
@@ -240,6 +256,21 @@ impl fmt::Display for Sentence<'_> {
                     ImAction::Result { success: true } => write!(f, "was accepted at {client}"),
                     ImAction::Result { success: false } => write!(f, "was refused at {client}"),
                     ImAction::Seen => write!(f, "seen at {client}"),
+                }
+            }
+            Body::Attack(attack) => {
+                let (client, server) = ends(&attack.flow);
+                let (kind, port) = (attack.kind, ascii(&attack.flow.interfaces.0));
+                match attack.phase {
+                    Phase::Begin => write!(f, "attack {kind} at {port} begins, like {client} to {server}"),
+                    Phase::Ongoing => {
+                        write!(
+                            f,
+                            "attack {kind} at {port}: {} packets, like {client} to {server}",
+                            attack.recent.packets
+                        )
+                    }
+                    Phase::End => write!(f, "attack {kind} at {port} is over: {} packets", attack.total.packets),
                 }
             }
             Body::Loss(loss) => {

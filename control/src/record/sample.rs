@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use dataplane::endpoint::{Endpoint, Tuple};
 use dataplane::event::{CloseReason, SessionId, Volume};
+use dataplane::guard::Phase;
 use dataplane::time::Nanos;
 
 use super::*;
@@ -59,7 +60,23 @@ pub(crate) fn create(flow: FlowContext) -> Record {
 
 /// A denied packet.
 pub(crate) fn deny(flow: FlowContext) -> Record {
-    record(Body::Session(SessionRecord { flow, action: SessionAction::Deny }))
+    record(Body::Session(SessionRecord {
+        flow,
+        action: SessionAction::Deny { packets: 3, first: TIME - Duration::from_secs(1) },
+    }))
+}
+
+/// An attack that goes on, at 3,000 packets a second.
+pub(crate) fn attack(flow: FlowContext) -> Record {
+    record(Body::Attack(AttackRecord {
+        flow,
+        kind: "syn_flood",
+        phase: Phase::Ongoing,
+        recent: Volume { packets: 3_000, octets: 180_000 },
+        span: Duration::from_secs(1),
+        total: Volume { packets: 9_000, octets: 540_000 },
+        begin: TIME - Duration::from_secs(3),
+    }))
 }
 
 /// A session that lasted ten seconds.

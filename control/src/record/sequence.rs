@@ -2,6 +2,7 @@
 //! does not want recorded.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use dataplane::endpoint::Tuple;
 use dataplane::event::{SessionChange, SessionEvent, SessionId};
@@ -10,7 +11,8 @@ use dataplane::time::Nanos;
 use sigdb::AppId;
 
 use super::{
-    Body, BootId, Class, FlowContext, ImRecord, LossPlace, LossRecord, Name, Record, SessionAction, SessionRecord,
+    AttackRecord, Body, BootId, Class, FlowContext, ImRecord, LossPlace, LossRecord, Name, Record, SessionAction,
+    SessionRecord,
 };
 use crate::config::{Compiled, ImLogging, Names};
 use crate::presence::im::Transition;
@@ -47,16 +49,33 @@ impl Recorder {
     /// The record of a session event; none of one that is not to be recorded: its rule does not log, or it only names
     /// the application. A session whose creation was recorded has its end recorded too, whatever rule applies then.
     pub fn session(&mut self, event: &SessionEvent) -> Option<Record> {
+        if let SessionChange::Attack { kind, phase, tenths } = event.change {
+            let body = AttackRecord {
+                flow: self.session_flow(event),
+                kind: kind.name(),
+                phase,
+                recent: event.to_server,
+                span: Duration::from_millis(100 * u64::from(tenths)),
+                total: event.to_client,
+                begin: event.start,
+            };
+            return Some(self.record(event.header.time, Body::Attack(body)));
+        }
         let action = match event.change {
             SessionChange::Create if event.logged => SessionAction::Create,
-            SessionChange::Deny if event.logged => SessionAction::Deny,
+            SessionChange::Deny if event.logged => {
+                SessionAction::Deny { packets: event.to_server.packets, first: event.start }
+            }
             SessionChange::Close { reason } => SessionAction::Close {
                 reason,
                 start: event.start,
                 to_server: event.to_server,
                 to_client: event.to_client,
             },
-            SessionChange::Create | SessionChange::Deny | SessionChange::Application(_) => return None,
+            SessionChange::Create
+            | SessionChange::Deny
+            | SessionChange::Application(_)
+            | SessionChange::Attack { .. } => return None,
         };
         let flow = self.session_flow(event);
         Some(self.record(event.header.time, Body::Session(SessionRecord { flow, action })))

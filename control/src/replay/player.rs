@@ -51,6 +51,7 @@ impl<'a> Player<'a> {
             wires: dataplane.wires.clone(),
             midstream: dataplane.midstream,
             verify_checksums: dataplane.verify_checksums,
+            protection: dataplane.protection.clone(),
         };
         let (sender, events) = event::channel(worker, QUEUE, QUEUE);
         let policy = Arc::clone(&configuration.policy);

@@ -50,7 +50,7 @@ impl<'a> Report<'a> {
             (Form::Text { .. }, Body::Loss(loss)) => {
                 writeln!(self.line, "{} {} events lost at {}", loss.count, loss.class.text(), loss.place)?;
             }
-            (Form::Text { .. }, Body::Session(_)) => {}
+            (Form::Text { .. }, Body::Session(_) | Body::Attack(_)) => {}
         }
         self.flush_line()
     }

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use ::dataplane::command::{Command, SessionView};
 use ::dataplane::counters::Counters;
 use ::dataplane::dpdk::cycles_per_second;
-use ::dataplane::event::EventReceiver;
+use ::dataplane::event::{EventReceiver, SessionChange};
 use ::dataplane::policy::Policy;
 use ::dataplane::time::Nanos;
 use crossbeam::channel::{Receiver, Sender, bounded};
@@ -39,6 +39,7 @@ pub(super) struct House {
     started: Nanos,
     session: Tally,
     im: Tally,
+    attack: Tally,
     quiet: bool,
     reloader: Reloader,
     version: Version,
@@ -128,6 +129,7 @@ impl House {
             started,
             session: Tally::default(),
             im: Tally::default(),
+            attack: Tally::default(),
             quiet: true,
             reloader,
             version: Version { number: 1, since: started, took: Duration::ZERO },
@@ -233,7 +235,7 @@ impl House {
     /// Takes events from the workers, a bounded number; says whether there may be more.
     pub(super) fn take_events(&mut self) -> bool {
         let mut more = false;
-        let before = self.session.events + self.im.events;
+        let before = self.session.events + self.im.events + self.attack.events;
         for at in 0..self.events.len() {
             // Sign-ons first: a session's records may wait for those of its users, not the other way round.
             while let Some(event) = self.events[at].receiver.sign_on() {
@@ -242,18 +244,21 @@ impl House {
                     self.record_im(&transition);
                 }
             }
-            let (recorder, exporters, records) = (&mut self.recorder, &mut self.exporters, &mut self.session.records);
+            let (recorder, exporters) = (&mut self.recorder, &mut self.exporters);
+            let (session, attack) = (&mut self.session, &mut self.attack);
             let taken = self.events[at].receiver.sessions(EVENTS_PER_TURN, |event| {
+                let is_attack = matches!(event.change, SessionChange::Attack { .. });
+                let tally = if is_attack { &mut *attack } else { &mut *session };
+                tally.events += 1;
                 if let Some(record) = recorder.session(event) {
-                    *records += 1;
+                    tally.records += 1;
                     exporters.push(&Arc::new(record));
                 }
             });
-            self.session.events += taken as u64;
             more |= taken == EVENTS_PER_TURN;
             self.notice_losses(at);
         }
-        self.quiet = before == self.session.events + self.im.events;
+        self.quiet = before == self.session.events + self.im.events + self.attack.events;
         more
     }
 
@@ -376,7 +381,7 @@ impl Source for House {
             online: self.presence.online().count() as u64,
             pool: PoolRow::from(self.dataplane.pool()),
             cores: self.cores().zip(&self.counters).zip(&self.loads).map(core).collect(),
-            records: vec![row(Class::Session, self.session), row(Class::Im, self.im)],
+            records: vec![row(Class::Session, self.session), row(Class::Im, self.im), row(Class::Attack, self.attack)],
             hosts: self.exporters.status().iter().map(HostRow::from).collect(),
         }
     }

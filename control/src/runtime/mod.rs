@@ -11,6 +11,7 @@ mod reload;
 mod workers;
 
 use ::dataplane::dpdk::Device;
+use ::dataplane::guard::Protection;
 use ::dataplane::load::Idle;
 use ::dataplane::pipeline::{Midstream, Timeouts};
 use ::dataplane::policy::PortId;
@@ -60,6 +61,8 @@ pub struct DataplaneConfig {
     pub midstream: Midstream,
     /// Whether the IPv4 header checksum is verified.
     pub verify_checksums: bool,
+    /// What is dropped and told as an attack.
+    pub protection: Protection,
 }
 
 /// One port of the dataplane.

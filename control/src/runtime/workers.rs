@@ -62,6 +62,7 @@ fn settings(config: &DataplaneConfig, worker: WorkerId) -> Settings {
         wires: config.wires.clone(),
         midstream: config.midstream,
         verify_checksums: config.verify_checksums,
+        protection: config.protection.clone(),
     }
 }
 

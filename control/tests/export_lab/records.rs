@@ -57,7 +57,7 @@ pub fn create(sequence: u64, flow: FlowContext) -> Arc<Record> {
 }
 
 pub fn deny(sequence: u64, flow: FlowContext) -> Arc<Record> {
-    record(sequence, Body::Session(SessionRecord { flow, action: SessionAction::Deny }))
+    record(sequence, Body::Session(SessionRecord { flow, action: SessionAction::Deny { packets: 1, first: TIME } }))
 }
 
 pub fn close(sequence: u64, flow: FlowContext) -> Arc<Record> {

@@ -5,6 +5,7 @@ use std::hash::BuildHasher;
 use foldhash::quality::RandomState;
 
 use crate::flow::{End, FlowKey};
+use crate::guard::Screens;
 use crate::packet::{self, Fragment, PacketInfo, Parsed, Piece};
 use crate::pipeline::Frame;
 
@@ -44,7 +45,7 @@ impl Sorter {
     /// - What is not IP goes to worker 0, in its order.
     pub(super) fn worker(&mut self, frame: &Frame<'_>) -> usize {
         // Checksums are for the worker to verify.
-        let info = match packet::parse(frame, 0, false) {
+        let info = match packet::parse(frame, 0, false, Screens::NONE) {
             Ok(Parsed::Packet(info)) => info,
             Ok(Parsed::NonIp | Parsed::LinkControl) => return 0,
             Err(_) => {

@@ -97,6 +97,7 @@ impl BitSet {
     }
 
     /// Whether it has none.
+    #[cfg(test)]
     pub(super) fn is_empty(&self) -> bool {
         self.starts.get(self.levels - 1).and_then(|start| self.words.get(*start)).is_none_or(|top| *top == 0)
     }

@@ -90,20 +90,21 @@ impl FragmentTable {
         }
     }
 
-    /// Whether the first fragment of a datagram can be taken: its like was not there, and there is room.
+    /// Whether the first fragment of a datagram can be taken: its like was not there.
     pub fn admits(&mut self, now: Nanos, datagram: &Datagram) -> Result<(), DropReason> {
         let set = self.set(datagram);
         if set.iter().flatten().any(|entry| entry.datagram == *datagram && entry.is_alive(now)) {
             return Err(DropReason::BadFragment);
         }
-        let has_room = set.iter().any(|place| place.as_ref().is_none_or(|entry| !entry.is_alive(now)));
-        if has_room { Ok(()) } else { Err(DropReason::FragmentTableFull) }
+        Ok(())
     }
 
-    /// Remembers the first fragment of a datagram of `flow`, which was admitted.
+    /// Remembers the first fragment of a datagram of `flow`, which was admitted. Where its set is full, the datagram gives
+    /// way that was begun first: the fragments of an honest one follow each other closely, so that in a flood it is whole
+    /// before its turn comes.
     pub fn first(&mut self, now: Nanos, datagram: Datagram, piece: Piece, flow: FlowId) {
         let set = self.set(&datagram);
-        let place = set.iter_mut().find(|place| place.as_ref().is_none_or(|entry| !entry.is_alive(now)));
+        let place = set.iter_mut().min_by_key(|place| place.as_ref().map(|entry| entry.since));
         let Some(place) = place else { return };
         let given_up = u64::from(place.is_some());
         let mut spans = ArrayVec::new();
@@ -130,7 +131,7 @@ impl FragmentTable {
         Placed::Flow(flow)
     }
 
-    /// Datagrams given up since the last call because their rest never came.
+    /// Datagrams given up since the last call because their rest never came, or not soon enough in a full table.
     pub fn take_timed_out(&mut self) -> u64 {
         std::mem::take(&mut self.timed_out)
     }

@@ -18,7 +18,7 @@ pub use fragment::{Datagram, FragmentTable, Placed};
 pub use key::{End, FlowKey, Realm};
 pub use record::{Class, Flags, Record, Stage, State};
 pub use table::{FlowId, Identification, Slot, Table};
-pub use tcp::{Step, TcpTrack};
+pub use tcp::{Step, TcpTrack, Window};
 
 #[cfg(test)]
 mod tests;

@@ -25,6 +25,8 @@ pub enum State {
     Picked,
     /// TCP: the handshake is complete.
     Established,
+    /// TCP: a RST came that lies within the window, but not where it is due; the next valid segment refutes it.
+    Doubted,
     /// TCP: FIN from one side.
     HalfClosed,
     /// TCP: FIN from both, not all acknowledged.
@@ -37,13 +39,14 @@ pub enum State {
 
 impl State {
     /// All, in the order of their numbers.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 11] = [
         Self::OneWay,
         Self::BothWays,
         Self::SynSent,
         Self::SynReceived,
         Self::Picked,
         Self::Established,
+        Self::Doubted,
         Self::HalfClosed,
         Self::Closing,
         Self::Closed,
@@ -56,7 +59,7 @@ impl State {
             Self::OneWay => "one-way",
             Self::BothWays => "both-ways",
             Self::SynSent | Self::SynReceived => "opening",
-            Self::Picked | Self::Established => "established",
+            Self::Picked | Self::Established | Self::Doubted => "established",
             Self::HalfClosed | Self::Closing => "closing",
             Self::Closed => "closed",
             Self::Denied => "denied",
@@ -88,6 +91,11 @@ pub enum Class {
 impl Class {
     /// All, the first to give way first.
     pub(super) const ALL: [Self; 5] = [Self::Over, Self::HalfOpen, Self::OneWay, Self::BothWays, Self::SignedOn];
+
+    /// Whether an answer is waited for that would show the flow to be one.
+    pub const fn waits(self) -> bool {
+        matches!(self, Self::HalfOpen | Self::OneWay)
+    }
 }
 
 /// What is known of a flow besides its state.
@@ -236,7 +244,7 @@ impl Record {
     /// Where it is in its life.
     #[inline(always)]
     pub const fn state(&self) -> State {
-        // Sixteen values of which ten are ever stored.
+        // Sixteen values of which eleven are ever stored.
         const STATES: [State; 16] = {
             let mut states = [State::Denied; 16];
             let mut at = 0;
@@ -347,13 +355,15 @@ impl Record {
     }
 
     /// The class that follows from its state.
-    pub(super) const fn natural_class(&self) -> Class {
+    pub(crate) const fn natural_class(&self) -> Class {
         match self.state() {
             State::Closed | State::Denied => Class::Over,
             _ if self.has(Flags::SIGNED_ON) => Class::SignedOn,
             State::SynSent | State::SynReceived => Class::HalfOpen,
             State::OneWay | State::Picked => Class::OneWay,
-            State::BothWays | State::Established | State::HalfClosed | State::Closing => Class::BothWays,
+            State::BothWays | State::Established | State::Doubted | State::HalfClosed | State::Closing => {
+                Class::BothWays
+            }
         }
     }
 }

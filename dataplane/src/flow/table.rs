@@ -60,6 +60,8 @@ pub struct Table {
     wides: HugeSlice<Wide>,
     sweep: Sweep,
     classes: [BitSet; Class::ALL.len()],
+    /// Entries of each class.
+    populations: [usize; Class::ALL.len()],
     /// Where the next search for one that gives way begins.
     hands: [usize; Class::ALL.len()],
     free: BitSet,
@@ -94,6 +96,7 @@ impl Table {
             wides: HugeSlice::new(capacity, Wide::default()),
             sweep: Sweep::new(capacity),
             classes: std::array::from_fn(|_| BitSet::new(capacity)),
+            populations: [0; Class::ALL.len()],
             hands: [0; Class::ALL.len()],
             free: BitSet::full(capacity),
             hand: 0,
@@ -224,6 +227,7 @@ impl Table {
         self.index.insert(hash, slot);
         self.sweep.arm(slot, record.last, patience);
         self.classes[class as usize].insert(slot);
+        self.populations[class as usize] += 1;
         Some(slot)
     }
 
@@ -247,6 +251,7 @@ impl Table {
         self.lives[slot.index()] = Life::default();
         self.index.remove(hash, slot);
         self.classes[class as usize].remove(slot);
+        self.populations[class as usize] -= 1;
         self.sweep.disarm(slot);
         if stage == Stage::Running {
             self.inspections.remove(slot);
@@ -384,6 +389,8 @@ impl Table {
             record.set_class(new);
             self.classes[old as usize].remove(slot);
             self.classes[new as usize].insert(slot);
+            self.populations[old as usize] -= 1;
+            self.populations[new as usize] += 1;
         }
     }
 
@@ -424,11 +431,37 @@ impl Table {
     /// The entry that gives way to a new one: of the first class that has any, the one silent for longest among 16, the
     /// next search going on after those. A flow with a sign-on gives way only after a minute of silence.
     pub fn victim(&mut self) -> Option<Slot> {
-        let class = self.classes.iter().position(|set| !set.is_empty())?;
+        let class = Class::ALL.into_iter().find(|class| self.population(*class) > 0)?;
+        self.victim_among(class)
+    }
+
+    /// The entry that gives way to a new one of class `newcomer`: an entry that is over; then, of those that wait for an
+    /// answer, one of the newcomer's own class, so that a flood of one kind displaces itself, as long as that holds more
+    /// than `floor`; then of the other; and only then one that was answered.
+    pub fn victim_for(&mut self, newcomer: Class, floor: usize) -> Option<Slot> {
+        let waiting = [newcomer, Class::HalfOpen, Class::OneWay];
+        let beyond = waiting.into_iter().find(|class| class.waits() && self.population(*class) > floor);
+        match beyond {
+            Some(class) if self.population(Class::Over) == 0 => self.victim_among(class),
+            _ => self.victim(),
+        }
+    }
+
+    /// Entries of a class.
+    pub const fn population(&self, class: Class) -> usize {
+        self.populations[class as usize]
+    }
+
+    /// The entry of a class that gives way first; [`Table::victim`] tells how it is found among those that were answered.
+    /// Those that wait for an answer go in turn. A newcomer gets the place of the one that went, behind the hand: so they
+    /// go in the order in which they came, and each has as long as its class is large.
+    pub fn victim_among(&mut self, class: Class) -> Option<Slot> {
+        let considered = if class.waits() { 1 } else { CANDIDATES };
+        let class = class as usize;
         let (set, hand) = (&self.classes[class], &mut self.hands[class]);
         let mut candidates = [Slot(0); CANDIDATES];
         let mut count = 0;
-        for candidate in &mut candidates {
+        for candidate in candidates.iter_mut().take(considered) {
             let Some(slot) = set.next(*hand) else { break };
             *hand = slot.index() + 1;
             *candidate = slot;

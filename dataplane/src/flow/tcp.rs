@@ -3,6 +3,13 @@
 //! The bounds are those of Guido van Rooij's "Real Stateful TCP Packet Filtering" (2001), with a window's slack: the
 //! firewall is no receiver and only refuses what is clearly outside. A connection picked up in its middle, whose window
 //! scale is unknown, is held to a generous guess for RST and to nothing else.
+//!
+//! Blind attacks (RFC 5961) are met as a middlebox can: what a receiver would answer with a challenge ACK is passed on, so
+//! that it does, and changes nothing here. A RST ends the connection only at exactly the number that is due (3); one
+//! that only lies within the window leaves it in doubt: it lives on with its first valid segment, and is soon forgotten
+//! where none comes. A SYN within a connection changes nothing (4). An acknowledgment must lie between what was sent
+//! last and two windows before (5): one, as the RFC has it, before the oldest number that is not acknowledged, which in
+//! turn lies within one of the newest.
 
 use super::record::State;
 use crate::endpoint::Direction;
@@ -37,6 +44,23 @@ const FIN_ACKED: u8 = 8;
 const SCALED: u8 = 16;
 /// The connection's numbers are not reliable (kept in the client's side).
 const LIBERAL: u8 = 32;
+/// Its SYN carried data (RFC 7413), of which the other side may acknowledge a part.
+const SYN_DATA: u8 = 64;
+/// It sent a SYN over an open connection, and the other side has not yet shown that it knows that connection.
+const ANEW: u8 = 128;
+
+/// How strictly segments are held to their window.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Window {
+    /// To all of it: what acknowledges data that never came by is refused (RFC 5961, 5).
+    Strict,
+    /// Likewise, but such an acknowledgment shows that part of the connection takes another way: from then on it is only
+    /// held to a guess for RST.
+    #[default]
+    Loose,
+    /// Not at all.
+    Off,
+}
 
 /// Both sides of a connection.
 #[derive(Clone, Copy, Debug, Default)]
@@ -52,8 +76,12 @@ pub enum Step {
     Pass(State),
     /// It ends the connection.
     Close(CloseReason),
-    /// It is clearly outside the window.
+    /// Its data are clearly outside the window.
     OutOfWindow,
+    /// It is a RST clearly outside the window.
+    ResetOutOfWindow,
+    /// It acknowledges what cannot be acknowledged.
+    AckOutOfRange,
     /// It belongs to no connection any more.
     Stray,
 }
@@ -66,8 +94,10 @@ enum Place {
     /// Its data do, but it acknowledges what never came by: part of the connection takes another way, or a capture has
     /// gaps. Who could forge it knows the window.
     AcknowledgesUnseen,
-    /// Clearly elsewhere.
+    /// Its data lie clearly elsewhere.
     Outside,
+    /// It acknowledges what was acknowledged long ago.
+    AcknowledgesOld,
 }
 
 /// Slack for sides whose window is small or unknown; the largest window without scaling.
@@ -93,22 +123,26 @@ impl TcpTrack {
 
     /// Takes a segment, sent in `direction`, of a connection in `state`. A SYN that opens the next connection between the
     /// same ports is the caller's to see.
-    pub fn step(&mut self, state: State, direction: Direction, segment: &Segment) -> Step {
+    pub fn step(&mut self, state: State, direction: Direction, segment: &Segment, window: Window) -> Step {
         let flags = segment.flags;
         if state == State::Closed {
             return self.after_close(direction, segment);
         }
+        if window == Window::Off {
+            self.set_liberal();
+        }
         if flags & RST != 0 {
-            let valid = self.reset_is_valid(state, direction, segment);
-            return if valid { Step::Close(CloseReason::Reset) } else { Step::OutOfWindow };
+            return self.reset(state, direction, segment, window);
         }
         if flags & SYN != 0 {
             return self.synchronize(state, direction, segment);
         }
         if !self.is_liberal() {
             match self.place(direction, segment) {
-                Place::Within => {}
+                Place::Within => self.side(direction.reverse()).seen &= !ANEW,
+                Place::AcknowledgesUnseen if window == Window::Strict => return Step::AckOutOfRange,
                 Place::AcknowledgesUnseen => self.set_liberal(),
+                Place::AcknowledgesOld => return Step::AckOutOfRange,
                 Place::Outside => return Step::OutOfWindow,
             }
         }
@@ -120,7 +154,7 @@ impl TcpTrack {
     /// [`TcpTrack::step`] has to say what becomes of it.
     #[inline]
     pub fn goes_on(&mut self, direction: Direction, segment: &Segment) -> bool {
-        let closes = (self.client.seen | self.server.seen) & FIN_SEEN != 0;
+        let closes = (self.client.seen | self.server.seen) & (FIN_SEEN | ANEW) != 0;
         if segment.flags & (SYN | FIN | RST) != 0 || closes {
             return false;
         }
@@ -181,23 +215,26 @@ impl TcpTrack {
             (State::SynSent | State::SynReceived, _, true) => {
                 let liberal = self.is_liberal();
                 let (sender, receiver) = self.sides(direction);
-                // From SYN alone to all that a SYN with data carried (RFC 7413).
-                let acknowledged = receiver.end.wrapping_sub(segment.acknowledgment);
-                let expected = receiver.seen & SEEN != 0 && acknowledged <= LEAST_SLACK;
+                let expected = receiver.seen & SEEN != 0 && receiver.syn_is_acknowledged(segment.acknowledgment);
                 if !expected && !liberal || sender.seen & SYN_SEEN == 0 && direction == Direction::ToServer {
-                    return Step::OutOfWindow;
+                    return Step::AckOutOfRange;
                 }
                 self.side(direction).begin(segment);
                 self.settle_scales();
                 self.allow(direction, segment);
                 Step::Pass(State::SynReceived)
             }
-            // Repeated by who saw no answer, or a new try over a connection that the other side forgot: the other side
-            // answers by an ACK or a RST of its own (RFC 5961, 4), and that decides.
-            (_, _, false) => Step::Pass(state),
+            // Repeated by who saw no answer, or a new try over a connection that this side forgot: the other side answers
+            // by an ACK or a RST of its own (RFC 5961, 4), and that decides.
+            (_, _, false) => {
+                self.side(direction).seen |= ANEW;
+                Step::Pass(state)
+            }
+            // Repeated, or the answer to such a try by a side that forgot the connection as well: only then do the numbers
+            // that follow differ from those that were.
             (_, _, true) => {
-                let (sender, _) = self.sides(direction);
-                if sender.end.wrapping_sub(segment.sequence) > LEAST_SLACK {
+                let (sender, receiver) = self.sides(direction);
+                if sender.end.wrapping_sub(segment.sequence) > LEAST_SLACK && receiver.seen & ANEW != 0 {
                     self.set_liberal();
                 }
                 Step::Pass(state)
@@ -213,18 +250,27 @@ impl TcpTrack {
         }
     }
 
-    fn reset_is_valid(&self, state: State, direction: Direction, segment: &Segment) -> bool {
+    fn reset(&self, state: State, direction: Direction, segment: &Segment, window: Window) -> Step {
         let (sender, receiver) = self.sides(direction);
+        let close = Step::Close(CloseReason::Reset);
         if state == State::SynSent && direction == Direction::ToClient && sender.seen & SEEN == 0 {
             // The refusal of a SYN: it must acknowledge it (RFC 9293, 3.10.7.3).
-            let acknowledged = receiver.end.wrapping_sub(segment.acknowledgment);
-            return segment.flags & ACK != 0 && acknowledged <= LEAST_SLACK;
+            let expected = segment.flags & ACK != 0 && receiver.syn_is_acknowledged(segment.acknowledgment);
+            return if expected { close } else { Step::ResetOutOfWindow };
         }
-        if sender.seen & SEEN == 0 {
-            return true;
-        }
+        // From the first number that the receiver may still wait for to the last that it allowed.
         let slack = if self.is_liberal() { GUESSED_WINDOW } else { receiver.slack() };
-        is_between(segment.sequence, sender.end.wrapping_sub(slack), sender.end.wrapping_add(slack))
+        let last = if is_after(sender.limit, sender.end) { sender.limit } else { sender.end };
+        let (first, last) = (sender.end.wrapping_sub(slack), last.wrapping_add(slack));
+        if sender.seen & SEEN == 0 || segment.sequence == sender.end {
+            close
+        } else if window == Window::Off || is_between(segment.sequence, first, last) {
+            // A handshake gains no standing by it.
+            let open = matches!(state, State::Established | State::HalfClosed | State::Closing | State::Doubted);
+            Step::Pass(if open { State::Doubted } else { state })
+        } else {
+            Step::ResetOutOfWindow
+        }
     }
 
     fn place(&self, direction: Direction, segment: &Segment) -> Place {
@@ -237,14 +283,13 @@ impl TcpTrack {
         if !is_between(end, sender.end.wrapping_sub(slack), sender.limit.wrapping_add(slack)) {
             return Place::Outside;
         }
-        let slack = sender.slack();
-        let (oldest, newest) = (receiver.end.wrapping_sub(slack), receiver.end.wrapping_add(slack));
-        if segment.flags & ACK == 0 || is_between(segment.acknowledgment, oldest, newest) {
+        let oldest = receiver.end.wrapping_sub(sender.slack().saturating_mul(2));
+        if segment.flags & ACK == 0 || is_between(segment.acknowledgment, oldest, receiver.end) {
             Place::Within
         } else if is_after(segment.acknowledgment, receiver.end) {
             Place::AcknowledgesUnseen
         } else {
-            Place::Outside
+            Place::AcknowledgesOld
         }
     }
 
@@ -298,6 +343,7 @@ impl TcpTrack {
             // The handshake's last acknowledgment comes from the client; whatever else comes back proves it as well.
             State::SynReceived if direction == Direction::ToServer => State::Established,
             State::SynSent | State::Picked if both => State::Established,
+            State::Doubted => State::Established,
             state => state,
         })
     }
@@ -321,12 +367,18 @@ impl Side {
         self.window = segment.window;
         self.seen = self.seen & LIBERAL | SEEN;
         if syn {
-            self.seen |= SYN_SEEN;
+            self.seen |= SYN_SEEN | if segment.payload_length > 0 { SYN_DATA } else { 0 };
             self.scale = segment.scale.unwrap_or(0);
             if segment.scale.is_some() {
                 self.seen |= SCALED;
             }
         }
+    }
+
+    /// Whether `acknowledgment` is of its SYN, with all, some or none of the data that it may have carried (RFC 7413).
+    fn syn_is_acknowledged(&self, acknowledgment: u32) -> bool {
+        let most = if self.seen & SYN_DATA != 0 { LEAST_SLACK } else { 0 };
+        self.end.wrapping_sub(acknowledgment) <= most
     }
 
     /// How far outside what it allowed a segment to it may lie: a window, and one for a FIN or a probe of a closed window

@@ -90,7 +90,10 @@ fn piece(identification: u64, start: u32, length: u32, more: bool) -> Result<Fra
         return Ok(Fragment::None);
     }
     let end = start.saturating_add(length);
-    if length == 0 || end > MAXIMUM_DATAGRAM || more && !length.is_multiple_of(8) {
+    if end > MAXIMUM_DATAGRAM {
+        return Err(DropReason::PingOfDeath);
+    }
+    if length == 0 || more && !length.is_multiple_of(8) {
         return Err(DropReason::BadFragment);
     }
     let piece = Piece { identification, start, end, more };

@@ -1,5 +1,5 @@
 //! The usual packet, read with few instructions: TCP or UDP, whole, of IPv4 without options or of IPv6 without extensions,
-//! in Ethernet with at most two VLAN tags. Whatever is unusual, and whatever is wrong, is left to [`super::parse`], which
+//! in Ethernet with at most two VLAN tags, and with hops left. Whatever is unusual, and whatever is wrong, is left to [`super::parse`], which
 //! reads every packet and names what it drops.
 
 use super::{Fragment, Link, Network, PacketInfo, Segment, Transport};
@@ -66,7 +66,7 @@ impl Plain {
         let offset = tags + ethernet::HEADER;
         let total = u32::from(u16::from_be_bytes([head[16], head[17]]));
         let is_fragment = u16::from_be_bytes([head[20], head[21]]) & 0x3fff != 0;
-        if head[14] != 0x45 || is_fragment || offset as u32 + total > length {
+        if head[14] != 0x45 || head[22] == 0 || is_fragment || offset as u32 + total > length {
             return None;
         }
         if verify_checksums && !ipv4::plain_checksum_holds(head[14..34].first_chunk()?) {
@@ -101,7 +101,7 @@ impl Plain {
         let offset = tags + ethernet::HEADER;
         let room = u32::from(u16::from_be_bytes([head[18], head[19]]));
         let total = room + ipv6::HEADER as u32;
-        if head[14] >> 4 != 6 || offset as u32 + total > length {
+        if head[14] >> 4 != 6 || head[21] == 0 || offset as u32 + total > length {
             return None;
         }
         let source = Address(*head[22..38].first_chunk()?);

@@ -4,6 +4,7 @@ use super::network::NetworkHeader;
 use super::{Fragment, Parsed, Quoted, Segment, Transport, describe};
 use crate::endpoint::{Address, Endpoint};
 use crate::flow::{FlowKey, Realm};
+use crate::guard::{Screen, Screens};
 use crate::packet::{Link, Network};
 use crate::verdict::DropReason;
 use crate::wire::icmp::{self, Message};
@@ -14,7 +15,13 @@ use crate::wire::tcp::{self, Tcp, TcpError};
 use crate::wire::udp::{self, Udp};
 
 /// Reads the transport header of a packet whose network header is `header`.
-pub(super) fn read(bytes: &[u8], link: Link, realm: Realm, header: &NetworkHeader) -> Result<Parsed, DropReason> {
+pub(super) fn read(
+    bytes: &[u8],
+    link: Link,
+    realm: Realm,
+    header: &NetworkHeader,
+    screens: Screens,
+) -> Result<Parsed, DropReason> {
     let at = header.transport;
     let whole = |ports, payload, transport| {
         Ok(Parsed::Packet(describe(bytes, link, realm, header, ports, payload..header.end, transport)))
@@ -30,6 +37,10 @@ pub(super) fn read(bytes: &[u8], link: Link, realm: Realm, header: &NetworkHeade
     let end = header.end.min(bytes.len());
     let rest = bytes.get(at..end).unwrap_or_default();
     let short = |length: usize| short(header, length);
+    let same_endpoint = |ports| {
+        let land = screens.has(Screen::Land) && same_endpoint(header, ports);
+        if land { Err(DropReason::Land) } else { Ok(()) }
+    };
     match header.protocol {
         protocol::TCP => {
             let tcp = Tcp::read(rest).map_err(|error| match error {
@@ -39,8 +50,8 @@ pub(super) fn read(bytes: &[u8], link: Link, realm: Realm, header: &NetworkHeade
             if at + tcp.header_length > header.end {
                 return Err(short(tcp.header_length));
             }
-            same_endpoint(header, (tcp.source, tcp.destination))?;
-            if !tcp.flags_are_sane() {
+            same_endpoint((tcp.source, tcp.destination))?;
+            if screens.has(Screen::TcpFlags) && !tcp.flags_are_sane() {
                 return Err(DropReason::BadTcpFlags);
             }
             let payload = at + tcp.header_length;
@@ -57,7 +68,7 @@ pub(super) fn read(bytes: &[u8], link: Link, realm: Realm, header: &NetworkHeade
         }
         protocol::UDP => {
             let udp = Udp::read(rest).ok_or_else(|| short(udp::HEADER))?;
-            same_endpoint(header, (udp.source, udp.destination))?;
+            same_endpoint((udp.source, udp.destination))?;
             let length = usize::from(udp.length);
             let room = header.end - at;
             if length < udp::HEADER || length > room && header.fragment == Fragment::None {
@@ -71,7 +82,7 @@ pub(super) fn read(bytes: &[u8], link: Link, realm: Realm, header: &NetworkHeade
         }
         protocol::SCTP => {
             let ports = udp::ports(rest).ok_or_else(|| short(SCTP_HEADER))?;
-            same_endpoint(header, ports)?;
+            same_endpoint(ports)?;
             whole(ports, at, Transport::Other)
         }
         protocol::ICMP if link.network == Network::Ipv4 => {
@@ -83,7 +94,7 @@ pub(super) fn read(bytes: &[u8], link: Link, realm: Realm, header: &NetworkHeade
             read_icmp(bytes, link, realm, header, message, rest)
         }
         _ => {
-            same_endpoint(header, (0, 0))?;
+            same_endpoint((0, 0))?;
             whole((0, 0), at, Transport::Other)
         }
     }
@@ -105,9 +116,8 @@ fn short(header: &NetworkHeader, length: usize) -> DropReason {
 }
 
 /// LAND: a packet that claims to come from where it goes.
-fn same_endpoint(header: &NetworkHeader, ports: (u16, u16)) -> Result<(), DropReason> {
-    let land = header.source == header.destination && ports.0 == ports.1;
-    if land { Err(DropReason::BadAddress) } else { Ok(()) }
+fn same_endpoint(header: &NetworkHeader, ports: (u16, u16)) -> bool {
+    header.source == header.destination && ports.0 == ports.1
 }
 
 fn read_icmp(

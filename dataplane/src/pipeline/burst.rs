@@ -5,6 +5,7 @@
 use arrayvec::ArrayVec;
 
 use super::housekeeping::PLACES_PER_BURST;
+use super::protection::on_its_side;
 use super::{BURST, Frame, Pipeline, Timeouts};
 use crate::counters::Counter;
 use crate::endpoint::Direction;
@@ -127,7 +128,8 @@ impl Pipeline {
 
     #[inline(never)]
     fn parse(&self, frame: &Frame<'_>, wire: Option<u8>) -> Result<Parsed, DropReason> {
-        packet::parse(frame, wire.ok_or(DropReason::NoWire)?, self.settings.verify_checksums)
+        let settings = &self.settings;
+        packet::parse(frame, wire.ok_or(DropReason::NoWire)?, settings.verify_checksums, settings.protection.screens)
     }
 
     /// Judges every frame; the port by which all leave, if it is one.
@@ -170,6 +172,7 @@ impl Pipeline {
                 Err(reason) => {
                     is_common = false;
                     self.counters.add_drop(reason, 1);
+                    self.guard.dropped(now, frame, reason);
                     Verdict::Drop(reason)
                 }
             };
@@ -195,6 +198,9 @@ impl Pipeline {
         let is_inspected = record.has(Flags::INSPECT) && record.stage() != Stage::Over;
         let is_over = patience == Patience::default() || record.is_silent(present, patience);
         if is_over || is_inspected || !record.is_of_epoch(epoch) {
+            return false;
+        }
+        if self.guard.is_bound() && !on_its_side(self.wires.is_second(frame.port), plain.sender, record) {
             return false;
         }
         if plain.key.protocol() == protocol::TCP {

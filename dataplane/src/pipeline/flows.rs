@@ -51,6 +51,7 @@ impl Pipeline {
             self.leave(now, slot, CloseReason::Fin);
             return Ok(None);
         }
+        self.check_side(packet, self.table.record(slot))?;
         self.ensure_current(packet, slot)?;
         if state == State::Denied {
             self.leave(now, slot, CloseReason::Policy);
@@ -60,8 +61,10 @@ impl Pipeline {
         let step = match &packet.info.transport {
             Transport::Tcp(segment) => {
                 let record = self.table.record_mut(slot);
-                match record.tcp.step(state, direction, segment) {
+                match record.tcp.step(state, direction, segment, self.settings.protection.tcp_window) {
                     Step::OutOfWindow => return Err(DropReason::TcpOutOfWindow),
+                    Step::ResetOutOfWindow => return Err(DropReason::TcpResetOutOfWindow),
+                    Step::AckOutOfRange => return Err(DropReason::TcpAckOutOfRange),
                     Step::Stray => return Err(DropReason::TcpNotSyn),
                     step => step,
                 }
@@ -73,7 +76,10 @@ impl Pipeline {
         if let Step::Pass(new) = step
             && new != state
         {
+            self.make_standing(now, slot, new);
             self.change_state(slot, new);
+            self.end_quiet(slot);
+            self.report_create(slot);
         }
         self.inspect(packet, slot, direction, initial)?;
         self.count(packet, slot, direction);
@@ -107,7 +113,9 @@ impl Pipeline {
     /// The first packet of a flow: judged, and where it is let through, a session.
     fn open(&mut self, packet: &Packet<'_>, application: AppId) -> Result<Slot, DropReason> {
         let info = packet.info;
+        self.screen_first(packet)?;
         let client = self.client_of_first(packet)?;
+        self.limit_first(packet)?;
         let direction = info.sender.direction(client);
         let mut record = self.record(packet, client);
         if let Transport::Tcp(segment) = &info.transport {
@@ -133,6 +141,7 @@ impl Pipeline {
         self.refuse_first(packet, &record, &decision)?;
         self.apply(&mut record, &decision);
         let slot = self.enter(packet, record)?;
+        self.open_quietly(packet, slot);
         self.report_create(slot);
         self.inspect(packet, slot, direction, [None; 2])?;
         self.count(packet, slot, direction);
@@ -141,12 +150,7 @@ impl Pipeline {
 
     /// Puts a record into the table, another giving way where it is full.
     fn enter(&mut self, packet: &Packet<'_>, record: Record) -> Result<Slot, DropReason> {
-        let now = packet.now;
-        if self.table.len() == self.table.capacity() {
-            let victim = self.table.victim().ok_or(DropReason::TableFull)?;
-            self.leave(now, victim, CloseReason::Evicted);
-            self.counters.add(Counter::SessionsEvicted, 1);
-        }
+        self.make_room(packet, &record)?;
         let patience = self.patience(&record);
         let slot = self.table.insert(packet.hash, &packet.info.key, record, patience).ok_or(DropReason::TableFull)?;
         self.active += 1;
@@ -168,6 +172,7 @@ impl Pipeline {
             return;
         }
         self.end_inspection(now, slot, true, Identification::Over);
+        self.end_quiet(slot);
         self.report_close(now, slot, reason);
         self.active -= 1;
         self.counters.add(Counter::SessionsClosed, 1);

@@ -12,6 +12,7 @@ impl Pipeline {
     pub(super) fn first_fragment(&mut self, packet: &Packet<'_>, piece: Piece) -> Result<(), DropReason> {
         let datagram = datagram(packet, piece);
         self.fragments.admits(packet.now, &datagram)?;
+        self.limit_fragments(packet)?;
         let slot = self.flow_packet(packet)?;
         if matches!(packet.info.transport, Transport::Tcp(_)) {
             // The rest of the segment is in fragments without sequence numbers.
@@ -28,7 +29,7 @@ impl Pipeline {
         let flow = match self.fragments.later(packet.now, datagram(packet, piece), piece) {
             Placed::Flow(flow) => flow,
             Placed::Unknown => return Err(DropReason::FragmentUnknown),
-            Placed::Bad => return Err(DropReason::BadFragment),
+            Placed::Bad => return Err(DropReason::Teardrop),
         };
         let slot = self.table.by_id(flow).ok_or(DropReason::FragmentUnknown)?;
         self.ensure_current(packet, slot)?;

@@ -41,10 +41,12 @@ pub enum Room {
 }
 
 impl Pipeline {
-    /// Housekeeping: expiry and open dumps, a bounded piece of it. Call it every few bursts, and when idle.
+    /// Housekeeping: expiry, what is due to be told of attacks and denied packets, and open dumps, a bounded piece of it.
+    /// Call it every few bursts, and when idle.
     pub fn turn(&mut self, now: Nanos) {
         self.table.advance(now);
         self.expire(now, EXPIRE_PER_TURN, PLACES_PER_TURN);
+        self.tell(now);
         self.events.publish();
         self.go_on_dumping();
     }
@@ -78,8 +80,9 @@ impl Pipeline {
             }
             self.ended += 1;
         }
+        let told = self.tell_rest(room == Room::Regardless);
         self.events.publish();
-        true
+        told
     }
 
     /// Looks at up to `count` entries whose time may have come, among at most `places` places.

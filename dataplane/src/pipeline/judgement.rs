@@ -39,7 +39,7 @@ impl Pipeline {
     ) -> Result<(), DropReason> {
         let Some(reason) = refusal(decision) else { return Ok(()) };
         if decision.session_logging {
-            self.report_deny(packet.now, &packet.info.key, record, decision.rule);
+            self.note_denied(packet, record, decision.rule);
         }
         if reason == DropReason::PolicyReset {
             self.reset_sender(packet);
@@ -104,7 +104,7 @@ impl Pipeline {
                 self.reset_both(packet, slot);
             }
             if !passed && decision.session_logging {
-                self.report_deny(now, &self.table.key(slot), &record, decision.rule);
+                self.note_denied(packet, &record, decision.rule);
             }
             self.deny(now, slot);
             return Err(reason);

@@ -29,7 +29,7 @@ impl Lifetimes {
                     State::SynSent | State::SynReceived | State::Picked => timeouts.tcp_opening,
                     State::Established => timeouts.tcp_established,
                     State::HalfClosed => HALF_CLOSED.min(timeouts.tcp_established),
-                    State::Closing | State::Closed => timeouts.tcp_closing,
+                    State::Doubted | State::Closing | State::Closed => timeouts.tcp_closing,
                     State::Denied => DENIED,
                 });
             }

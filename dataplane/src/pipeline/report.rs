@@ -7,7 +7,7 @@ use crate::counters::Counter;
 use crate::endpoint::Direction;
 use crate::event::{CloseReason, SessionChange, SessionEvent, SessionId, SignOnEvent, Volume};
 use crate::flow::{Flags, FlowKey, Record, Slot};
-use crate::policy::{Action, Application, RuleId};
+use crate::policy::{Action, Application};
 use crate::time::Nanos;
 
 impl Pipeline {
@@ -52,14 +52,6 @@ impl Pipeline {
     /// Reports the application of a session, whatever its rule logs.
     pub(super) fn report_application(&mut self, now: Nanos, slot: Slot, confidence: Confidence) {
         self.report(now, slot, SessionChange::Application(confidence));
-    }
-
-    /// Reports that a packet was denied that would have opened this session.
-    pub(super) fn report_deny(&mut self, now: Nanos, key: &FlowKey, record: &Record, rule: RuleId) {
-        let mut record = *record;
-        record.rule = rule;
-        record.set(Flags::LOGGED, true);
-        self.send(now, SessionId(0), key, &record, Account { start: now, ..Account::default() }, SessionChange::Deny);
     }
 
     /// Reports what was seen of a user.

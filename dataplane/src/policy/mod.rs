@@ -213,6 +213,8 @@ pub struct Policy {
     outcomes: Box<[Outcome]>,
     /// By number.
     actions: Box<[Action]>,
+    /// Likewise, whether each logs sessions.
+    logs: Box<[bool]>,
     epoch: u32,
 }
 
@@ -273,8 +275,9 @@ impl Policy {
         let full = source.full_identification;
         let outcomes = source.rules.iter().enumerate().map(|(id, rule)| Outcome::new(id, rule, full)).collect();
         let actions = source.rules.iter().map(|rule| rule.action).collect();
+        let logs = source.rules.iter().map(|rule| rule.session_logging).collect();
         let epoch = EPOCH.fetch_add(1, Ordering::Relaxed).wrapping_add(1);
-        Ok(Self { source, classifier, outcomes, actions, epoch })
+        Ok(Self { source, classifier, outcomes, actions, logs, epoch })
     }
 
     /// [`Self::build`], of a policy that is known to be small.
@@ -293,10 +296,13 @@ impl Policy {
         }
         let most = self.outcomes.iter().map(|outcome| usize::from(outcome.rule.0) + 1).max().unwrap_or(0);
         let mut actions = vec![Action::Deny; most];
+        let mut logs = vec![false; most];
         for outcome in &self.outcomes {
             actions[usize::from(outcome.rule.0)] = outcome.action;
+            logs[usize::from(outcome.rule.0)] = outcome.flags & Outcome::LOGS != 0;
         }
         self.actions = actions.into();
+        self.logs = logs.into();
     }
 
     /// The number of the rule at a place, from 0; the implicit deny's behind the last.
@@ -315,7 +321,11 @@ impl Policy {
                 + size_of_val(&*rule.application)
         };
         let rules = size_of_val(&*self.source.rules) + self.source.rules.iter().map(lists).sum::<usize>();
-        self.classifier.memory() + size_of_val(&*self.outcomes) + size_of_val(&*self.actions) + rules
+        self.classifier.memory()
+            + size_of_val(&*self.outcomes)
+            + size_of_val(&*self.actions)
+            + size_of_val(&*self.logs)
+            + rules
     }
 
     /// What it was made from.
@@ -336,6 +346,11 @@ impl Policy {
     /// What a rule does; the implicit rule denies.
     pub fn action(&self, rule: RuleId) -> Action {
         self.actions.get(usize::from(rule.0)).copied().unwrap_or(Action::Deny)
+    }
+
+    /// Whether a rule logs sessions.
+    pub fn logs(&self, rule: RuleId) -> bool {
+        self.logs.get(usize::from(rule.0)).is_some_and(|logs| *logs)
     }
 
     /// Judges a flow by the first rule that matches.

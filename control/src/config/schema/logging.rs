@@ -156,7 +156,7 @@ impl LogHost {
             section.rename(format!("log-host[{}]", name.value));
         }
         let transports = &[("udp", TransportKind::Udp), ("tcp", TransportKind::Tcp), ("tls", TransportKind::Tls)];
-        let classes = &[("session", Class::Session), ("im", Class::Im)];
+        let classes = &[("session", Class::Session), ("im", Class::Im), ("attack", Class::Attack)];
         let framings = &[("octet-counting", Framing::OctetCounting), ("lf", Framing::Lf)];
         let pause = value::duration(Duration::from_millis(10), Duration::from_secs(3600));
         let read = Self {

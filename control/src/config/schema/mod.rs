@@ -3,6 +3,7 @@
 pub(super) mod dataplane;
 pub(super) mod logging;
 pub(super) mod objects;
+pub(super) mod protection;
 pub(super) mod rules;
 
 use std::path::PathBuf;
@@ -32,6 +33,7 @@ pub(super) struct Source {
     pub(super) profiles: Vec<Profile>,
     pub(super) rules: Vec<Rule>,
     pub(super) implicit_deny_logging: bool,
+    pub(super) protection: protection::Source,
     pub(super) identification: Identification,
     pub(super) log_session: LogSession,
     pub(super) log_im: LogIm,
@@ -70,6 +72,7 @@ impl Source {
             profiles: Profile::read_all(root.table("profile", notes), notes),
             rules: root.tables("rule", notes).into_iter().map(|section| Rule::read(section, notes)).collect(),
             implicit_deny_logging: rules::read_policy(root.table("policy", notes), notes),
+            protection: protection::Source::read(root.table("protection", notes), notes),
             identification: Identification::read(root.table("application-identification", notes), notes),
             log_session: LogSession::default(),
             log_im: LogIm::default(),

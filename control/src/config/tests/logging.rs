@@ -24,7 +24,7 @@ fn a_host_has_defaults() {
     let [host] = &compiled.hosts[..] else { panic!("one host") };
     assert_eq!((&*host.name, host.address.to_string()), ("h", "192.0.2.9:4739".to_owned()));
     assert!(matches!(host.transport, Transport::Udp));
-    assert_eq!(host.records, [(Class::Session, Format::Binary), (Class::Im, Format::Binary)]);
+    assert_eq!(host.records, Class::ALL.map(|class| (class, Format::Binary)));
     assert_eq!((host.queue, host.observation_domain, host.framing), (65_536, 1, Framing::OctetCounting));
     assert_eq!(host.backoff, (Duration::from_secs(1), Duration::from_secs(60)));
     assert!(host.time_zone.is_none());

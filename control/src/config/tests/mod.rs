@@ -3,6 +3,7 @@
 mod dataplane;
 mod logging;
 mod machine;
+mod protection;
 mod rules;
 mod sample;
 mod warnings;

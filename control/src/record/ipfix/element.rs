@@ -37,7 +37,8 @@ pub struct OwnElement {
     pub data_type: DataType,
     /// How it may be computed with.
     pub semantics: Semantics,
-    /// By its number in IANA's registry `informationElementUnits`: 0 none, 6 milliseconds, 12 entries.
+    /// By its number in IANA's registry `informationElementUnits`: 0 none, 2 packets,
+    /// 6 milliseconds, 12 entries.
     pub units: u16,
     /// What it says, in one line.
     pub description: &'static str,
@@ -79,12 +80,20 @@ pub(super) const CLIENT_INTERFACE: OwnElement = text(11, "ostiaryClientInterface
 pub(super) const SERVER_INTERFACE: OwnElement = text(12, "ostiaryServerInterfaceName", "port on the server's side");
 pub(super) const CLIENT_ZONE: OwnElement = text(13, "ostiaryClientZone", "zone of the client's side");
 pub(super) const SERVER_ZONE: OwnElement = text(14, "ostiaryServerZone", "zone of the server's side");
-pub(super) const LOSS_CLASS: OwnElement = text(15, "ostiaryLossClass", "class of the lost records: session or im");
+pub(super) const LOSS_CLASS: OwnElement =
+    text(15, "ostiaryLossClass", "class of the lost records: session, im or attack");
 pub(super) const LOSS_PLACE: OwnElement = text(16, "ostiaryLossPlace", "worker:NUMBER, host:NAME or shutdown:NAME");
 pub(super) const LOSS_COUNT: OwnElement =
     number(17, "ostiaryLossCount", Semantics::DeltaCounter, 12, "records lost in the span");
 pub(super) const LOSS_FIRST: OwnElement = time(18, "ostiaryLossFirst", "when the first was lost");
 pub(super) const LOSS_LAST: OwnElement = time(19, "ostiaryLossLast", "when the last was lost");
+pub(super) const ATTACK_KIND: OwnElement =
+    text(20, "ostiaryAttackKind", "name of the attack, as the drop counter has it");
+pub(super) const ATTACK_PHASE: OwnElement = text(21, "ostiaryAttackPhase", "begin, ongoing or end");
+pub(super) const ATTACK_TOTAL: OwnElement =
+    number(22, "ostiaryAttackTotalPackets", Semantics::Quantity, 2, "packets of the attack since it began");
+pub(super) const ATTACK_RATE: OwnElement =
+    number(23, "ostiaryAttackPacketsPerSecond", Semantics::Quantity, 0, "packets a second since the last record");
 
 /// All of them.
 pub const OWN: &[OwnElement] = &[
@@ -107,6 +116,10 @@ pub const OWN: &[OwnElement] = &[
     LOSS_COUNT,
     LOSS_FIRST,
     LOSS_LAST,
+    ATTACK_KIND,
+    ATTACK_PHASE,
+    ATTACK_TOTAL,
+    ATTACK_RATE,
 ];
 
 #[cfg(test)]

@@ -2,12 +2,14 @@
 
 use dataplane::endpoint::Address;
 use dataplane::event::CloseReason;
+use dataplane::time::Nanos;
 
 use super::element::OWN;
 use super::template::{Field, Specifier, Template};
 use super::{LONG_TEXT, SHORT_TEXT, type_information};
 use crate::record::{
-    Body, Class, FlowContext, ImRecord, LossRecord, Record, SessionAction, beginning, close_reason_text,
+    AttackRecord, Body, Class, FlowContext, ImRecord, LossRecord, Record, SessionAction, beginning, close_reason_text,
+    phase_text,
 };
 
 /// RFC 7011, 3.1.
@@ -175,7 +177,11 @@ fn write_field(out: &mut Vec<u8>, field: Field, record: &Record) {
         (Field::Sequence, _) => long(out, record.sequence),
         (_, Body::Session(session)) => match &session.action {
             SessionAction::Create => write_moment(out, field, &session.flow, record, 1),
-            SessionAction::Deny => write_moment(out, field, &session.flow, record, 3),
+            SessionAction::Deny { packets, first } => match field {
+                Field::Start => long(out, first.millis()),
+                Field::Packets => long(out, *packets),
+                other => write_moment(out, other, &session.flow, record, 3),
+            },
             SessionAction::Close { reason, start, to_server, to_client } => match field {
                 Field::FirewallEvent => out.push(2),
                 Field::Start => long(out, start.millis()),
@@ -191,6 +197,7 @@ fn write_field(out: &mut Vec<u8>, field: Field, record: &Record) {
         },
         (Field::Start | Field::End, Body::Im(_)) => long(out, record.time.millis()),
         (_, Body::Im(im)) => write_sign_on(out, field, im),
+        (_, Body::Attack(attack)) => write_attack(out, field, record.time, attack),
         (_, Body::Loss(loss)) => write_loss(out, field, loss),
     }
 }
@@ -214,6 +221,20 @@ fn write_sign_on(out: &mut Vec<u8>, field: Field, im: &ImRecord) {
         Field::Online => long(out, im.online.map_or(0, |online| (online.as_millis() as u64).max(1))),
         Field::Signatures => variable(out, &im.signatures, SHORT_TEXT),
         other => write_flow(out, other, &im.flow),
+    }
+}
+
+fn write_attack(out: &mut Vec<u8>, field: Field, time: Nanos, attack: &AttackRecord) {
+    match field {
+        Field::AttackKind => variable(out, attack.kind, SHORT_TEXT),
+        Field::AttackPhase => variable(out, phase_text(attack.phase), SHORT_TEXT),
+        Field::Packets => long(out, attack.recent.packets),
+        Field::Octets => long(out, attack.recent.octets),
+        Field::AttackTotal => long(out, attack.total.packets),
+        Field::AttackRate => long(out, attack.rate(time)),
+        Field::Start => long(out, attack.begin.millis()),
+        Field::End => long(out, time.millis()),
+        other => write_flow(out, other, &attack.flow),
     }
 }
 

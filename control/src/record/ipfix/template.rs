@@ -49,7 +49,8 @@ pub enum Field {
     ClientZone,
     /// ostiaryServerZone.
     ServerZone,
-    /// flowStartMilliseconds: when the session was created; of a denied packet or a sign-on, when it happened.
+    /// flowStartMilliseconds: when the session was created; of denied packets, when the first of those
+    /// that the record counts came; of an attack, when it began; of a sign-on, when it happened.
     Start,
     /// flowEndMilliseconds: when the session was closed; in all other records, when it happened: collectors of flows show
     /// this and know nothing of observation times.
@@ -88,6 +89,18 @@ pub enum Field {
     LossFirst,
     /// ostiaryLossLast.
     LossLast,
+    /// packetDeltaCount: of denied packets or of an attack, since the last record.
+    Packets,
+    /// ostiaryAttackKind.
+    AttackKind,
+    /// ostiaryAttackPhase.
+    AttackPhase,
+    /// ostiaryAttackTotalPackets.
+    AttackTotal,
+    /// ostiaryAttackPacketsPerSecond.
+    AttackRate,
+    /// octetDeltaCount: of an attack, since the last record.
+    Octets,
 }
 
 /// A field specifier, RFC 7011, 3.2: enterprise number (none for IANA's), element, length in octets.
@@ -140,6 +153,12 @@ impl Field {
             Self::LossCount => own(element::LOSS_COUNT),
             Self::LossFirst => own(element::LOSS_FIRST),
             Self::LossLast => own(element::LOSS_LAST),
+            Self::Packets => (None, 2, 8),
+            Self::AttackKind => own(element::ATTACK_KIND),
+            Self::AttackPhase => own(element::ATTACK_PHASE),
+            Self::AttackTotal => own(element::ATTACK_TOTAL),
+            Self::AttackRate => own(element::ATTACK_RATE),
+            Self::Octets => (None, 1, 8),
         }
     }
 }
@@ -188,7 +207,37 @@ macro_rules! flow {
 const V4: &[Field] = flow!(ClientV4, ServerV4);
 const V6: &[Field] = flow!(ClientV6, ServerV6);
 
+macro_rules! ends {
+    ($client:ident, $server:ident) => {
+        &[
+            Field::$client,
+            Field::$server,
+            Field::ClientPort,
+            Field::ServerPort,
+            Field::Protocol,
+            Field::ClientInterface,
+            Field::ServerInterface,
+            Field::ClientZone,
+            Field::ServerZone,
+        ]
+    };
+}
+
+const ENDS_V4: &[Field] = ends!(ClientV4, ServerV4);
+const ENDS_V6: &[Field] = ends!(ClientV6, ServerV6);
+
 const MOMENT: &[Field] = &[Field::FirewallEvent, Field::Start, Field::End];
+const DENY: &[Field] = &[Field::FirewallEvent, Field::Start, Field::End, Field::Packets];
+const ATTACK: &[Field] = &[
+    Field::AttackKind,
+    Field::AttackPhase,
+    Field::Octets,
+    Field::Packets,
+    Field::AttackTotal,
+    Field::AttackRate,
+    Field::Start,
+    Field::End,
+];
 const CLOSE: &[Field] = &[
     Field::FirewallEvent,
     Field::Start,
@@ -216,10 +265,12 @@ static CREATE_V4: Template = Template { id: 260, fields: [ALL, V4, MOMENT] };
 static CREATE_V6: Template = Template { id: 261, fields: [ALL, V6, MOMENT] };
 static CLOSE_V4: Template = Template { id: 262, fields: [ALL, V4, CLOSE] };
 static CLOSE_V6: Template = Template { id: 263, fields: [ALL, V6, CLOSE] };
-static DENY_V4: Template = Template { id: 264, fields: [ALL, V4, MOMENT] };
-static DENY_V6: Template = Template { id: 265, fields: [ALL, V6, MOMENT] };
+static DENY_V4: Template = Template { id: 264, fields: [ALL, V4, DENY] };
+static DENY_V6: Template = Template { id: 265, fields: [ALL, V6, DENY] };
 static SIGN_ON_V4: Template = Template { id: 266, fields: [ALL, V4, SIGN_ON] };
 static SIGN_ON_V6: Template = Template { id: 267, fields: [ALL, V6, SIGN_ON] };
+static ATTACK_V4: Template = Template { id: 269, fields: [ALL, ENDS_V4, ATTACK] };
+static ATTACK_V6: Template = Template { id: 270, fields: [ALL, ENDS_V6, ATTACK] };
 static LOST: Template = Template { id: 268, fields: [ALL, LOSS, &[]] };
 
 impl Template {
@@ -233,12 +284,14 @@ impl Template {
                     (SessionAction::Create, false) => &CREATE_V6,
                     (SessionAction::Close { .. }, true) => &CLOSE_V4,
                     (SessionAction::Close { .. }, false) => &CLOSE_V6,
-                    (SessionAction::Deny, true) => &DENY_V4,
-                    (SessionAction::Deny, false) => &DENY_V6,
+                    (SessionAction::Deny { .. }, true) => &DENY_V4,
+                    (SessionAction::Deny { .. }, false) => &DENY_V6,
                 }
             }
             Body::Im(im) if im.flow.tuple.client.address.is_v4() => &SIGN_ON_V4,
             Body::Im(_) => &SIGN_ON_V6,
+            Body::Attack(attack) if attack.flow.tuple.client.address.is_v4() => &ATTACK_V4,
+            Body::Attack(_) => &ATTACK_V6,
             Body::Loss(_) => &LOST,
         }
     }
@@ -247,9 +300,11 @@ impl Template {
     pub fn of_class(class: Class) -> &'static [&'static Self] {
         static SESSION: [&Template; 6] = [&CREATE_V4, &CREATE_V6, &CLOSE_V4, &CLOSE_V6, &DENY_V4, &DENY_V6];
         static IM: [&Template; 2] = [&SIGN_ON_V4, &SIGN_ON_V6];
+        static ATTACK: [&Template; 2] = [&ATTACK_V4, &ATTACK_V6];
         match class {
             Class::Session => &SESSION,
             Class::Im => &IM,
+            Class::Attack => &ATTACK,
         }
     }
 

@@ -72,6 +72,7 @@ fn config(devices: &[&str]) -> DataplaneConfig {
         sign_on_events: 100,
         timeouts: Timeouts::default(),
         midstream: Midstream::Permit,
+        protection: Default::default(),
         verify_checksums: true,
     }
 }

@@ -84,7 +84,7 @@ fn a_third_tag_and_a_strange_port_are_refused() {
 fn extension_headers_lead_to_the_transport() {
     let mut firewall = Firewall::with(vec![outbound()]);
     let mut packet = udp("[2001:db8::1]:5000".parse().unwrap(), "[2001:db8:f::1]:5001".parse().unwrap(), b"abc");
-    let chain = [[protocol::ROUTING, 0, 0, 0, 0, 0, 0, 0], [protocol::UDP, 0, 0, 0, 0, 0, 0, 0]].concat();
+    let chain = [[protocol::ROUTING, 0, 0, 0, 0, 0, 0, 0], [protocol::UDP, 0, 2, 0, 0, 0, 0, 0]].concat();
     packet.extensions = Some((protocol::HOP_BY_HOP, chain));
     firewall.out(&packet).passes();
     assert_eq!(firewall.session_events()[0].tuple.server.port, 5001);
@@ -145,21 +145,21 @@ fn headers_that_contradict_themselves_have_names() {
     firewall.send_bytes(INSIDE, &udp_length).drops(DropReason::BadTransportHeader);
     firewall.send_bytes(INSIDE, &good[..13]).drops(DropReason::Truncated);
     firewall.send_bytes(INSIDE, &good[..33]).drops(DropReason::Truncated);
-    for source in ["127.0.0.1:1", "224.0.0.1:1", "255.255.255.255:1", "192.0.2.1:2"] {
+    for source in ["127.0.0.1:1", "224.0.0.1:1", "255.255.255.255:1"] {
         let packet = udp(source.parse().unwrap(), "192.0.2.1:2".parse().unwrap(), b"abc");
         firewall.out(&packet).drops(DropReason::BadAddress);
     }
-    for source in ["[::1]:1", "[ff02::1]:1", "[2001:db8::2]:2"] {
+    for source in ["[::1]:1", "[ff02::1]:1"] {
         let packet = udp(source.parse().unwrap(), "[2001:db8::2]:2".parse().unwrap(), b"abc");
         firewall.out(&packet).drops(DropReason::BadAddress);
     }
     firewall.moved(&[
-        ("packets_received", 15),
+        ("packets_received", 13),
         ("drop_bad_ip_header", 3),
         ("drop_bad_ip_checksum", 2),
         ("drop_bad_transport_header", 1),
         ("drop_truncated", 2),
-        ("drop_bad_address", 7),
+        ("drop_bad_address", 5),
     ]);
 }
 

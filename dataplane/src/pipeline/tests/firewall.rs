@@ -10,6 +10,7 @@ use arrayvec::ArrayVec;
 
 use crate::command::Command;
 use crate::event::{CloseReason, EventReceiver, SessionChange, SessionEvent, SignOnEvent, WorkerId, channel};
+use crate::guard::Protection;
 use crate::pipeline::{Frame, Midstream, Pipeline, Reply, Settings, Timeouts};
 use crate::policy::{Action, Policy, PolicySource, PortId, RuleSource, ZoneId};
 use crate::time::Nanos;
@@ -88,6 +89,7 @@ pub(super) fn settings() -> Settings {
         wires: vec![(INSIDE, OUTSIDE)],
         midstream: Midstream::Permit,
         verify_checksums: true,
+        protection: Protection::default(),
     }
 }
 
@@ -159,7 +161,11 @@ impl Firewall {
             .map(|event| match event.change {
                 SessionChange::Create => "create".into(),
                 SessionChange::Close { reason } => format!("close {}", word(reason)),
-                SessionChange::Deny => "deny".into(),
+                SessionChange::Deny if event.to_server.packets == 1 => "deny".into(),
+                SessionChange::Deny => format!("deny {}", event.to_server.packets),
+                SessionChange::Attack { kind, phase, .. } => {
+                    format!("{} {phase:?} {} of {}", kind.name(), event.to_server.packets, event.to_client.packets)
+                }
                 SessionChange::Application(_) => "application".into(),
             })
             .collect()

@@ -77,10 +77,10 @@ fn an_overlap_goes_nowhere() {
     firewall.out(&first).passes();
     firewall.out(&first).drops(DropReason::BadFragment);
     firewall.out(&second).passes();
-    firewall.out(&second.clone().fragment(1, true, 992)).drops(DropReason::BadFragment);
-    firewall.out(&second.clone().fragment(1, true, 1992)).drops(DropReason::BadFragment);
+    firewall.out(&second.clone().fragment(1, true, 992)).drops(DropReason::Teardrop);
+    firewall.out(&second.clone().fragment(1, true, 1992)).drops(DropReason::Teardrop);
     // A second end, before what came already.
-    firewall.out(&second.clone().fragment(1, false, 504)).drops(DropReason::BadFragment);
+    firewall.out(&second.clone().fragment(1, false, 504)).drops(DropReason::Teardrop);
     firewall.out(&third).passes();
     firewall.moved(&[
         ("packets_received", 7),
@@ -90,7 +90,8 @@ fn an_overlap_goes_nowhere() {
         ("sessions_active", 1),
         ("table_entries", 1),
         ("session_events", 1),
-        ("drop_bad_fragment", 4),
+        ("drop_bad_fragment", 1),
+        ("drop_teardrop", 3),
     ]);
 }
 
@@ -109,8 +110,8 @@ fn a_first_fragment_must_hold_its_header() {
     let mut uneven = three(2)[0].clone();
     uneven.transport.truncate(999);
     firewall.out(&uneven).drops(DropReason::BadFragment);
-    firewall.out(&three(2)[2].clone().fragment(2, false, 65_528)).drops(DropReason::BadFragment);
-    firewall.moved(&[("packets_received", 4), ("drop_bad_fragment", 4)]);
+    firewall.out(&three(2)[2].clone().fragment(2, false, 65_528)).drops(DropReason::PingOfDeath);
+    firewall.moved(&[("packets_received", 4), ("drop_bad_fragment", 3), ("drop_ping_of_death", 1)]);
 }
 
 #[test]
@@ -123,20 +124,31 @@ fn the_rest_is_waited_for_a_while() {
 }
 
 #[test]
-fn a_full_table_of_fragments_takes_no_more() {
+fn in_a_full_table_of_fragments_the_oldest_datagram_gives_way() {
     let settings = Settings { fragment_slots: 8, ..settings() };
     let policy = super::firewall::policy(vec![outbound()]);
     let mut firewall = Firewall::set_up(settings, policy, sigdb::Database::default());
-    for number in 0..8 {
+    for number in 0..9 {
+        firewall.wait(Duration::from_millis(1));
         firewall.out(&three(number)[0]).passes();
     }
-    firewall.out(&three(8)[0]).drops(DropReason::FragmentTableFull);
     firewall.wait(Duration::from_secs(29));
-    for number in 0..8 {
+    firewall.out(&three(0)[1]).drops(DropReason::FragmentUnknown);
+    for number in 1..9 {
         firewall.out(&three(number)[1]).passes();
         firewall.out(&three(number)[2]).passes();
     }
-    firewall.out(&three(8)[0]).passes();
+    firewall.moved(&[
+        ("packets_received", 26),
+        ("packets_forwarded", 25),
+        ("fragments", 25),
+        ("fragments_timed_out", 1),
+        ("drop_fragment_unknown", 1),
+        ("sessions_opened", 1),
+        ("sessions_active", 1),
+        ("table_entries", 1),
+        ("session_events", 1),
+    ]);
 }
 
 #[test]

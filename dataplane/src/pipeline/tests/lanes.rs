@@ -8,6 +8,7 @@ use proptest::prelude::*;
 
 use super::any_bytes::{any_frame, policies, signatures};
 use super::firewall::{Firewall, INSIDE, OUTSIDE, settings};
+use crate::guard::Screens;
 use crate::packet::{self, Parsed, Plain};
 use crate::pipeline::{BURST, Frame, Midstream, Room, Settings};
 use crate::wire::build::{Shim, Tcp, udp};
@@ -135,7 +136,7 @@ proptest! {
         let length = bytes.len() as u32 + more;
         let mut plain = Plain::default();
         let described = plain.read(&bytes, length, 3, verify).map(|()| format!("{:?}", plain.describe(&bytes)));
-        let parsed = packet::parse(&Frame::new(INSIDE, &mut bytes, length), 3, verify);
+        let parsed = packet::parse(&Frame::new(INSIDE, &mut bytes, length), 3, verify, Screens::default());
         if let Some(described) = described {
             let Ok(Parsed::Packet(info)) = parsed else { panic!("{parsed:?} is not usual") };
             prop_assert_eq!(described, format!("{info:?}"));

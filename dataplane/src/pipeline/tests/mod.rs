@@ -3,6 +3,7 @@
 
 mod any_bytes;
 mod applications;
+mod attacks;
 mod encapsulation;
 mod firewall;
 mod fragments;

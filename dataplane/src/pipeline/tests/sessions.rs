@@ -94,7 +94,7 @@ fn a_rst_far_outside_the_window_closes_nothing() {
     firewall.out(&web.client(ACK, &[])).passes();
     let mut forged = web.tcp(1, RST, &[]);
     forged.sequence = forged.sequence.wrapping_add(1_000_000);
-    firewall.back(&forged.packet()).drops(DropReason::TcpOutOfWindow);
+    firewall.back(&forged.packet()).drops(DropReason::TcpResetOutOfWindow);
     firewall.out(&web.client(ACK, b"still here")).passes();
     let mut data = web.tcp(1, ACK, b"forged");
     data.sequence = data.sequence.wrapping_sub(1_000_000);
@@ -102,7 +102,8 @@ fn a_rst_far_outside_the_window_closes_nothing() {
     firewall.moved(&[
         ("packets_received", 6),
         ("packets_forwarded", 4),
-        ("drop_tcp_out_of_window", 2),
+        ("drop_tcp_out_of_window", 1),
+        ("drop_tcp_reset_out_of_window", 1),
         ("sessions_opened", 1),
         ("sessions_active", 1),
         ("table_entries", 1),

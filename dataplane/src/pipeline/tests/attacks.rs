@@ -1,0 +1,499 @@
+//! Each attack by name: what is dropped, what survives, which counters moved, and what the log is told.
+
+use std::net::{IpAddr, SocketAddr};
+use std::time::Duration;
+
+use proptest::prelude::*;
+
+use super::firewall::{Connection, Firewall, outbound, policy, rule, settings};
+use crate::endpoint::Address;
+use crate::flow::Window;
+use crate::guard::{Floods, Limit, OriginRule, Protection, Screen};
+use crate::pipeline::Settings;
+use crate::policy::{Action, AddressRange, RuleSource};
+use crate::verdict::DropReason;
+use crate::wire::build::{Packet, icmp, udp};
+use crate::wire::tcp::{ACK, PSH, RST, SYN};
+
+fn protected(protection: Protection) -> Firewall {
+    let both = vec![RuleSource { session_logging: false, ..rule(Action::Permit) }];
+    Firewall::set_up(Settings { protection, ..settings() }, policy(both), Default::default())
+}
+
+/// With this kind of packet dropped, or let through.
+fn screening(screen: Screen, on: bool) -> Firewall {
+    let mut protection = Protection::default();
+    protection.screens.set(screen, on);
+    protected(protection)
+}
+
+fn ip(text: &str) -> IpAddr {
+    text.parse().unwrap()
+}
+
+fn end(text: &str) -> SocketAddr {
+    text.parse().unwrap()
+}
+
+fn question() -> Packet {
+    udp(end("10.0.0.1:5000"), end("192.0.2.1:5001"), b"question")
+}
+
+fn ping(to: &str) -> Packet {
+    icmp(ip("10.0.0.1"), ip(to), (8, 0), [0, 1, 0, 1], &[7; 56])
+}
+
+/// An IPv4 packet's frame with these options, whose number must be a multiple of four.
+fn with_options(packet: &Packet, options: &[u8]) -> Vec<u8> {
+    let mut frame = packet.frame();
+    frame.splice(34..34, options.iter().copied());
+    frame[14] += options.len() as u8 / 4;
+    let length = (frame.len() - 14) as u16;
+    frame[16..18].copy_from_slice(&length.to_be_bytes());
+    frame[24..26].fill(0);
+    let header = 20 + options.len();
+    let sum = crate::wire::checksum::Sum::default().octets(&frame[14..14 + header]).finish();
+    frame[24..26].copy_from_slice(&sum.to_be_bytes());
+    frame
+}
+
+/// A packet that is dropped where the screen is on, and passes where it is off.
+#[track_caller]
+fn screened(screen: Screen, packet: &Packet, reason: DropReason) {
+    let mut on = screening(screen, true);
+    on.out(packet).drops(reason);
+    on.moved(&[("packets_received", 1), (reason.counter(), 1)]);
+    screening(screen, false).out(packet).passes();
+}
+
+#[test]
+fn each_kind_of_packet_has_its_name_and_its_switch() {
+    let land = udp(end("10.0.0.1:7"), end("10.0.0.1:7"), b"x");
+    screened(Screen::Land, &land, DropReason::Land);
+    screened(Screen::BadSource, &udp(end("224.0.0.1:7"), end("10.0.0.1:7"), b"x"), DropReason::BadAddress);
+    let xmas = Connection::new("10.0.0.1:4000", "192.0.2.1:80").tcp(0, 0x29, &[]).packet();
+    let mut on = screening(Screen::TcpFlags, true);
+    on.out(&xmas).drops(DropReason::BadTcpFlags);
+    on.moved(&[("packets_received", 1), ("drop_bad_tcp_flags", 1)]);
+    let mut dead = question();
+    dead.hop_limit = 0;
+    screened(Screen::TtlZero, &dead, DropReason::TtlZero);
+    let mut dead = udp(end("[2001:db8::1]:1"), end("[2001:db8::2]:2"), b"x");
+    dead.hop_limit = 0;
+    screened(Screen::TtlZero, &dead, DropReason::TtlZero);
+    screened(Screen::Smurf, &ping("255.255.255.255"), DropReason::Smurf);
+    let chargen = udp(end("10.0.0.1:7"), end("255.255.255.255:19"), b"x");
+    screened(Screen::Fraggle, &chargen, DropReason::Fraggle);
+    screened(
+        Screen::UnknownProtocol,
+        &Packet::new(ip("10.0.0.1"), ip("192.0.2.1"), 200, vec![0; 20]),
+        DropReason::UnknownProtocol,
+    );
+    screened(
+        Screen::LargeIcmp,
+        &icmp(ip("10.0.0.1"), ip("192.0.2.1"), (8, 0), [0; 4], &[0; 1200]),
+        DropReason::LargeIcmp,
+    );
+    screened(Screen::IcmpFragment, &ping("192.0.2.1").fragment(9, true, 0), DropReason::IcmpFragment);
+    let mut syn = Connection::new("10.0.0.1:4000", "192.0.2.1:80").tcp(0, SYN, &[0; 12]);
+    syn.options.clear();
+    screened(Screen::SynFragment, &syn.packet().fragment(9, true, 0), DropReason::SynFragment);
+    let mut routed = udp(end("[2001:db8::1]:1"), end("[2001:db8::2]:2"), b"x");
+    routed.extensions = Some((43, vec![17, 0, 0, 0, 0, 0, 0, 0]));
+    screened(Screen::SourceRoute, &routed, DropReason::SourceRoute);
+}
+
+#[test]
+fn ip_options_are_told_apart() {
+    for (options, screen, reason) in [
+        (&[131, 7, 4, 192, 0, 2, 9, 0][..], Screen::SourceRoute, DropReason::SourceRoute),
+        (&[1, 137, 7, 4, 192, 0, 2, 9], Screen::SourceRoute, DropReason::SourceRoute),
+        (&[7, 7, 4, 0, 0, 0, 0, 0], Screen::RecordRoute, DropReason::RecordRoute),
+        (&[68, 8, 5, 0, 0, 0, 0, 0], Screen::IpTimestamp, DropReason::IpTimestamp),
+        (&[130, 4, 0, 0], Screen::IpOption, DropReason::IpOption),
+        (&[7, 9, 4, 0, 0, 0, 0, 0], Screen::BadIpOption, DropReason::BadIpOption),
+        (&[7, 1, 4, 0], Screen::BadIpOption, DropReason::BadIpOption),
+    ] {
+        let frame = with_options(&question(), options);
+        let mut on = screening(screen, true);
+        on.send_bytes(super::firewall::INSIDE, &frame).drops(reason);
+        on.moved(&[("packets_received", 1), (reason.counter(), 1)]);
+        screening(screen, false).send_bytes(super::firewall::INSIDE, &frame).passes();
+    }
+    // What IGMP and RSVP send, and padding.
+    let mut all = Protection::default();
+    for screen in [Screen::RecordRoute, Screen::IpTimestamp, Screen::IpOption] {
+        all.screens.set(screen, true);
+    }
+    let frame = with_options(&question(), &[148, 4, 0, 0, 1, 1, 0, 0]);
+    protected(all).send_bytes(super::firewall::INSIDE, &frame).passes();
+}
+
+#[test]
+fn redirects_are_refused_where_asked_for() {
+    for on in [false, true] {
+        let mut firewall = screening(Screen::IcmpRedirect, on);
+        firewall.out(&question()).passes();
+        let redirect = icmp(ip("192.0.2.254"), ip("10.0.0.1"), (5, 1), [10, 0, 0, 9], &question().ip()[..28]);
+        let mut neighbour = icmp(ip("fe80::1"), ip("fe80::2"), (137, 0), [0; 4], &[0; 32]);
+        neighbour.hop_limit = 255;
+        for packet in [redirect, neighbour] {
+            let fate = firewall.back(&packet);
+            if on { fate.drops(DropReason::IcmpRedirect) } else { fate.passes() }
+        }
+    }
+}
+
+fn range(first: &str, last: &str) -> AddressRange {
+    AddressRange { first: Address::from(ip(first)), last: Address::from(ip(last)) }
+}
+
+fn bound() -> Firewall {
+    let networks = vec![range("10.0.0.0", "10.0.255.255")];
+    let inside = OriginRule { networks: networks.clone(), ..OriginRule::default() };
+    let outside = OriginRule { elsewhere: networks, drop_bogons: true, ..OriginRule::default() };
+    protected(Protection { origins: vec![inside, outside], ..Protection::default() })
+}
+
+#[test]
+fn a_source_belongs_to_its_zone() {
+    let mut firewall = bound();
+    firewall.out(&question()).passes();
+    firewall.out(&udp(end("198.18.0.1:9"), end("192.0.2.1:9"), b"x")).drops(DropReason::Spoofed);
+    firewall.back(&udp(end("10.0.7.1:9"), end("10.0.0.1:9"), b"x")).drops(DropReason::Spoofed);
+    firewall.back(&udp(end("192.168.0.1:9"), end("10.0.0.1:9"), b"x")).drops(DropReason::Bogon);
+    firewall.back(&udp(end("8.8.8.8:9"), end("10.0.0.1:9"), b"x")).passes();
+    // A packet of a session that comes in on the other side, the broadcast address of the zone's network.
+    firewall.back(&question()).drops(DropReason::Spoofed);
+    firewall.back(&icmp(ip("8.8.8.8"), ip("10.0.255.255"), (8, 0), [0; 4], &[])).drops(DropReason::Smurf);
+    // The server's answer, then its imitation from inside.
+    let answer = udp(end("192.0.2.1:5001"), end("10.0.0.1:5000"), b"answer");
+    firewall.back(&answer).passes();
+    firewall.out(&answer).drops(DropReason::Spoofed);
+    firewall.moved(&[
+        ("packets_received", 9),
+        ("packets_forwarded", 3),
+        ("sessions_opened", 2),
+        ("sessions_active", 2),
+        ("table_entries", 2),
+        ("drop_spoofed", 4),
+        ("drop_bogon", 1),
+        ("drop_smurf", 1),
+    ]);
+}
+
+#[test]
+fn new_sessions_of_a_source_are_limited_and_established_ones_are_not() {
+    let limit = Limit { source: 10, destination: 0 };
+    let floods = Floods { udp: limit, tcp: limit, icmp: limit, other: limit, fragments: limit };
+    let mut firewall = protected(Protection { floods, ..Protection::default() });
+    firewall.out(&question()).passes();
+    let mut dropped = 0;
+    for port in 1..=100 {
+        let flood = udp(end("10.0.0.1:6000"), SocketAddr::new(ip("192.0.2.1"), port), b"x");
+        dropped += u64::from(!firewall.out(&flood).verdict_is_forward());
+        firewall.out(&question()).passes();
+    }
+    assert_eq!(dropped, 91);
+    for port in 1..=100 {
+        firewall.out(&Connection::new(&format!("10.0.0.2:{port}"), "192.0.2.1:80").client(SYN, &[]));
+        firewall.out(&icmp(ip("10.0.0.3"), ip("192.0.2.1"), (8, 0), [0, port, 0, 0], &[]));
+        firewall.out(&Packet::new(ip("10.0.0.4"), ip(&format!("192.0.2.{port}")), 47, vec![0; 20]));
+        let piece = udp(end("10.0.0.5:1"), end("192.0.2.1:2"), &[0; 56]).fragment(port.into(), true, 0);
+        firewall.out(&piece);
+    }
+    firewall.moved(&[
+        ("packets_received", 601),
+        ("packets_forwarded", 101 + 9 + 40),
+        ("sessions_opened", 10 + 30 + 1),
+        ("sessions_active", 41),
+        ("table_entries", 41),
+        ("fragments", 10),
+        ("drop_udp_flood", 91),
+        ("drop_syn_flood", 90),
+        ("drop_icmp_flood", 90),
+        ("drop_session_flood", 90),
+        ("drop_fragment_flood", 90),
+    ]);
+}
+
+/// A connection whose handshake is complete.
+fn established(firewall: &mut Firewall, client: &str) -> Connection {
+    let mut web = Connection::new(client, "192.0.2.1:443");
+    firewall.out(&web.client(SYN, &[])).passes();
+    firewall.back(&web.server(SYN | ACK, &[])).passes();
+    firewall.out(&web.client(ACK, &[])).passes();
+    web
+}
+
+/// The `number`-th SYN of a flood with invented sources.
+fn flood(number: u32) -> Packet {
+    let [_, a, b, c] = number.to_be_bytes();
+    Connection::new(&format!("100.{a}.{b}.{c}:{}", 1024 + number % 60_000), "192.0.2.1:80").client(SYN, &[])
+}
+
+#[test]
+fn in_a_syn_flood_the_established_go_on_and_new_clients_get_in_by_repeating() {
+    let settings = Settings { max_sessions: 800, ..settings() };
+    let logged = vec![RuleSource { session_logging: true, ..rule(Action::Permit) }];
+    let mut firewall = Firewall::set_up(settings, policy(logged), Default::default());
+    let mut old: Vec<Connection> = (0..790)
+        .map(|number| established(&mut firewall, &format!("10.0.{}.1:{}", number % 250, 2000 + number)))
+        .collect();
+    let told = firewall.session_events().len();
+    assert_eq!(told, 790);
+    let mut number = 0;
+    let mut burst = |firewall: &mut Firewall, count: u32| {
+        for _ in 0..count {
+            firewall.out(&flood(number));
+            number += 1;
+        }
+    };
+    burst(&mut firewall, 20_000);
+    // A newcomer's first SYN is lost in it, its second is not, and its handshake survives a round trip of the flood.
+    let mut new = Connection::new("10.9.9.9:3000", "192.0.2.1:443");
+    let syn = new.client(SYN, &[]);
+    firewall.out(&syn).drops(DropReason::SynFlood);
+    burst(&mut firewall, 2_000);
+    firewall.now = firewall.now + Duration::from_millis(1000);
+    firewall.out(&syn).passes();
+    burst(&mut firewall, 2_000);
+    firewall.back(&new.server(SYN | ACK, &[])).passes();
+    firewall.out(&new.client(ACK, &[])).passes();
+    for web in old.iter_mut().chain([&mut new]) {
+        burst(&mut firewall, 10);
+        firewall.out(&web.client(ACK | PSH, b"still here")).passes();
+        firewall.back(&web.server(ACK | PSH, b"and so am I")).passes();
+    }
+    let value = |counter| firewall.pipeline.counters().value(counter);
+    use crate::counters::Counter;
+    assert_eq!(value(Counter::TableEntries), 900);
+    assert!(value(Counter::SynRetries) >= 1);
+    assert!(firewall.pipeline.counters().drops(DropReason::SynFlood) > 25_000);
+    // The log: no record for each of 30,000, but notices.
+    firewall.wait(Duration::from_millis(100));
+    let words = firewall.changes();
+    let notices: Vec<&String> = words.iter().filter(|word| word.starts_with("syn_flood")).collect();
+    assert!(matches!(notices.len(), 1..=3), "{notices:?}");
+    assert!(words.len() < 300, "{}", words.len());
+    assert!(words.iter().filter(|word| *word == "close evicted").count() <= 51, "{words:?}");
+}
+
+#[test]
+fn a_udp_flood_displaces_itself() {
+    let settings = Settings { max_sessions: 160, ..settings() };
+    let both = vec![rule(Action::Permit)];
+    let mut firewall = Firewall::set_up(settings, policy(both), Default::default());
+    let pairs: Vec<(Packet, Packet)> = (0..100)
+        .map(|port| {
+            let (client, server) = (SocketAddr::new(ip("10.0.0.1"), 2000 + port), end("192.0.2.1:5001"));
+            (udp(client, server, b"?"), udp(server, client, b"!"))
+        })
+        .collect();
+    for (question, answer) in &pairs {
+        firewall.out(question).passes();
+        firewall.back(answer).passes();
+    }
+    let opening = Connection::new("10.0.0.2:1", "192.0.2.1:443").client(SYN, &[]);
+    firewall.out(&opening).passes();
+    for number in 0..5_000_u32 {
+        let source = SocketAddr::new(IpAddr::from((0x6400_0000 + number).to_be_bytes()), 9);
+        firewall.out(&udp(source, SocketAddr::new(ip("192.0.2.1"), number as u16), b"x")).passes();
+    }
+    for (question, answer) in &pairs {
+        firewall.out(question).passes();
+        firewall.back(answer).passes();
+    }
+    firewall.moved(&[
+        ("packets_received", 400 + 1 + 5_000),
+        ("packets_forwarded", 400 + 1 + 5_000),
+        ("sessions_opened", 101 + 5_000),
+        ("sessions_closed", 5_000 - 79),
+        ("sessions_evicted", 5_000 - 79),
+        ("sessions_active", 180),
+        ("table_entries", 180),
+    ]);
+}
+
+#[test]
+fn a_burst_of_fragments_does_not_keep_a_datagram_from_being_whole() {
+    let mut firewall = protected(Protection::default());
+    for number in 0..10_000_u32 {
+        let source = SocketAddr::new(IpAddr::from((0x6400_0000 + number).to_be_bytes()), 9);
+        firewall.out(&udp(source, end("192.0.2.1:9"), &[0; 56]).fragment(number as u16, true, 0));
+        if number % 1000 == 0 {
+            let whole = udp(end("10.0.0.1:5000"), end("192.0.2.1:5001"), &[1; 120]);
+            let mut first = whole.clone().fragment(number as u16, true, 0);
+            first.transport.truncate(64);
+            let mut last = whole.fragment(number as u16, false, 64);
+            last.transport.drain(..64);
+            firewall.now = firewall.now + Duration::from_millis(1);
+            firewall.out(&first).passes();
+            firewall.out(&last).passes();
+        }
+    }
+}
+
+#[test]
+fn a_blind_rst_ends_nothing() {
+    let mut firewall = protected(Protection::default());
+    let mut web = established(&mut firewall, "10.0.0.1:4000");
+    firewall.moved(&[
+        ("packets_received", 3),
+        ("packets_forwarded", 3),
+        ("sessions_opened", 1),
+        ("sessions_active", 1),
+        ("table_entries", 1),
+    ]);
+    // Within the window, but not where it is due: the client answers it by itself (RFC 5961, 3.2).
+    let mut guess = web.tcp(1, RST, &[]);
+    guess.sequence = guess.sequence.wrapping_add(500);
+    firewall.back(&guess.packet()).passes();
+    firewall.wait(Duration::from_secs(5));
+    firewall.out(&web.tcp(0, ACK, &[]).packet()).passes();
+    firewall.wait(Duration::from_secs(600));
+    firewall.back(&web.server(ACK | PSH, b"all is well")).passes();
+    let mut far = web.tcp(1, RST, &[]);
+    far.sequence = far.sequence.wrapping_add(1 << 30);
+    firewall.back(&far.packet()).drops(DropReason::TcpResetOutOfWindow);
+    firewall.moved(&[("packets_received", 4), ("packets_forwarded", 3), ("drop_tcp_reset_out_of_window", 1)]);
+    // Nobody speaks any more: it was a RST indeed.
+    firewall.back(&guess.packet()).passes();
+    firewall.wait(Duration::from_secs(13));
+    firewall.moved(&[
+        ("packets_received", 1),
+        ("packets_forwarded", 1),
+        ("sessions_closed", 1),
+        ("sessions_timed_out", 1),
+        ("sessions_active", -1),
+        ("table_entries", -1),
+    ]);
+}
+
+#[test]
+fn a_syn_within_a_connection_changes_nothing() {
+    let mut firewall = protected(Protection::default());
+    let mut web = established(&mut firewall, "10.0.0.1:4000");
+    // The receiver answers with a challenge (RFC 5961, 4.2).
+    let mut syn = web.tcp(0, SYN, &[]);
+    syn.sequence = 0xdead_beef;
+    firewall.out(&syn.packet()).passes();
+    firewall.back(&web.tcp(1, ACK, &[]).packet()).passes();
+    let mut forged = web.tcp(1, SYN | ACK, &[]);
+    forged.sequence = 0xdead_beef;
+    firewall.back(&forged.packet()).passes();
+    let mut data = web.tcp(1, ACK | PSH, b"forged");
+    data.sequence = 0xdead_bef0;
+    firewall.back(&data.packet()).drops(DropReason::TcpOutOfWindow);
+    firewall.back(&web.server(ACK | PSH, b"honest")).passes();
+}
+
+#[test]
+fn two_that_both_forgot_their_connection_begin_anew() {
+    let mut firewall = protected(Protection::default());
+    established(&mut firewall, "10.0.0.1:4000");
+    let mut again = Connection::new("10.0.0.1:4000", "192.0.2.1:443");
+    again.next = [0x7000_0000, 0x9000_0000];
+    firewall.out(&again.client(SYN, &[])).passes();
+    firewall.back(&again.server(SYN | ACK, &[])).passes();
+    firewall.out(&again.client(ACK, &[])).passes();
+    firewall.out(&again.client(ACK | PSH, b"hello")).passes();
+    firewall.back(&again.server(ACK | PSH, b"hello")).passes();
+}
+
+#[test]
+fn an_acknowledgment_lies_within_what_was_sent() {
+    for (window, unseen_passes) in [(Window::Strict, false), (Window::Loose, true), (Window::Off, true)] {
+        let mut firewall = protected(Protection { tcp_window: window, ..Protection::default() });
+        let mut web = established(&mut firewall, "10.0.0.1:4000");
+        let mut old = web.tcp(0, ACK, b"x");
+        old.acknowledgment = old.acknowledgment.wrapping_sub(1 << 30);
+        let fate = firewall.out(&old.packet());
+        if window == Window::Off {
+            fate.passes()
+        } else {
+            fate.drops(DropReason::TcpAckOutOfRange)
+        }
+        let mut unseen = web.client(ACK, b"x");
+        unseen.transport[8..12].copy_from_slice(&web.next[1].wrapping_add(1).to_be_bytes());
+        let fate = firewall.out(&unseen);
+        if unseen_passes { fate.passes() } else { fate.drops(DropReason::TcpAckOutOfRange) }
+    }
+}
+
+#[test]
+fn a_flood_of_acks_without_a_session_is_told_once_a_second() {
+    let settings = Settings { midstream: crate::pipeline::Midstream::Drop, ..settings() };
+    let mut firewall = Firewall::set_up(settings, policy(vec![outbound()]), Default::default());
+    for step in 0..35 {
+        for number in 0..200_u16 {
+            let ack = Connection::new(&format!("10.0.0.1:{}", 1024 + number), "192.0.2.1:80").client(ACK, b"x");
+            firewall.out(&ack).drops(DropReason::TcpNotSyn);
+        }
+        assert!(step > 0 || firewall.changes().is_empty());
+        firewall.wait(Duration::from_millis(100));
+    }
+    firewall.wait(Duration::from_millis(1500));
+    firewall.wait(Duration::from_millis(1500));
+    let told = firewall.changes();
+    assert!(
+        told[0].starts_with("tcp_not_syn Begin") && told.last().unwrap() == "tcp_not_syn End 0 of 7000",
+        "{told:?}"
+    );
+    assert!((5..=6).contains(&told.len()), "{told:?}");
+    firewall.moved(&[("packets_received", 7000), ("drop_tcp_not_syn", 7000), ("session_events", told.len() as i64)]);
+}
+
+#[test]
+fn denied_packets_that_are_alike_make_one_record_a_second() {
+    let deny = RuleSource { session_logging: true, ..rule(Action::Deny) };
+    let mut firewall = Firewall::with(vec![deny]);
+    for port in 0..500 {
+        let client = SocketAddr::new(ip("10.0.0.1"), 2000 + port);
+        firewall.out(&udp(client, end("192.0.2.1:53"), b"x")).drops(DropReason::Policy);
+    }
+    assert_eq!(firewall.changes(), ["deny"]);
+    firewall.wait(Duration::from_millis(1001));
+    let [event] = firewall.session_events().try_into().unwrap();
+    assert_eq!((event.to_server.packets, event.tuple.client.port), (499, 2000));
+    assert_eq!(event.to_server.octets, 499 * 29);
+    firewall.moved(&[("packets_received", 500), ("drop_policy", 500), ("session_events", 2)]);
+    // What was counted and not told is told at the end.
+    firewall.out(&udp(end("10.0.0.1:1"), end("192.0.2.1:53"), b"x"));
+    firewall.out(&udp(end("10.0.0.1:2"), end("192.0.2.1:53"), b"x"));
+    firewall.pipeline.shutdown(firewall.now, crate::pipeline::Room::Needed);
+    assert_eq!(firewall.changes(), ["deny", "deny"]);
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 300, ..ProptestConfig::default() })]
+
+    /// Any options, any extension headers, any ICMP: no panic, and with everything let through nothing is a screen's.
+    #[test]
+    fn any_headers_are_screened(
+        options in prop::collection::vec(any::<u8>(), 0..=40),
+        extensions in prop::collection::vec(any::<u8>(), 0..64),
+        number: u8,
+        kind: u8,
+        on: bool,
+    ) {
+        let mut protection = Protection::default();
+        for screen in [Screen::RecordRoute, Screen::IpTimestamp, Screen::IpOption, Screen::IcmpRedirect, Screen::IcmpFragment,
+            Screen::LargeIcmp, Screen::SynFragment, Screen::UnknownProtocol, Screen::SourceRoute, Screen::BadIpOption,
+            Screen::Smurf, Screen::Fraggle, Screen::TtlZero] {
+            protection.screens.set(screen, on);
+        }
+        let mut firewall = protected(protection);
+        let options = &options[..options.len() / 4 * 4];
+        firewall.send_bytes(super::firewall::INSIDE, &with_options(&question(), options));
+        let mut packet = icmp(ip("2001:db8::1"), ip("2001:db8::2"), (kind, 0), [0; 4], &[0; 64]);
+        packet.extensions = Some((number, extensions));
+        firewall.out(&packet);
+        firewall.out(&icmp(ip("10.0.0.1"), ip("10.0.0.2"), (kind, 0), [0; 4], &[0; 64]));
+        if !on {
+            for reason in [DropReason::SourceRoute, DropReason::BadIpOption, DropReason::IpOption, DropReason::RecordRoute] {
+                prop_assert_eq!(firewall.pipeline.counters().drops(reason), 0);
+            }
+        }
+    }
+}

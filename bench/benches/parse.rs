@@ -9,6 +9,7 @@ use std::hint::black_box;
 use bench::pktgen::frames::{ACK, Link, Segment, Side, tcp_packet, udp_packet};
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use cycles::Cycles;
+use dataplane::guard::Screens;
 use dataplane::packet;
 use dataplane::pipeline::{BURST, Frame};
 use dataplane::policy::PortId;
@@ -33,7 +34,7 @@ fn parse(criterion: &mut Criterion<Cycles>) {
                 for bytes in &mut burst {
                     let length = bytes.len() as u32;
                     let frame = Frame { port: PortId(0), bytes, length, edited: false };
-                    let _ = black_box(packet::parse(black_box(&frame), 0, true));
+                    let _ = black_box(packet::parse(black_box(&frame), 0, true, Screens::default()));
                 }
             });
         });

@@ -134,8 +134,8 @@ fn stop(mut house: House) -> Result<(), RunError> {
     if report.is_clean() { Ok(()) } else { Err(RunError::Leak(report.pool.in_use)) }
 }
 
-/// Keeps this thread, and those that it starts from now on, off the CPUs of workers and dispatcher, where there are others: one that
-/// has to share its CPU for a moment loses frames.
+/// Keeps this thread, and those that it starts from now on, off the CPUs of workers and dispatcher, where there are others:
+/// one that has to share its CPU for a moment loses frames.
 fn leave_workers_alone(config: &DataplaneConfig) {
     let Ok(mut cpus) = sched_getaffinity(None) else { return };
     for cpu in config.workers.iter().copied().chain(config.dispatcher).map(usize::from) {

@@ -174,4 +174,4 @@ pub fn spawn<T: Send + 'static>(
 const SESSION_EVENTS: usize = 65_536;
 const SIGN_ON_EVENTS: usize = 8_192;
 /// Between two looks at events.
-const STEP: Duration = Duration::from_millis(1);
+const STEP: Duration = Duration::from_micros(200);

@@ -12,6 +12,7 @@ use super::bed::{self, Bed};
 use super::firewall::{Firewall, settings};
 use super::machine;
 use super::scene::{Figure, Plan};
+use super::turns::LONGEST;
 use super::wire::{self, Wire};
 use crate::pktgen::frames::Side;
 
@@ -80,7 +81,7 @@ struct Measured {
 impl Peer {
     fn measure(mut self, cpu: u16, window: Duration) -> Result<Measured, String> {
         let _registered = WorkerThread::enter(cpu).map_err(|error| error.to_string())?;
-        let mut latencies = Histogram::new(3).map_err(|error| error.to_string())?;
+        let mut latencies = Histogram::new_with_bounds(1, LONGEST, 3).map_err(|error| error.to_string())?;
         let hertz = cycles_per_second() as f64;
         // Sessions, caches; then as much as goes through with never more on its way than half a ring holds.
         self.saturate((hertz / 5.0) as u64);

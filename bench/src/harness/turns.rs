@@ -33,7 +33,8 @@ pub struct Turns {
 pub fn timed<P>(within: P) -> (Timed<P>, Turns) {
     let recording = Arc::new(AtomicBool::new(false));
     let (sender, done) = bounded(1);
-    let turns = Histogram::new(3).expect("three digits are allowed");
+    // Bounds, because recording without failing does not widen a histogram.
+    let turns = Histogram::new_with_bounds(1, LONGEST, 3).expect("three digits are allowed");
     let probe = Timed { within, last: cycles(), recording: Arc::clone(&recording), turns, done: sender };
     (probe, Turns { recording, done })
 }
@@ -76,6 +77,9 @@ impl<P> Drop for Timed<P> {
     }
 }
 
+/// Cycles: some ten seconds, beyond which nothing is told apart.
+pub const LONGEST: u64 = 1 << 35;
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -85,9 +89,13 @@ mod tests {
         let (mut probe, turns) = timed(());
         for (on, idle) in [(false, false), (true, false), (true, true), (true, false), (false, false)] {
             turns.record(on);
+            std::thread::sleep(std::time::Duration::from_millis(2));
             probe.turned(idle);
         }
         drop(probe);
-        assert_eq!(turns.recorded().map(|histogram| histogram.len()), Some(2));
+        let histogram = turns.recorded().unwrap();
+        assert_eq!(histogram.len(), 2);
+        // No counter runs below 100 MHz: 2 ms are 200,000 cycles at least.
+        assert!(histogram.min() >= 200_000, "{} cycles", histogram.min());
     }
 }

@@ -24,6 +24,7 @@ fn what_cannot_start_is_refused_and_leaves_nothing_running() {
     let config = DataplaneConfig {
         ports: vec![port("inside", "net_null0"), port("outside", "net_null1")],
         wires: vec![(PortId(0), PortId(1))],
+        nat: vec![],
         workers: cpus,
         dispatcher: None,
         idle: Idle::Poll,

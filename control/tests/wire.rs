@@ -29,6 +29,7 @@ fn rule(destination_port: u16, protocol: u8, action: Action) -> RuleSource {
         action,
         session_logging: true,
         profile: false,
+        source_nat: None,
     }
 }
 
@@ -44,6 +45,7 @@ fn config(inside: &str, outside: &str) -> DataplaneConfig {
     DataplaneConfig {
         ports: vec![port("inside", inside), port("outside", outside)],
         wires: vec![(PortId(0), PortId(1))],
+        nat: vec![],
         workers: vec![(0..1024).find(|&cpu| cpus.is_set(usize::from(cpu))).unwrap()],
         dispatcher: None,
         idle: Idle::Poll,

@@ -6,6 +6,7 @@ use crossbeam::channel::Sender;
 
 use crate::endpoint::Tuple;
 use crate::event::{SessionId, Volume};
+use crate::nat::Translation;
 use crate::policy::{Policy, RuleId};
 use crate::time::Nanos;
 use sigdb::AppId;
@@ -34,6 +35,8 @@ pub struct SessionView {
     pub session: SessionId,
     /// Both ends.
     pub tuple: Tuple,
+    /// What the client's end is outside, where source NAT makes it another.
+    pub translation: Option<Translation>,
     /// The rule that let it through.
     pub rule: RuleId,
     /// Its application.

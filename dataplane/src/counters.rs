@@ -58,6 +58,8 @@ counters! {
     /// Packets of sessions that were open, or had an entry, when they were denied; each is a drop as well. A first packet
     /// that a rule denies has no session and counts as a drop only.
     DeniedPackets = "denied_packets",
+    /// Sessions opened that source NAT translates.
+    SessionsTranslated = "sessions_translated",
     /// TCP sessions that were picked up without their SYN.
     TcpMidstream = "tcp_midstream",
     /// Forwarded ICMP errors that quote a known flow.

@@ -8,6 +8,7 @@ use sigdb::{AppId, Confidence, SignOn};
 
 use crate::endpoint::Tuple;
 use crate::guard::Phase;
+use crate::nat::Translation;
 use crate::policy::RuleId;
 use crate::time::Nanos;
 use crate::verdict::DropReason;
@@ -115,6 +116,8 @@ pub struct SessionEvent {
     pub session: SessionId,
     /// Both ends.
     pub tuple: Tuple,
+    /// What the client's end is outside, where source NAT makes it another.
+    pub translation: Option<Translation>,
     /// The rule that applies now; [`RuleId::IMPLICIT`] for the implicit deny.
     pub rule: RuleId,
     /// What is known of the application.

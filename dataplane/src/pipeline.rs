@@ -12,6 +12,7 @@ mod orientation;
 mod protection;
 mod reply;
 mod report;
+mod translation;
 mod wires;
 
 use std::sync::Arc;
@@ -29,8 +30,9 @@ use self::wires::Wires;
 use crate::appid::Inspector;
 use crate::counters::{Counter, Counters};
 use crate::event::{EventSender, WorkerId};
-use crate::flow::{FragmentTable, Table};
+use crate::flow::{FragmentTable, Slot, Table};
 use crate::guard::{Protection, reserve};
+use crate::nat::{MappingId, Nat, PoolSource};
 use crate::packet::{Fragment, PacketInfo, Parsed, Transport};
 use crate::policy::{Policy, PortId};
 use crate::time::Nanos;
@@ -97,6 +99,8 @@ pub struct Settings {
     pub timeouts: Timeouts,
     /// Pairs of ports: what enters one leaves by the other.
     pub wires: Vec<(PortId, PortId)>,
+    /// The pools of source NAT. They can be used by one worker only, as ports are not shared between workers.
+    pub nat: Vec<PoolSource>,
     /// TCP picked up in its middle.
     pub midstream: Midstream,
     /// Whether the IPv4 header checksum is verified; captures taken at a sender often lack it. Where it is not, a total
@@ -147,6 +151,8 @@ pub struct Pipeline {
     lifetimes: Lifetimes,
     fragments: FragmentTable,
     wires: Wires,
+    /// Where there are pools.
+    nat: Option<Box<Nat>>,
     replies: Replies,
     guard: Guard,
     active: u64,
@@ -179,6 +185,7 @@ impl Pipeline {
             lifetimes: Lifetimes::new(&settings.timeouts),
             fragments: FragmentTable::new(settings.fragment_slots),
             wires: Wires::new(&settings.wires),
+            nat: (!settings.nat.is_empty()).then(|| Box::new(Nat::new(&settings.nat, settings.max_sessions))),
             replies: Replies::default(),
             counters: Arc::default(),
             active: 0,
@@ -187,7 +194,8 @@ impl Pipeline {
             started: None,
             stages: Some(Box::default()),
             lane: Lane::new(&settings.timeouts),
-            short_lane: true,
+            // The short lane does not rewrite.
+            short_lane: settings.nat.is_empty(),
             settings,
             policy,
             events,
@@ -220,16 +228,26 @@ impl Pipeline {
             Parsed::Packet(info) => info,
         };
         self.settings.protection.screen(frame.bytes, info)?;
-        let packet = Packet { now, frame, info, hash };
-        match (info.fragment, info.transport) {
-            (Fragment::Later(piece), _) => self.later_fragment(&packet, piece)?,
-            (_, Transport::Error(quoted)) => self.icmp_error(&packet, quoted)?,
-            (Fragment::First(piece), _) => self.first_fragment(&packet, piece)?,
-            (Fragment::None, _) => {
-                self.flow_packet(&packet)?;
-            }
+        if self.nat.is_none() {
+            self.judge_packet(&Packet { now, frame, info, hash, mapping: None })?;
+            return Ok(out);
         }
+        let mut info = *info;
+        let mapping = self.bring_inside(now, &mut info)?;
+        let hash = if mapping.is_some() { self.table.hash(info.flow_key()) } else { hash };
+        let slot = self.judge_packet(&Packet { now, frame, info: &info, hash, mapping })?;
+        self.translate(frame, &info, slot);
         Ok(out)
+    }
+
+    /// The judgement of an IP packet as what it is, and the entry of its flow.
+    fn judge_packet(&mut self, packet: &Packet<'_>) -> Result<Slot, DropReason> {
+        match (packet.info.fragment, packet.info.transport) {
+            (Fragment::Later(piece), _) => self.later_fragment(packet, piece),
+            (_, Transport::Error(quoted)) => self.icmp_error(packet, quoted),
+            (Fragment::First(piece), _) => self.first_fragment(packet, piece),
+            (Fragment::None, _) => self.flow_packet(packet),
+        }
     }
 }
 
@@ -239,6 +257,8 @@ struct Packet<'a> {
     frame: &'a Frame<'a>,
     info: &'a PacketInfo,
     hash: u64,
+    /// The mapping whose outside endpoint it was sent to; its key is that of the inside one.
+    mapping: Option<MappingId>,
 }
 
 #[cfg(test)]

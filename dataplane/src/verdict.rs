@@ -119,6 +119,16 @@ drop_reasons! {
     ImplicitDeny = "implicit_deny",
     /// The flow table is full and nothing in it may give way.
     TableFull = "table_full",
+    /// No port of the pool is free for a session that a rule translates, or there is no memory for one more mapping.
+    NatExhausted = "nat_exhausted",
+    /// The host has as many ports of the pool as it may have.
+    NatHostLimit = "nat_host_limit",
+    /// A rule translates it, and it has neither ports nor an ICMP query's identifier.
+    NatProtocol = "nat_protocol",
+    /// For a pool address, and nobody inside asked for it; or for a translated session, and not by its pool address.
+    NatUnsolicited = "nat_unsolicited",
+    /// The session ended because the rule that applies now translates it otherwise; the next packet opens another.
+    NatChanged = "nat_changed",
     /// The ingress port belongs to no wire.
     NoWire = "no_wire",
     /// The transmit queue took no more.

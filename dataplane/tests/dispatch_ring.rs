@@ -43,6 +43,7 @@ fn outbound() -> Policy {
         action: Action::Permit,
         session_logging: true,
         profile: false,
+        source_nat: None,
     };
     Policy::compile(PolicySource {
         rules: vec![rule],
@@ -60,6 +61,7 @@ fn settings(worker: u16) -> Settings {
         fragment_slots: 10,
         timeouts: Timeouts::default(),
         wires: vec![(PortId(0), PortId(1))],
+        nat: vec![],
         midstream: Midstream::Permit,
         verify_checksums: true,
         protection: dataplane::guard::Protection::default(),

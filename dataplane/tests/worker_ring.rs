@@ -48,6 +48,7 @@ fn settings() -> Settings {
         fragment_slots: 10,
         timeouts: Timeouts::default(),
         wires: vec![(PortId(0), PortId(1))],
+        nat: vec![],
         midstream: Midstream::Permit,
         verify_checksums: true,
         protection: Protection::default(),

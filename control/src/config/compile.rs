@@ -126,6 +126,7 @@ impl Lists<'_> {
             action: rule.action.as_ref().map_or(Action::Deny, |action| action.value),
             session_logging: rule.session_logging,
             profile: rule.profile.is_some(),
+            source_nat: None,
         }
     }
 

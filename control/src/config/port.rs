@@ -140,6 +140,7 @@ pub(super) fn dataplane(source: &Source, ports: &Ports, wires: Vec<(PortId, Port
     DataplaneConfig {
         ports: source.ports.iter().zip(&ports.names).filter_map(port).collect(),
         wires,
+        nat: Vec::new(),
         workers: written.worker_cores(),
         dispatcher: written.dispatcher.as_ref().map(|core| core.value),
         idle: written.idle,

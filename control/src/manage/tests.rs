@@ -131,6 +131,7 @@ fn view(number: u64) -> SessionView {
     SessionView {
         session: SessionId(number),
         tuple: Tuple { client: end(40_000), server: end(443), protocol: 6, svlan: 7, cvlan: 0 },
+        translation: None,
         rule: RuleId(0),
         application: AppId::UNKNOWN,
         ports: (0, 1),

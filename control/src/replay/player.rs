@@ -49,6 +49,7 @@ impl<'a> Player<'a> {
             fragment_slots: dataplane.fragment_slots.min(sessions),
             timeouts: dataplane.timeouts,
             wires: dataplane.wires.clone(),
+            nat: dataplane.nat.clone(),
             midstream: dataplane.midstream,
             verify_checksums: dataplane.verify_checksums,
             protection: dataplane.protection.clone(),

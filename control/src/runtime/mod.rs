@@ -31,6 +31,8 @@ pub struct DataplaneConfig {
     pub ports: Vec<PortConfig>,
     /// Pairs of ports: what enters one leaves by the other.
     pub wires: Vec<(PortId, PortId)>,
+    /// The pools of source NAT.
+    pub nat: Vec<PoolSource>,
     /// The CPU of each worker; at least one, none twice.
     pub workers: Vec<u16>,
     /// The CPU of the dispatcher, which receives for the workers; none: workers receive themselves.

@@ -60,6 +60,7 @@ fn settings(config: &DataplaneConfig, worker: WorkerId) -> Settings {
         fragment_slots: config.fragment_slots,
         timeouts: config.timeouts,
         wires: config.wires.clone(),
+        nat: config.nat.clone(),
         midstream: config.midstream,
         verify_checksums: config.verify_checksums,
         protection: config.protection.clone(),

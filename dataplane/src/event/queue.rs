@@ -186,6 +186,7 @@ mod tests {
         SessionEvent {
             header,
             session: SessionId(header.sequence()),
+            translation: None,
             tuple: Tuple::default(),
             rule: RuleId(0),
             application: AppId::UNKNOWN,

@@ -113,6 +113,13 @@ impl FragmentTable {
         self.timed_out += given_up;
     }
 
+    /// The flow of a datagram whose first fragment came.
+    pub fn flow(&self, now: Nanos, datagram: &Datagram) -> Option<FlowId> {
+        let at = self.hasher.hash_one(datagram) as usize & (self.sets.len() - 1);
+        let mut entries = self.sets.get(at)?.iter().flatten();
+        entries.find(|entry| entry.datagram == *datagram && entry.is_alive(now)).map(|entry| entry.flow)
+    }
+
     /// Finds the flow of a later fragment. When all have come, the datagram is forgotten.
     pub fn later(&mut self, now: Nanos, datagram: Datagram, piece: Piece) -> Placed {
         let set = self.set(&datagram);

@@ -24,6 +24,7 @@ impl Pipeline {
         let Some(slot) = self.find(packet.now, &info.key, packet.hash) else {
             return self.open(packet, AppId::UNKNOWN);
         };
+        self.check_translation(packet, slot)?;
         // The next session between the same ports need not be of the same application; the same one, readmitted, is.
         let application = if opens_tcp(packet) { AppId::UNKNOWN } else { self.table.record(slot).application };
         match self.known(packet, slot)? {
@@ -113,6 +114,10 @@ impl Pipeline {
     /// The first packet of a flow: judged, and where it is let through, a session.
     fn open(&mut self, packet: &Packet<'_>, application: AppId) -> Result<Slot, DropReason> {
         let info = packet.info;
+        if packet.mapping.is_some() {
+            // The mapping is for others: whom its client did not ask may not answer.
+            return Err(DropReason::NatUnsolicited);
+        }
         self.screen_first(packet)?;
         let client = self.client_of_first(packet)?;
         self.limit_first(packet)?;
@@ -140,7 +145,9 @@ impl Pipeline {
         let decision = self.policy.decide(&self.query(&info.key, &record, application));
         self.refuse_first(packet, &record, &decision)?;
         self.apply(&mut record, &decision);
-        let slot = self.enter(packet, record)?;
+        let mapping = self.map(packet, client, decision.rule)?;
+        let entered = self.enter(packet, record);
+        let slot = self.tie(packet.now, entered, mapping)?;
         self.open_quietly(packet, slot);
         self.report_create(slot);
         self.inspect(packet, slot, direction, [None; 2])?;
@@ -162,6 +169,7 @@ impl Pipeline {
     /// Takes an entry out of the table, its session ended.
     pub(super) fn leave(&mut self, now: Nanos, slot: Slot, reason: CloseReason) {
         self.close(now, slot, reason);
+        self.untie(now, slot);
         self.table.remove(slot);
         self.count_table();
     }

@@ -87,6 +87,9 @@ impl Pipeline {
 
     /// Looks at up to `count` entries whose time may have come, among at most `places` places.
     pub(super) fn expire(&mut self, now: Nanos, count: usize, places: usize) {
+        if let Some(nat) = &mut self.nat {
+            nat.expire(now, count);
+        }
         let mut left = count;
         while left > 0 {
             let mut batch: ArrayVec<Slot, BURST> = ArrayVec::new();
@@ -99,6 +102,7 @@ impl Pipeline {
                 let patience = self.patience(self.table.record(*slot));
                 if self.table.is_silent(*slot, patience) {
                     self.close(now, *slot, CloseReason::Timeout);
+                    self.untie(now, *slot);
                     self.table.remove(*slot);
                 } else {
                     self.table.schedule(*slot, patience);
@@ -139,6 +143,7 @@ impl Pipeline {
         SessionView {
             session: self.table.session(slot),
             tuple: self.table.key(slot).tuple(record.client()),
+            translation: self.translation(slot),
             rule: record.rule,
             application: record.application,
             ports: self.ports(record),

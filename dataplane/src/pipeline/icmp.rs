@@ -2,21 +2,22 @@
 
 use super::{Packet, Pipeline};
 use crate::counters::Counter;
-use crate::flow::State;
+use crate::flow::{Slot, State};
 use crate::packet::Quoted;
 use crate::verdict::DropReason;
 
 impl Pipeline {
     /// An error passes with the flow that it quotes. It neither counts in the session nor keeps it alive nor ends it: who
     /// is off the path could send it (RFC 5927).
-    pub(super) fn icmp_error(&mut self, packet: &Packet<'_>, quoted: Option<Quoted>) -> Result<(), DropReason> {
+    pub(super) fn icmp_error(&mut self, packet: &Packet<'_>, quoted: Option<Quoted>) -> Result<Slot, DropReason> {
         let quoted = quoted.ok_or(DropReason::IcmpUnknownFlow)?;
         let slot = self.find(packet.now, &quoted.key, packet.hash).ok_or(DropReason::IcmpUnknownFlow)?;
         if self.table.record(slot).state() == State::Denied {
             return Err(DropReason::IcmpUnknownFlow);
         }
+        self.check_translation(packet, slot)?;
         self.ensure_current(packet, slot)?;
         self.counters.add(Counter::IcmpErrors, 1);
-        Ok(())
+        Ok(slot)
     }
 }

@@ -109,6 +109,11 @@ impl Pipeline {
             self.deny(now, slot);
             return Err(reason);
         }
+        if !self.keeps_translation(slot, decision.rule) {
+            // What comes next opens another session, with the mapping that the rule asks for.
+            self.deny(now, slot);
+            return Err(DropReason::NatChanged);
+        }
         Ok(())
     }
 

@@ -8,6 +8,7 @@ use arrayvec::ArrayVec;
 use super::{BURST, Packet, Pipeline, Reply};
 use crate::counters::Counter;
 use crate::flow::{Slot, State};
+use crate::nat::{End, Layout, Payload, Rewrite, Translation};
 use crate::packet::{Fragment, Network, Segment, Transport};
 use crate::policy::PortId;
 use crate::time::Nanos;
@@ -79,7 +80,7 @@ impl Pipeline {
     pub(super) fn reset_sender(&mut self, packet: &Packet<'_>) {
         let Transport::Tcp(segment) = &packet.info.transport else { return self.prohibit(packet) };
         if packet.info.fragment == Fragment::None {
-            self.reset(packet, segment, To::Sender);
+            self.reset(packet, segment, To::Sender, self.outside_of(packet));
         }
     }
 
@@ -90,11 +91,13 @@ impl Pipeline {
             && packet.info.fragment == Fragment::None
             && self.table.record(slot).state() != State::SynSent
         {
-            self.reset(packet, segment, To::Receiver);
+            let outside = self.translation(slot).filter(|_| packet.mapping.is_none());
+            self.reset(packet, segment, To::Receiver, outside);
         }
     }
 
-    fn reset(&mut self, packet: &Packet<'_>, segment: &Segment, to: To) {
+    /// `outside` is what the receiver of the reply knows the other end by, where that is another.
+    fn reset(&mut self, packet: &Packet<'_>, segment: &Segment, to: To, outside: Option<Translation>) {
         if segment.flags & RST != 0 {
             return;
         }
@@ -111,7 +114,8 @@ impl Pipeline {
         header[8..12].copy_from_slice(&acknowledgment.to_be_bytes());
         header[12] = (tcp::HEADER as u8 / 4) << 4;
         header[13] = flags;
-        self.reply(packet, to, protocol::TCP, &mut header, 16);
+        let layout = (protocol::TCP, 16);
+        self.reply(packet, to, layout, &mut header, outside);
     }
 
     /// Sends ICMP "administratively prohibited", where one may be sent (RFC 1122, 3.2.2; RFC 4443, 2.4 e).
@@ -132,17 +136,30 @@ impl Pipeline {
         message.extend([kind[0], kind[1], 0, 0, 0, 0, 0, 0]);
         message.extend(info.quotation(packet.frame.bytes).iter().copied());
         debug_assert!(message.len() >= icmp::HEADER);
-        self.reply(packet, To::Sender, number, &mut message, 2);
+        self.reply(packet, To::Sender, (number, 2), &mut message, self.outside_of(packet));
     }
 
-    /// Wraps `transport`, whose checksum lies at `checksum`, in the headers of the packet that it answers.
-    fn reply(&mut self, packet: &Packet<'_>, to: To, number: u8, transport: &mut [u8], checksum: usize) {
+    /// Wraps `transport`, of this protocol and with its checksum there, in the headers of the packet that it answers.
+    fn reply(
+        &mut self,
+        packet: &Packet<'_>,
+        to: To,
+        (number, checksum): (u8, usize),
+        transport: &mut [u8],
+        outside: Option<Translation>,
+    ) {
         let port = match to {
             To::Sender => Some(packet.frame.port),
             To::Receiver => self.wires.from(packet.frame.port).map(|(_, other)| other),
         };
         let reply = port.and_then(|port| frame(packet, to, port, number, transport, checksum));
-        let Some(reply) = reply else { return };
+        let Some(mut reply) = reply else { return };
+        if let Some(outside) = outside {
+            let network = usize::from(packet.info.link.offset);
+            let payload = if number == protocol::TCP { Payload::Tcp } else { Payload::None };
+            let layout = Layout { network, transport: network + ipv4::HEADER, payload };
+            Rewrite { end: End::Source, to: outside }.apply(&mut reply.bytes, layout);
+        }
         let sent = self.replies.push(packet.now, reply);
         self.counters.add(if sent { Counter::Replies } else { Counter::RepliesLimited }, 1);
     }

@@ -7,6 +7,7 @@ use crate::counters::Counter;
 use crate::endpoint::Direction;
 use crate::event::{CloseReason, SessionChange, SessionEvent, SessionId, SignOnEvent, Volume};
 use crate::flow::{Flags, FlowKey, Record, Slot};
+use crate::nat::Translation;
 use crate::policy::{Action, Application};
 use crate::time::Nanos;
 
@@ -68,6 +69,7 @@ impl Pipeline {
     fn report(&mut self, now: Nanos, slot: Slot, change: SessionChange) {
         let record = *self.table.record(slot);
         let account = Account {
+            translation: self.translation(slot),
             start: self.table.start(slot),
             to_server: self.table.volume(slot, Direction::ToServer),
             to_client: self.table.volume(slot, Direction::ToClient),
@@ -89,6 +91,7 @@ impl Pipeline {
             header,
             session,
             tuple: key.tuple(record.client()),
+            translation: account.translation,
             rule: record.rule,
             application: record.application,
             ports,
@@ -112,6 +115,8 @@ impl Pipeline {
 /// When a session began, and what it moved.
 #[derive(Clone, Copy, Debug, Default)]
 struct Account {
+    /// What source NAT makes of its client's end.
+    translation: Option<Translation>,
     start: Nanos,
     to_server: Volume,
     to_client: Volume,

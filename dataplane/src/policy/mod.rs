@@ -14,6 +14,7 @@ use sigdb::AppId;
 
 use self::classifier::Classifier;
 use crate::endpoint::Address;
+use crate::nat::PoolId;
 
 /// A rule's number: its place in the policy, from 0, unless [`Policy::renumber`] gave it another.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -98,6 +99,8 @@ pub struct RuleSource {
     pub session_logging: bool,
     /// Whether the rule has a content profile, which sends its traffic to the engine.
     pub profile: bool,
+    /// The pool from which a permitted session's client gets an address and port.
+    pub source_nat: Option<PoolId>,
 }
 
 impl RuleSource {
@@ -113,6 +116,7 @@ impl RuleSource {
             action,
             session_logging: false,
             profile: false,
+            source_nat: None,
         }
     }
 }
@@ -351,6 +355,11 @@ impl Policy {
     /// Whether a rule logs sessions.
     pub fn logs(&self, rule: RuleId) -> bool {
         self.logs.get(usize::from(rule.0)).is_some_and(|logs| *logs)
+    }
+
+    /// The pool that a rule translates to.
+    pub fn source_nat(&self, rule: RuleId) -> Option<PoolId> {
+        self.source.rules.get(usize::from(rule.0)).and_then(|rule| rule.source_nat)
     }
 
     /// Judges a flow by the first rule that matches.

@@ -50,6 +50,7 @@ impl Dice {
             action,
             session_logging: self.one_in(2),
             profile: self.one_in(5),
+            source_nat: None,
         }
     }
 

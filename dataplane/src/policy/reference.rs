@@ -97,6 +97,7 @@ fn rule() -> impl Strategy<Value = RuleSource> {
             action,
             session_logging,
             profile,
+            source_nat: None,
         },
     )
 }

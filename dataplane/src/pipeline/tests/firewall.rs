@@ -71,6 +71,7 @@ pub(super) fn rule(action: Action) -> RuleSource {
         action,
         session_logging: false,
         profile: false,
+        source_nat: None,
     }
 }
 
@@ -87,6 +88,7 @@ pub(super) fn settings() -> Settings {
         fragment_slots: 64,
         timeouts: Timeouts::default(),
         wires: vec![(INSIDE, OUTSIDE)],
+        nat: vec![],
         midstream: Midstream::Permit,
         verify_checksums: true,
         protection: Protection::default(),

@@ -12,3 +12,4 @@ mod lanes;
 mod policies;
 mod resets;
 mod sessions;
+mod translation;

@@ -33,6 +33,7 @@ fn event(header: Header, number: u64) -> SessionEvent {
         header,
         session: SessionId(number),
         tuple: Tuple { client, server, protocol: 6, svlan: 0, cvlan: 0 },
+        translation: None,
         rule: RuleId(3),
         application: AppId::UNKNOWN,
         ports: (0, 1),

@@ -98,17 +98,22 @@ fn tshark_agrees(protocol: u8, payloads: &[Vec<u8>]) {
     let text = tshark(&["-V"]);
     let count = |needle: &str| text.matches(needle).count();
     assert!(!text.contains("No template found") && !text.contains("Malformed"), "{text}");
-    assert_eq!(count("SrcAddr: 10.1.2.3"), 6, "{text}");
-    assert_eq!(count("DstAddr: 192.0.2.9"), 6);
+    assert_eq!(count("SrcAddr: 10.1.2.3"), 8, "{text}");
+    assert_eq!(count("DstAddr: 192.0.2.9"), 8);
     assert_eq!(count("SrcAddr: 2001:db8::1"), 4);
-    assert_eq!(count("SrcPort: 4001"), 6);
+    assert_eq!(count("SrcPort: 4001"), 8);
     assert_eq!(count("ApplicationName: wechat"), 4);
-    assert_eq!(count("Octets: 700\n"), 2);
-    assert_eq!(count("Octets: 6000 (Reverse Type 1 BYTES)"), 2);
-    for event in ["Flow created (1)", "Flow deleted (2)", "Flow denied (3)"] {
-        assert_eq!(count(&format!("Firewall Event: {event}")), 2);
+    assert_eq!(count("Octets: 700\n"), 3);
+    assert_eq!(count("Octets: 6000 (Reverse Type 1 BYTES)"), 3);
+    for (event, times) in [("Flow created (1)", 3), ("Flow deleted (2)", 3), ("Flow denied (3)", 2)] {
+        assert_eq!(count(&format!("Firewall Event: {event}")), times);
     }
-    assert_eq!(count("Observation Time Milliseconds: Mar  1, 2026 08:15:30.000000000 UTC"), 10);
+    for event in ["NAT44 session create (4)", "NAT44 session delete (5)"] {
+        assert_eq!(count(&format!("Nat Event: {event}")), 1, "{text}");
+    }
+    assert_eq!(count("Post NAT Source IPv4 Address: 198.51.100.10"), 2, "{text}");
+    assert_eq!(count("Post NAPT Source Transport Port: 40123"), 2);
+    assert_eq!(count("Observation Time Milliseconds: Mar  1, 2026 08:15:30.000000000 UTC"), 12);
     // ostiarySignOnAction: "login".
     assert_eq!(count("Type 4: Value (hex bytes): 6c 6f 67 69 6e\n"), 1);
 }
@@ -148,7 +153,9 @@ fn ipfix_dump_knows_our_elements_by_name() {
         "ostiaryAccount : (len: 5) 10001",
         "ostiarySignOnAction : (len: 6) logout",
         "ostiaryOnlineMilliseconds : 61005",
-        "ostiaryRecordSequence : 10",
+        "ostiaryRecordSequence : 12",
+        "postNATSourceIPv4Address : 198.51.100.10",
+        "postNAPTSourceTransportPort : 40123",
         "ostiaryCloseReason : (len: 3) fin",
         "applicationName : (len: 6) wechat",
         "sourceIPv4Address : 10.1.2.3",
@@ -179,13 +186,13 @@ fn nfcapd_stores_addresses_ports_and_octets_of_both_families() {
     collector.terminate();
     let is_flows = |path: &std::path::PathBuf| path.file_name().unwrap().to_string_lossy().starts_with("nfcapd.");
     let file = fs::read_dir(dir.path()).unwrap().map(|entry| entry.unwrap().path()).find(is_flows).unwrap();
-    let format = "fmt:%sa|%sp|%da|%dp|%pr|%ibyt|%ipkt|%obyt|%opkt|%ts|%te|%svln";
+    let format = "fmt:%sa|%sp|%da|%dp|%pr|%ibyt|%ipkt|%obyt|%opkt|%ts|%te|%svln|%nsa|%nsp|%nevt";
     let mut nfdump = Command::new(program("nfdump"));
     let text = output(nfdump.args(["-q", "-N", "-o", format, "-r"]).arg(file).env("TZ", "UTC"));
     let rows: Vec<Vec<&str>> = text.lines().map(|line| line.split('|').map(str::trim).collect()).collect();
     assert_eq!(rows.len(), one_of_each().len(), "{text}");
     let (v4, v6) = (flow_v4().tuple, flow_v6().tuple);
-    for (tuple, protocol, rows_of) in [(v4, "17", 6), (v6, "6", 4)] {
+    for (tuple, protocol, rows_of) in [(v4, "17", 8), (v6, "6", 4)] {
         let ends = |row: &&Vec<&str>| {
             row[..5]
                 == [
@@ -197,10 +204,13 @@ fn nfcapd_stores_addresses_ports_and_octets_of_both_families() {
                 ]
         };
         assert_eq!(rows.iter().filter(ends).count(), rows_of, "{text}");
-        let closed: Vec<&Vec<&str>> = rows.iter().filter(ends).filter(|row| row[5] == "700").collect();
+        let closed = rows.iter().filter(ends).filter(|row| row[5] == "700" && row[12] != "198.51.100.10");
+        let closed: Vec<&Vec<&str>> = closed.collect();
         assert_eq!(closed.len(), 1, "{text}");
         assert_eq!(closed[0][6..9], ["5", "6000", "6"], "{text}");
         assert_eq!(closed[0][9], "2026-03-01 08:15:20.000");
     }
-    assert!(rows.iter().all(|row| row[10..] == ["2026-03-01 08:15:30.000", "101"]), "{text}");
+    let translated: Vec<_> = rows.iter().filter(|row| row[12..14] == ["198.51.100.10", "40123"]).collect();
+    assert_eq!(translated.len(), 2, "{text}");
+    assert!(rows.iter().all(|row| row[10..12] == ["2026-03-01 08:15:30.000", "101"]), "{text}");
 }

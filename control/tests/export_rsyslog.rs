@@ -28,6 +28,8 @@ fn deliver(config: HostConfig, collector: &Rsyslog) -> Rig {
     assert_eq!((sd(logout, "account"), sd(logout, "online").as_deref()), (None, Some("61.005")));
     assert_eq!(sd(logout, "server").as_deref(), Some("[2001:db8::2]:443"));
     assert_eq!(sd(&lines[9], "account").as_deref(), Some("a\"b\\c]d␊企鹅"));
+    let outside = ["nat-source-address", "nat-source-port"].map(|name| sd(&lines[11], name));
+    assert_eq!(outside, [Some("198.51.100.10".into()), Some("40123".into())]);
     let close = &lines[2];
     assert_eq!(sd(close, "to-client-octets").as_deref(), Some("6000"));
     assert_eq!(sd(close, "start").as_deref(), Some("2026-03-01T08:15:20.000125Z"));
@@ -35,7 +37,7 @@ fn deliver(config: HostConfig, collector: &Rsyslog) -> Rig {
 }
 
 fn agrees(record: &Record, line: &Value) {
-    const IDS: [&str; 10] = [
+    const IDS: [&str; 12] = [
         "SESSION_CREATE",
         "SESSION_CREATE",
         "SESSION_CLOSE",
@@ -46,6 +48,8 @@ fn agrees(record: &Record, line: &Value) {
         "IM_LOGOUT",
         "IM_RESULT",
         "IM_SEEN",
+        "SESSION_CREATE",
+        "SESSION_CLOSE",
     ];
     assert_eq!(line["id"], IDS[record.sequence as usize - 1]);
     assert_eq!(line["host"], "fw1");

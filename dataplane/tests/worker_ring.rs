@@ -31,6 +31,7 @@ fn permit_all() -> Policy {
         action: Action::Permit,
         session_logging: true,
         profile: false,
+        source_nat: None,
     };
     Policy::compile(PolicySource {
         rules: vec![rule],

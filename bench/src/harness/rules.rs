@@ -50,6 +50,7 @@ fn permit_all() -> RuleSource {
         action: Action::Permit,
         session_logging: true,
         profile: false,
+        source_nat: None,
     }
 }
 

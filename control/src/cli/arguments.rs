@@ -164,6 +164,8 @@ pub(super) enum View {
     Ports,
     /// The rules in force, groups resolved
     Policy,
+    /// The pools of source NAT, and how much of them is in use
+    Nat,
     /// The signature database in use
     Sigdb,
 }

@@ -7,7 +7,7 @@ use super::output::{Failure, Output, Style, caution};
 use super::sigdb;
 use super::table::{Cell, Table};
 use crate::manage::protocol::{Answer, Request};
-use crate::manage::{self, Answers, ClientError, ImRow, PolicyRow, PortRow, SessionRow, Statistics, WorkerRow};
+use crate::manage::{self, Answers, ClientError, ImRow, NatRow, PolicyRow, PortRow, SessionRow, Statistics, WorkerRow};
 
 pub(super) fn show(options: &ShowOptions, output: &mut Output) -> Result<(), Failure> {
     let request = match options.what {
@@ -17,6 +17,7 @@ pub(super) fn show(options: &ShowOptions, output: &mut Output) -> Result<(), Fai
         View::Counters { .. } => Request::Counters {},
         View::Ports => Request::Ports {},
         View::Policy => Request::Policy {},
+        View::Nat => Request::Nat {},
         View::Sigdb => Request::Sigdb {},
     };
     let mut answers = manage::request(&options.socket, &request)?;
@@ -50,6 +51,7 @@ fn rows(answers: &mut Answers, output: &mut Output) -> Result<(), Failure> {
             Answer::Worker(row) => output.json(row)?,
             Answer::Port(row) => output.json(row)?,
             Answer::Rule(row) => output.json(row)?,
+            Answer::Nat(row) => output.json(row)?,
             Answer::Sigdb(row) => output.json(row)?,
             // The client keeps these to itself.
             Answer::Reload(_) | Answer::End { .. } | Answer::Error(_) => {}
@@ -63,6 +65,7 @@ fn tables(what: View, answers: &mut Answers, output: &mut Output) -> Result<(), 
     let mut users = im_table();
     let mut ports = port_table();
     let mut rules = policy_table();
+    let mut pools = nat_table();
     let mut workers = Vec::new();
     while let Some(answer) = answers.next_row()? {
         match answer {
@@ -70,6 +73,7 @@ fn tables(what: View, answers: &mut Answers, output: &mut Output) -> Result<(), 
             Answer::Im(row) => users.row(im_cells(&row)),
             Answer::Port(row) => ports.row(port_cells(&row)),
             Answer::Rule(row) => rules.row(policy_cells(&row)),
+            Answer::Nat(row) => pools.row(nat_cells(&row)),
             Answer::Worker(row) => workers.push(row),
             Answer::Statistics(row) => statistics(&row, output)?,
             Answer::Sigdb(row) => sigdb::put(&row, output)?,
@@ -81,6 +85,7 @@ fn tables(what: View, answers: &mut Answers, output: &mut Output) -> Result<(), 
         View::Im { .. } => users.print("nobody is online", output),
         View::Ports => ports.print("no ports", output),
         View::Policy => rules.print("no rules", output),
+        View::Nat => pools.print("no pools of source NAT", output),
         View::Counters { all } => counters(&workers, all, output),
         View::Statistics | View::Sigdb => Ok(()),
     }
@@ -104,10 +109,14 @@ fn session_table() -> Table {
 }
 
 fn session_cells(row: &SessionRow) -> Vec<Cell> {
+    let client = match (&row.nat_source_address, row.nat_source_port) {
+        (Some(address), Some(port)) => format!("{} ({address}:{port})", row.client),
+        _ => row.client.clone(),
+    };
     vec![
         Cell::text(row.session.to_string()),
         Cell::text(&row.protocol),
-        Cell::text(&row.client),
+        Cell::text(client),
         Cell::text(&row.server),
         Cell::text(&row.state),
         Cell::text(&row.application),
@@ -174,6 +183,39 @@ fn port_cells(row: &PortRow) -> Vec<Cell> {
         fault(row.receive_errors),
         fault(row.send_errors),
         fault(row.no_buffer),
+    ]
+}
+
+fn nat_table() -> Table {
+    Table::new(&[
+        "POOL",
+        "ADDRESSES",
+        "PORTS",
+        "TCP",
+        "UDP",
+        "ICMP",
+        "HELD",
+        "HOSTS",
+        "MAPPINGS",
+        "EXHAUSTED",
+        "HOST LIMITED",
+    ])
+}
+
+fn nat_cells(row: &NatRow) -> Vec<Cell> {
+    let fault = |count: u64| Cell::count(count).style(if count > 0 { Style::Odd } else { Style::Plain });
+    vec![
+        Cell::text(&row.pool),
+        Cell::count(row.addresses),
+        Cell::count(row.ports),
+        Cell::count(row.tcp),
+        Cell::count(row.udp),
+        Cell::count(row.icmp),
+        Cell::count(row.held),
+        Cell::count(row.hosts),
+        Cell::count(row.mappings),
+        fault(row.exhausted),
+        fault(row.host_limited),
     ]
 }
 

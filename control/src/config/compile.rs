@@ -12,11 +12,13 @@ use super::document::{Located, Notes};
 use super::fixed::Fixed;
 use super::group::{ANY, Groups, quoted};
 use super::host;
+use super::nat;
 use super::near;
 use super::port::{self, Ports};
 use super::protection;
 use super::schema::Source;
 use super::schema::logging::AccountForm;
+use super::schema::nat::NatPool;
 use super::schema::objects::{ImAudit, Profile};
 use super::schema::rules::Rule;
 use super::service;
@@ -36,6 +38,7 @@ pub(super) fn compile(source: &Source, database: Option<Arc<Database>>, notes: &
         profiles: profiles(source, notes),
         database: database.as_deref(),
     };
+    let nat = nat::pools(source, &lists.addresses, notes);
     let rules = lists.rules(source, notes);
     let protection = protection::compile(source, &ports, &lists.addresses, notes);
     let rule_names = rule_names(&source.rules, notes);
@@ -58,12 +61,13 @@ pub(super) fn compile(source: &Source, database: Option<Arc<Database>>, notes: &
     });
     Compiled {
         policy: Arc::new(policy),
-        dataplane: DataplaneConfig { protection, ..port::dataplane(source, &ports, wires) },
+        dataplane: DataplaneConfig { protection, nat, ..port::dataplane(source, &ports, wires) },
         names: Names::new(
             rule_names,
             ports.zones.iter().map(|zone| Name::from(zone.as_str())).collect(),
             ports.names.iter().map(|name| Name::from(name.as_str())).collect(),
             ports.port_zones,
+            source.nat.iter().map(|pool| Name::from(pool.name.value.as_str())).collect(),
             &database,
         ),
         host_name,
@@ -96,7 +100,7 @@ impl Lists<'_> {
             return rules;
         }
         for written in &source.rules {
-            let rule = self.rule(written, notes);
+            let rule = self.rule(written, &source.nat, notes);
             items += rule.source.len() + rule.destination.len() + rule.service.len();
             rules.push(rule);
             if items > Policy::ITEM_LIMIT {
@@ -109,7 +113,7 @@ impl Lists<'_> {
         rules
     }
 
-    fn rule(&self, rule: &Rule, notes: &mut Notes) -> RuleSource {
+    fn rule(&self, rule: &Rule, pools: &[NatPool], notes: &mut Notes) -> RuleSource {
         if let Some(profile) = &rule.profile
             && !self.profiles.contains_key(profile.value.as_str())
         {
@@ -126,7 +130,7 @@ impl Lists<'_> {
             action: rule.action.as_ref().map_or(Action::Deny, |action| action.value),
             session_logging: rule.session_logging,
             profile: rule.profile.is_some(),
-            source_nat: None,
+            source_nat: nat::pool_of(rule, pools, notes),
         }
     }
 

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use dataplane::nat::PoolId;
 use dataplane::policy::{Policy, RuleId, ZoneId};
 use sigdb::{AppId, Database};
 
@@ -107,6 +108,8 @@ pub struct Names {
     pub ports: Vec<Name>,
     /// The zone of each port.
     pub port_zones: Vec<ZoneId>,
+    /// By [`dataplane::nat::PoolId`].
+    pub pools: Vec<Name>,
     /// By [`AppId`]; the first is `unknown`.
     pub applications: Vec<Name>,
     /// What the deny at the end of the policy is called.
@@ -122,12 +125,13 @@ impl Names {
         zones: Vec<Name>,
         ports: Vec<Name>,
         port_zones: Vec<ZoneId>,
+        pools: Vec<Name>,
         database: &Database,
     ) -> Self {
         let applications = database.applications().map(|(name, _)| Name::from(name));
         let unknown = Name::from("unknown");
         let applications = std::iter::once(Arc::clone(&unknown)).chain(applications).collect();
-        Self { rules, zones, ports, port_zones, applications, implicit_deny: Name::from(IMPLICIT_DENY), unknown }
+        Self { rules, zones, ports, port_zones, pools, applications, implicit_deny: Name::from(IMPLICIT_DENY), unknown }
     }
 
     /// The rule's name; `implicit-deny` for [`RuleId::IMPLICIT`].
@@ -147,6 +151,11 @@ impl Names {
     pub fn zone_of_port(&self, port: u16) -> &Name {
         let zone = self.port_zones.get(usize::from(port));
         zone.and_then(|zone| self.zones.get(usize::from(zone.0))).unwrap_or(&self.unknown)
+    }
+
+    /// The name of a pool of source NAT.
+    pub fn pool(&self, pool: PoolId) -> &Name {
+        self.pools.get(usize::from(pool.0)).unwrap_or(&self.unknown)
     }
 
     /// The application's name; `unknown` for [`AppId::UNKNOWN`].

@@ -13,6 +13,7 @@ mod fault;
 mod fixed;
 mod group;
 mod host;
+mod nat;
 mod near;
 mod numbering;
 mod port;

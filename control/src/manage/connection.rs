@@ -172,6 +172,7 @@ impl Connection {
             Request::Counters {} => gathered(source.workers().into_iter().map(Answer::Worker).collect(), false),
             Request::Ports {} => gathered(source.ports().into_iter().map(Answer::Port).collect(), false),
             Request::Policy {} => Rows::Policy { next: 0 },
+            Request::Nat {} => gathered(source.nat().into_iter().map(Answer::Nat).collect(), false),
             Request::Sigdb {} => {
                 let compiled = source.compiled();
                 gathered(vec![Answer::Sigdb(SigdbRow::new(&compiled.database, compiled.signatures.as_deref()))], false)

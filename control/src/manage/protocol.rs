@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::view::{ImRow, PolicyRow, PortRow, ReloadRow, SessionRow, SigdbRow, Statistics, WorkerRow};
+use super::view::{ImRow, NatRow, PolicyRow, PortRow, ReloadRow, SessionRow, SigdbRow, Statistics, WorkerRow};
 
 /// Octets of a request line at most, its LF included.
 pub const REQUEST_LIMIT: usize = 4_096;
@@ -37,6 +37,8 @@ pub enum Request {
     Ports {},
     /// The rules in force.
     Policy {},
+    /// Pools of source NAT.
+    Nat {},
     /// The signature database in use.
     Sigdb {},
 }
@@ -69,6 +71,8 @@ pub enum Answer {
     Port(PortRow),
     /// Of `policy`: one a rule, the implicit deny last.
     Rule(PolicyRow),
+    /// Of `nat`: one a pool.
+    Nat(NatRow),
     /// The one row of `sigdb`.
     Sigdb(SigdbRow),
     /// The one row of `reload`.

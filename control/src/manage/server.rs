@@ -13,7 +13,7 @@ use mio::{Interest, Registry, Token};
 use socket2::{Domain, SockAddr, Socket, Type};
 
 use super::connection::{Connection, State};
-use super::view::{ImTable, PortRow, ReloadRow, Statistics, WorkerRow};
+use super::view::{ImTable, NatRow, PortRow, ReloadRow, Statistics, WorkerRow};
 use crate::config::Compiled;
 
 /// Clients at once; others are closed at once. The manager's tokens are the listener's and one for each.
@@ -36,6 +36,8 @@ pub trait Source {
     fn workers(&self) -> Vec<WorkerRow>;
     /// Ports and their counters.
     fn ports(&self) -> Vec<PortRow>;
+    /// Pools of source NAT.
+    fn nat(&self) -> Vec<NatRow>;
 }
 
 /// Why the socket could not be made.

@@ -194,6 +194,10 @@ impl Source for Fixture {
         vec![WorkerRow { worker: 0, core: 1, counters }]
     }
 
+    fn nat(&self) -> Vec<NatRow> {
+        Vec::new()
+    }
+
     fn ports(&self) -> Vec<PortRow> {
         Vec::new()
     }

@@ -119,6 +119,10 @@ pub(crate) trait Fields {
     fn flow(&mut self, flow: &FlowContext) {
         self.word("client", flow.tuple.client.socket());
         self.word("server", flow.tuple.server.socket());
+        if let Some(translation) = flow.translation {
+            self.word("nat-source-address", translation.endpoint().address.ip());
+            self.number("nat-source-port", translation.port.into());
+        }
         self.protocol(flow);
         self.number("session", flow.session.0);
         self.text("rule", &flow.rule);

@@ -188,6 +188,14 @@ mod tests {
     }
 
     #[test]
+    fn a_translated_session_says_what_it_is_outside() {
+        let create = written(&sample::create(sample::flow_translated()));
+        let outside = (&create["nat-source-address"], &create["nat-source-port"]);
+        assert_eq!(outside, (&json!("198.51.100.10"), &json!(40_123)));
+        assert!(written(&sample::create(sample::flow_v4())).get("nat-source-address").is_none());
+    }
+
+    #[test]
     fn a_loss_is_told() {
         let loss = written(&sample::loss(Class::Im, LossPlace::Worker(3), 7));
         assert_eq!((&loss["event"], &loss["place"], &loss["count"]), (&json!("loss"), &json!("worker:3"), &json!(7)));
@@ -206,7 +214,8 @@ mod tests {
     fn every_name_is_one_of_the_structured_data() {
         let ours = ["time"];
         let losses = sample::loss(Class::Session, LossPlace::Worker(0), 1);
-        for record in [sample::login("1"), sample::close_v6(), sample::deny(sample::flow_v4()), losses] {
+        let translated = sample::create(sample::flow_translated());
+        for record in [sample::login("1"), sample::close_v6(), sample::deny(sample::flow_v4()), translated, losses] {
             for name in written(&record).as_object().unwrap().keys() {
                 let known = crate::record::rfc5424::PARAMETERS.iter().any(|(known, _)| known == name);
                 assert!(known || ours.contains(&name.as_str()), "{name}");

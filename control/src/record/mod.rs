@@ -7,6 +7,7 @@ use std::time::Duration;
 use dataplane::endpoint::Tuple;
 use dataplane::event::{CloseReason, SessionId, Volume};
 use dataplane::guard::Phase;
+use dataplane::nat::Translation;
 use dataplane::time::Nanos;
 use sigdb::Confidence;
 
@@ -72,6 +73,8 @@ pub struct FlowContext {
     pub session: SessionId,
     /// Both ends, protocol and VLANs.
     pub tuple: Tuple,
+    /// What source NAT made of the client's end; of sessions only, and where it did.
+    pub translation: Option<Translation>,
     /// The rule's name; `implicit-deny` for the deny at the end.
     pub rule: Name,
     /// The application's name; `unknown` where it is not.

@@ -44,6 +44,8 @@ pub const PARAMETERS: &[(&str, &str)] = &[
     ("account", "the account as the configuration lets it out; absent where it is not visible or omitted"),
     ("client", "address:port of who opened the flow, IPv6 in brackets"),
     ("server", "address:port of who was asked; of ICMP queries port is 0 and the client's port the identifier"),
+    ("nat-source-address", "session: what source NAT made of the client's address; absent where it did not"),
+    ("nat-source-port", "session: and of its port, or identifier"),
     ("protocol", "tcp, udp, icmp, icmpv6, or the IANA number"),
     ("session", "the session's number in this run, 0 for a denied packet"),
     ("rule", "the rule that applied, implicit-deny for the deny at the end"),
@@ -342,6 +344,16 @@ mod tests {
             " event=\"loss\" class=\"session\" place=\"host:siem\" count=\"17\" first=\"2026-03-01T08:15:20.000125Z\" \
              last=\"2026-03-01T08:15:30.000125Z\"] 17 session records lost at host:siem"
         ));
+    }
+
+    #[test]
+    fn a_translated_session_says_what_it_is_outside() {
+        let close = text(&sample::close(sample::flow_translated()));
+        assert!(close.contains(
+            " client=\"10.1.2.3:4001\" server=\"192.0.2.9:8000\" nat-source-address=\"198.51.100.10\" \
+             nat-source-port=\"40123\" protocol=\"udp\""
+        ));
+        assert!(!text(&sample::close(sample::flow_v4())).contains("nat-source"));
     }
 
     #[test]

@@ -17,6 +17,11 @@ pub(crate) fn flow_v4() -> FlowContext {
     flow("10.1.2.3:4001", "192.0.2.9:8000", 17, 101, "qq")
 }
 
+/// The same, translated to 198.51.100.10:40123.
+pub(crate) fn flow_translated() -> FlowContext {
+    FlowContext { translation: Some(Translation { address: [198, 51, 100, 10], port: 40_123 }), ..flow_v4() }
+}
+
 /// A flow from [2001:db8::1]:4001 to [2001:db8::2]:443 over TCP.
 pub(crate) fn flow_v6() -> FlowContext {
     flow("[2001:db8::1]:4001", "[2001:db8::2]:443", 6, 0, "unknown")
@@ -30,6 +35,7 @@ fn flow(client: &str, server: &str, protocol: u8, svlan: u16, application: &str)
     FlowContext {
         session: SessionId(1 << 48 | 3),
         tuple: Tuple { client: end(client), server: end(server), protocol, svlan, cvlan: 0 },
+        translation: None,
         rule: "staff-im".into(),
         application: application.into(),
         interfaces: ("inside".into(), "outside".into()),

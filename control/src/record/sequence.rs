@@ -109,7 +109,8 @@ impl Recorder {
 
     /// A session event's flow, with its names.
     pub fn session_flow(&self, event: &SessionEvent) -> FlowContext {
-        self.flow(event.session, event.tuple, event.rule, event.application, event.ports)
+        let flow = self.flow(event.session, event.tuple, event.rule, event.application, event.ports);
+        FlowContext { translation: event.translation, ..flow }
     }
 
     fn flow(
@@ -124,6 +125,7 @@ impl Recorder {
         FlowContext {
             session,
             tuple,
+            translation: None,
             rule: Arc::clone(names.rule(rule)),
             application: Arc::clone(names.application(application)),
             interfaces: (Arc::clone(names.port(client)), Arc::clone(names.port(server))),
@@ -184,7 +186,6 @@ mod tests {
             header: header(),
             session: SessionId(3),
             tuple: Tuple::default(),
-            translation: None,
             rule: RuleId(0),
             ports: (0, 1),
             logged,

@@ -49,7 +49,8 @@ impl<'a> Player<'a> {
             fragment_slots: dataplane.fragment_slots.min(sessions),
             timeouts: dataplane.timeouts,
             wires: dataplane.wires.clone(),
-            nat: dataplane.nat.clone(),
+            // A capture shows one side of a translation.
+            nat: Vec::new(),
             midstream: dataplane.midstream,
             verify_checksums: dataplane.verify_checksums,
             protection: dataplane.protection.clone(),

@@ -7,6 +7,7 @@ use dataplane::command::Command;
 use dataplane::counters::Counters;
 use dataplane::dpdk::{Clock, Pool, Port};
 use dataplane::event::EventReceiver;
+use dataplane::nat::Usage;
 use dataplane::policy::Policy;
 use dataplane::time::Nanos;
 use sigdb::Database;
@@ -87,6 +88,11 @@ impl Dataplane {
     /// The counters of each worker, and of the dispatcher behind them, where there is one.
     pub fn counters(&self) -> Vec<Arc<Counters>> {
         self.workers.iter().chain(&self.dispatcher).map(|worker| Arc::clone(&worker.counters)).collect()
+    }
+
+    /// How much of the pools of source NAT is in use. They are one worker's.
+    pub fn nat(&self) -> Option<Arc<Usage>> {
+        self.workers.iter().find_map(|worker| worker.nat.clone())
     }
 
     /// The ports: link and statistics.

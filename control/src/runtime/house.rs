@@ -12,11 +12,13 @@ use ::dataplane::time::Nanos;
 use crossbeam::channel::{Receiver, Sender, bounded};
 
 use super::Dataplane;
+use super::pools::Pools;
 use super::reload::{Candidate, Outcome, Reloader, Retired};
 use crate::config::Compiled;
 use crate::export::Exporters;
 use crate::manage::{
-    CoreRow, HostRow, ImRow, ImTable, PoolRow, PortRow, RecordRow, ReloadRow, Source, Statistics, WorkerRow, time_text,
+    CoreRow, HostRow, ImRow, ImTable, NatRow, PoolRow, PortRow, RecordRow, ReloadRow, Source, Statistics, WorkerRow,
+    time_text,
 };
 use crate::presence::im::{Presence, Transition};
 use crate::record::sequence::Recorder;
@@ -35,6 +37,7 @@ pub(super) struct House {
     loads: Vec<Load>,
     recorder: Recorder,
     presence: Presence,
+    pools: Pools,
     boot: BootId,
     started: Nanos,
     session: Tally,
@@ -119,6 +122,7 @@ impl House {
             events: dataplane.take_events().into_iter().map(tap).collect(),
             loads: vec![Load::default(); dataplane.counters().len()],
             counters: dataplane.counters(),
+            pools: Pools::new(&compiled.names.pools, dataplane.nat()),
             recorder: Recorder::new(boot, &compiled),
             // Each user has a session, or had one within the limit of silence.
             presence: Presence::new(Arc::clone(&compiled.database), compiled.dataplane.max_sessions),
@@ -271,6 +275,9 @@ impl House {
         for notice in self.exporters.take_notices() {
             eprintln!("ostiary: {notice}");
         }
+        for shortage in self.pools.shortages(now) {
+            eprintln!("ostiary: {shortage}");
+        }
     }
 
     /// Looks how busy the workers were since the last time; call it every second or so.
@@ -393,6 +400,10 @@ impl Source for House {
             counters: counters.read().into_iter().map(|(name, value)| (name.to_owned(), value)).collect(),
         };
         self.counters.iter().zip(self.cores()).enumerate().map(row).collect()
+    }
+
+    fn nat(&self) -> Vec<NatRow> {
+        self.pools.rows()
     }
 
     fn ports(&self) -> Vec<PortRow> {

@@ -5,6 +5,7 @@ mod dataplane;
 mod eal;
 mod error;
 mod house;
+mod pools;
 mod ports;
 mod preflight;
 mod reload;
@@ -13,6 +14,7 @@ mod workers;
 use ::dataplane::dpdk::Device;
 use ::dataplane::guard::Protection;
 use ::dataplane::load::Idle;
+use ::dataplane::nat::PoolSource;
 use ::dataplane::pipeline::{Midstream, Timeouts};
 use ::dataplane::policy::PortId;
 

@@ -11,6 +11,7 @@ use dataplane::dispatcher::Dispatcher;
 use dataplane::dpdk::{Clock, Dispatched, Pool, QueuePair, SetupError, WorkerThread};
 use dataplane::event::{self, EventReceiver, EventSender, WorkerId};
 use dataplane::load::Idle;
+use dataplane::nat::Usage;
 use dataplane::pipeline::{Pipeline, Settings};
 use dataplane::policy::Policy;
 use dataplane::worker::{Worker, WorkerExit};
@@ -23,7 +24,15 @@ use super::{DataplaneConfig, StartError};
 pub(super) struct Handle {
     pub(super) mailbox: Sender<Command>,
     pub(super) counters: Arc<Counters>,
+    /// How much of the pools of source NAT is in use, where there are any.
+    pub(super) nat: Option<Arc<Usage>>,
     thread: Option<JoinHandle<WorkerExit>>,
+}
+
+/// What control reads of a worker while it runs.
+struct Watched {
+    counters: Arc<Counters>,
+    nat: Option<Arc<Usage>>,
 }
 
 /// What all workers are started with.
@@ -80,7 +89,7 @@ fn spawn(
     let (clock, pool, idle) = (shared.clock.clone(), Arc::clone(&shared.pool), shared.idle);
     thread(name, cpu, idle, move |commands, ready| {
         let pipeline = Pipeline::new(settings, policy, signatures, events);
-        ready(Arc::clone(pipeline.counters()));
+        ready(Watched { counters: Arc::clone(pipeline.counters()), nat: pipeline.nat_usage().cloned() });
         Worker::new(queues, pipeline, commands, clock, pool).idling(idle).run()
     })
 }
@@ -94,17 +103,17 @@ pub(super) fn start_dispatcher(
 ) -> Result<Handle, StartError> {
     thread("dispatcher".to_owned(), cpu, idle, move |commands, ready| {
         let counters = Arc::new(Counters::default());
-        ready(Arc::clone(&counters));
+        ready(Watched { counters: Arc::clone(&counters), nat: None });
         Dispatcher::new(ports, workers, counters, idle, commands).run()
     })
 }
 
-/// Starts a thread on a CPU and waits until its body says that it is ready, with its counters.
+/// Starts a thread on a CPU and waits until its body says that it is ready, with what control reads of it.
 fn thread(
     name: String,
     cpu: u16,
     idle: Idle,
-    body: impl FnOnce(Receiver<Command>, &dyn Fn(Arc<Counters>)) -> WorkerExit + Send + 'static,
+    body: impl FnOnce(Receiver<Command>, &dyn Fn(Watched)) -> WorkerExit + Send + 'static,
 ) -> Result<Handle, StartError> {
     let (mailbox, commands) = bounded(MAILBOX);
     let (ready, started) = bounded(1);
@@ -121,16 +130,16 @@ fn thread(
             // Else the kernel adds 50 µs to every sleep. Where it refuses, sleeps are that much longer.
             let _ = rustix::thread::set_current_timer_slack(NonZeroU64::new(1));
         }
-        let exit = body(commands, &|counters| drop(ready.send(Ok(counters))));
+        let exit = body(commands, &|watched| drop(ready.send(Ok(watched))));
         drop(registered);
         exit
     };
     let thread = thread::Builder::new().name(name).spawn(run).map_err(|error| StartError::Spawn(error.to_string()))?;
-    let counters = wait(&started)?;
-    Ok(Handle { mailbox, counters, thread: Some(thread) })
+    let Watched { counters, nat } = wait(&started)?;
+    Ok(Handle { mailbox, counters, nat, thread: Some(thread) })
 }
 
-fn wait(started: &Receiver<Result<Arc<Counters>, SetupError>>) -> Result<Arc<Counters>, StartError> {
+fn wait(started: &Receiver<Result<Watched, SetupError>>) -> Result<Watched, StartError> {
     match started.recv() {
         Ok(result) => Ok(result?),
         Err(_) => Err(StartError::Spawn("it ended before it was ready".to_owned())),

@@ -7,6 +7,7 @@ use std::time::Duration;
 use control::record::{Body, BootId, FlowContext, ImAction, ImReason, ImRecord, Record, SessionAction, SessionRecord};
 use dataplane::endpoint::{Endpoint, Tuple};
 use dataplane::event::{CloseReason, SessionId, Volume};
+use dataplane::nat::Translation;
 use dataplane::time::Nanos;
 
 pub const BOOT: BootId = BootId(0x00c0_ffee_00c0_ffee);
@@ -19,6 +20,7 @@ fn flow(client: &str, server: &str, protocol: u8, application: &str) -> FlowCont
     FlowContext {
         session: SessionId(1 << 48 | 3),
         tuple: Tuple { client: end(client), server: end(server), protocol, svlan: 101, cvlan: 0 },
+        translation: None,
         rule: "staff-im".into(),
         application: application.into(),
         interfaces: ("inside".into(), "outside".into()),
@@ -28,6 +30,11 @@ fn flow(client: &str, server: &str, protocol: u8, application: &str) -> FlowCont
 
 pub fn flow_v4() -> FlowContext {
     flow("10.1.2.3:4001", "192.0.2.9:8000", 17, "qq")
+}
+
+/// [`flow_v4`] translated to 198.51.100.10:40123.
+pub fn flow_translated() -> FlowContext {
+    FlowContext { translation: Some(Translation { address: [198, 51, 100, 10], port: 40_123 }), ..flow_v4() }
 }
 
 pub fn flow_v6() -> FlowContext {
@@ -84,5 +91,7 @@ pub fn one_of_each() -> Vec<Arc<Record>> {
         sign_on(8, v6(), ImAction::Logout, None),
         sign_on(9, v4(), ImAction::Result { success: false }, Some("10001")),
         sign_on(10, v4(), ImAction::Seen, Some("a\"b\\c]d\n企鹅")),
+        create(11, flow_translated()),
+        close(12, flow_translated()),
     ]
 }

@@ -219,6 +219,8 @@ pub struct Policy {
     actions: Box<[Action]>,
     /// Likewise, whether each logs sessions.
     logs: Box<[bool]>,
+    /// By number: where the rule translates to.
+    pools: Box<[Option<PoolId>]>,
     epoch: u32,
 }
 
@@ -280,8 +282,9 @@ impl Policy {
         let outcomes = source.rules.iter().enumerate().map(|(id, rule)| Outcome::new(id, rule, full)).collect();
         let actions = source.rules.iter().map(|rule| rule.action).collect();
         let logs = source.rules.iter().map(|rule| rule.session_logging).collect();
+        let pools = source.rules.iter().map(|rule| rule.source_nat).collect();
         let epoch = EPOCH.fetch_add(1, Ordering::Relaxed).wrapping_add(1);
-        Ok(Self { source, classifier, outcomes, actions, logs, epoch })
+        Ok(Self { source, classifier, outcomes, actions, logs, pools, epoch })
     }
 
     /// [`Self::build`], of a policy that is known to be small.
@@ -299,14 +302,14 @@ impl Policy {
             outcome.rule = number;
         }
         let most = self.outcomes.iter().map(|outcome| usize::from(outcome.rule.0) + 1).max().unwrap_or(0);
-        let mut actions = vec![Action::Deny; most];
-        let mut logs = vec![false; most];
-        for outcome in &self.outcomes {
-            actions[usize::from(outcome.rule.0)] = outcome.action;
-            logs[usize::from(outcome.rule.0)] = outcome.flags & Outcome::LOGS != 0;
+        let (mut actions, mut logs, mut pools) = (vec![Action::Deny; most], vec![false; most], vec![None; most]);
+        for (outcome, rule) in self.outcomes.iter().zip(&self.source.rules) {
+            let number = usize::from(outcome.rule.0);
+            actions[number] = outcome.action;
+            logs[number] = outcome.flags & Outcome::LOGS != 0;
+            pools[number] = rule.source_nat;
         }
-        self.actions = actions.into();
-        self.logs = logs.into();
+        (self.actions, self.logs, self.pools) = (actions.into(), logs.into(), pools.into());
     }
 
     /// The number of the rule at a place, from 0; the implicit deny's behind the last.
@@ -359,7 +362,7 @@ impl Policy {
 
     /// The pool that a rule translates to.
     pub fn source_nat(&self, rule: RuleId) -> Option<PoolId> {
-        self.source.rules.get(usize::from(rule.0)).and_then(|rule| rule.source_nat)
+        self.pools.get(usize::from(rule.0)).copied().flatten()
     }
 
     /// Judges a flow by the first rule that matches.

@@ -2,6 +2,7 @@
 
 pub(super) mod dataplane;
 pub(super) mod logging;
+pub(super) mod nat;
 pub(super) mod objects;
 pub(super) mod protection;
 pub(super) mod rules;
@@ -17,6 +18,7 @@ use super::value;
 
 use dataplane::{Dataplane, Port, Wire};
 use logging::{LogHost, LogIm, LogSession, SslPolicy};
+use nat::NatPool;
 use objects::{Object, Profile};
 use rules::{Identification, Rule};
 
@@ -31,6 +33,7 @@ pub(super) struct Source {
     pub(super) addresses: Vec<Object>,
     pub(super) services: Vec<Object>,
     pub(super) profiles: Vec<Profile>,
+    pub(super) nat: Vec<NatPool>,
     pub(super) rules: Vec<Rule>,
     pub(super) implicit_deny_logging: bool,
     pub(super) protection: protection::Source,
@@ -70,6 +73,7 @@ impl Source {
             addresses: objects::read("an address", root.table("address", notes), notes),
             services: objects::read("a service", root.table("service", notes), notes),
             profiles: Profile::read_all(root.table("profile", notes), notes),
+            nat: NatPool::read_all(root.table("nat", notes), notes),
             rules: root.tables("rule", notes).into_iter().map(|section| Rule::read(section, notes)).collect(),
             implicit_deny_logging: rules::read_policy(root.table("policy", notes), notes),
             protection: protection::Source::read(root.table("protection", notes), notes),

@@ -33,6 +33,8 @@ pub(crate) struct Rule {
     pub(crate) session_logging: bool,
     /// `profile`; default none.
     pub(crate) profile: Option<Located<String>>,
+    /// `source-nat`: the pool that its sessions are translated to; default none.
+    pub(crate) source_nat: Option<Located<String>>,
 }
 
 impl Rule {
@@ -50,9 +52,23 @@ impl Rule {
             section.required("action", notes, "one of \"permit\", \"deny\", \"reset\"", value::choice(actions, &[]));
         let session_logging = section.optional("session-logging", notes, value::boolean).is_some_and(|on| on.value);
         let profile = section.optional("profile", notes, value::name);
+        let source_nat = section.optional("source-nat", notes, value::name);
         let place = section.place().clone();
         section.finish(notes);
-        Self { place, name, from, to, source, destination, service, application, action, session_logging, profile }
+        Self {
+            place,
+            name,
+            from,
+            to,
+            source,
+            destination,
+            service,
+            application,
+            action,
+            session_logging,
+            profile,
+            source_nat,
+        }
     }
 }
 

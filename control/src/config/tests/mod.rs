@@ -3,6 +3,7 @@
 mod dataplane;
 mod logging;
 mod machine;
+mod nat;
 mod protection;
 mod rules;
 mod sample;

@@ -1,6 +1,7 @@
 //! The rows of `ostiary show`, as JSON has them. Names are as in records and
 //! in `ostiary replay --json`, and only ever added to; times are RFC 3339 in UTC with microseconds.
 
+mod nat;
 mod policy;
 mod sigdb;
 
@@ -17,6 +18,7 @@ use crate::export::{ClassStatus, Format, HostStatus};
 use crate::record::rfc3339;
 use crate::runtime::{PoolView, PortView};
 
+pub use self::nat::NatRow;
 pub use self::policy::PolicyRow;
 pub use self::sigdb::{ApplicationRow, SigdbRow};
 
@@ -32,6 +34,12 @@ pub struct SessionRow {
     pub client: String,
     /// Who was asked, `ip:port`.
     pub server: String,
+    /// What source NAT made of the client's address; absent where it did not.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub nat_source_address: Option<String>,
+    /// And of its port, or identifier.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub nat_source_port: Option<u16>,
     /// Outer VLAN id; 0 where untagged.
     pub svlan: u16,
     /// Inner VLAN id; 0 where there are not two tags.
@@ -288,6 +296,8 @@ impl SessionRow {
             protocol: protocol_text(view.tuple.protocol),
             client: view.tuple.client.socket().to_string(),
             server: view.tuple.server.socket().to_string(),
+            nat_source_address: view.translation.map(|outside| outside.endpoint().address.ip().to_string()),
+            nat_source_port: view.translation.map(|outside| outside.port),
             svlan: view.tuple.svlan,
             cvlan: view.tuple.cvlan,
             state: view.state.to_owned(),

@@ -33,6 +33,9 @@ pub struct PolicyRow {
     pub session_logging: bool,
     /// Whether a content profile sends its traffic to the engine.
     pub profile: bool,
+    /// The pool of source NAT.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub source_nat: Option<String>,
 }
 
 impl PolicyRow {
@@ -53,6 +56,7 @@ impl PolicyRow {
                 action: action_text(Action::Deny).to_owned(),
                 session_logging: source.implicit_deny_logging,
                 profile: false,
+                source_nat: None,
             });
         };
         Some(Self::new(index, compiled.policy.number(index), rule, names))
@@ -72,6 +76,7 @@ impl PolicyRow {
             action: action_text(rule.action).to_owned(),
             session_logging: rule.session_logging,
             profile: rule.profile,
+            source_nat: rule.source_nat.map(|pool| names.pool(pool).to_string()),
         }
     }
 }

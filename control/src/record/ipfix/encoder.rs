@@ -2,6 +2,7 @@
 
 use dataplane::endpoint::Address;
 use dataplane::event::CloseReason;
+use dataplane::nat::Translation;
 use dataplane::time::Nanos;
 
 use super::element::OWN;
@@ -183,6 +184,7 @@ fn write_field(out: &mut Vec<u8>, field: Field, record: &Record) {
                 other => write_moment(out, other, &session.flow, record, 3),
             },
             SessionAction::Close { reason, start, to_server, to_client } => match field {
+                Field::NatEvent => out.push(5),
                 Field::FirewallEvent => out.push(2),
                 Field::Start => long(out, start.millis()),
                 Field::End => long(out, record.time.millis()),
@@ -205,6 +207,7 @@ fn write_field(out: &mut Vec<u8>, field: Field, record: &Record) {
 /// A field of a session record that is about one moment.
 fn write_moment(out: &mut Vec<u8>, field: Field, flow: &FlowContext, record: &Record, event: u8) {
     match field {
+        Field::NatEvent => out.push(4),
         Field::FirewallEvent => out.push(event),
         Field::Start | Field::End => long(out, record.time.millis()),
         other => write_flow(out, other, flow),
@@ -261,6 +264,8 @@ fn write_flow(out: &mut Vec<u8>, field: Field, flow: &FlowContext) {
         Field::ClientPort => word(out, tuple.client.port),
         Field::ServerPort => word(out, tuple.server.port),
         Field::Protocol => out.push(tuple.protocol),
+        Field::NatSource => out.extend_from_slice(&flow.translation.unwrap_or(NOT_TRANSLATED).address),
+        Field::NatSourcePort => word(out, flow.translation.unwrap_or(NOT_TRANSLATED).port),
         Field::Vlan | Field::ServiceVlan => word(out, tuple.svlan),
         Field::CustomerVlan => word(out, tuple.cvlan),
         Field::Application => variable(out, &flow.application, SHORT_TEXT),
@@ -272,6 +277,9 @@ fn write_flow(out: &mut Vec<u8>, field: Field, flow: &FlowContext) {
         other => debug_assert!(false, "no {other:?} in the templates of flows"),
     }
 }
+
+/// Stands in no record: only what is translated has these fields.
+const NOT_TRANSLATED: Translation = Translation { address: [0; 4], port: 0 };
 
 /// The four octets of an IPv4 address in mapped form.
 fn v4(address: &Address) -> &[u8] {
@@ -405,12 +413,16 @@ mod tests {
     proptest! {
         /// A template and the records under it agree: walking the fields of the template uses up the record exactly.
         #[test]
-        fn templates_describe_their_records(account in ".{0,200}", rule in ".{0,300}", kind in 0..6_usize) {
-            let mut flow = if kind % 2 == 0 { sample::flow_v4() } else { sample::flow_v6() };
+        fn templates_describe_their_records(account in ".{0,200}", rule in ".{0,300}", kind in 0..8_usize) {
+            let mut flow = match kind {
+                6 | 7 => sample::flow_translated(),
+                kind if kind % 2 == 0 => sample::flow_v4(),
+                _ => sample::flow_v6(),
+            };
             flow.rule = rule.as_str().into();
             let record = match kind {
-                0 | 1 => sample::close(flow),
-                2 => sample::create(flow),
+                0 | 1 | 7 => sample::close(flow),
+                2 | 6 => sample::create(flow),
                 3 => sample::deny(flow),
                 4 => sample::login(&account),
                 _ => sample::loss(Class::Im, LossPlace::Worker(3), 9),

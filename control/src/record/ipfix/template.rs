@@ -15,6 +15,12 @@ pub enum Field {
     Sequence,
     /// firewallEvent: 1 flow created, 2 flow deleted, 3 flow denied.
     FirewallEvent,
+    /// natEvent: 4 NAT44 session created, 5 NAT44 session deleted (RFC 8158, 4).
+    NatEvent,
+    /// postNATSourceIPv4Address.
+    NatSource,
+    /// postNAPTSourceTransportPort.
+    NatSourcePort,
     /// flowId: the session's number.
     Session,
     /// sourceIPv4Address.
@@ -117,6 +123,9 @@ impl Field {
             Self::Boot => own(element::BOOT),
             Self::Sequence => own(element::SEQUENCE),
             Self::FirewallEvent => (None, 233, 1),
+            Self::NatEvent => (None, 230, 1),
+            Self::NatSource => (None, 225, 4),
+            Self::NatSourcePort => (None, 227, 2),
             Self::Session => (None, 148, 8),
             Self::ClientV4 => (None, 8, 4),
             Self::ServerV4 => (None, 12, 4),
@@ -249,6 +258,23 @@ const CLOSE: &[Field] = &[
     Field::PacketsToClient,
     Field::CloseReason,
 ];
+/// What RFC 8158, 5.2 adds for a translated session.
+const NAT_MOMENT: &[Field] =
+    &[Field::NatEvent, Field::NatSource, Field::NatSourcePort, Field::FirewallEvent, Field::Start, Field::End];
+const NAT_CLOSE: &[Field] = &[
+    Field::NatEvent,
+    Field::NatSource,
+    Field::NatSourcePort,
+    Field::FirewallEvent,
+    Field::Start,
+    Field::End,
+    Field::EndReason,
+    Field::OctetsToServer,
+    Field::PacketsToServer,
+    Field::OctetsToClient,
+    Field::PacketsToClient,
+    Field::CloseReason,
+];
 const SIGN_ON: &[Field] = &[
     Field::Start,
     Field::End,
@@ -271,6 +297,8 @@ static SIGN_ON_V4: Template = Template { id: 266, fields: [ALL, V4, SIGN_ON] };
 static SIGN_ON_V6: Template = Template { id: 267, fields: [ALL, V6, SIGN_ON] };
 static ATTACK_V4: Template = Template { id: 269, fields: [ALL, ENDS_V4, ATTACK] };
 static ATTACK_V6: Template = Template { id: 270, fields: [ALL, ENDS_V6, ATTACK] };
+static NAT_CREATE: Template = Template { id: 272, fields: [ALL, V4, NAT_MOMENT] };
+static NAT_CLOSED: Template = Template { id: 273, fields: [ALL, V4, NAT_CLOSE] };
 static LOST: Template = Template { id: 268, fields: [ALL, LOSS, &[]] };
 
 impl Template {
@@ -279,7 +307,10 @@ impl Template {
         match &record.body {
             Body::Session(session) => {
                 let v4 = session.flow.tuple.client.address.is_v4();
+                let translated = v4 && session.flow.translation.is_some();
                 match (&session.action, v4) {
+                    (SessionAction::Create, _) if translated => &NAT_CREATE,
+                    (SessionAction::Close { .. }, _) if translated => &NAT_CLOSED,
                     (SessionAction::Create, true) => &CREATE_V4,
                     (SessionAction::Create, false) => &CREATE_V6,
                     (SessionAction::Close { .. }, true) => &CLOSE_V4,
@@ -298,7 +329,8 @@ impl Template {
 
     /// The templates that records of a class may use.
     pub fn of_class(class: Class) -> &'static [&'static Self] {
-        static SESSION: [&Template; 6] = [&CREATE_V4, &CREATE_V6, &CLOSE_V4, &CLOSE_V6, &DENY_V4, &DENY_V6];
+        static SESSION: [&Template; 8] =
+            [&CREATE_V4, &CREATE_V6, &CLOSE_V4, &CLOSE_V6, &DENY_V4, &DENY_V6, &NAT_CREATE, &NAT_CLOSED];
         static IM: [&Template; 2] = [&SIGN_ON_V4, &SIGN_ON_V6];
         static ATTACK: [&Template; 2] = [&ATTACK_V4, &ATTACK_V6];
         match class {

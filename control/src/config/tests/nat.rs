@@ -52,7 +52,7 @@ fn pools_are_checked() {
     refused(&format!("{pool}ports = \"90-80\"\n{RULE}"), 3, "nat.outside.ports", "lowest", "80-90");
     refused(&format!("{pool}port-hold = \"2 d\"\n{RULE}"), 3, "nat.outside.port-hold", "duration", "");
     refused(&format!("{pool}hairpin = true\n{RULE}"), 3, "nat.outside.hairpin", "known keys", "");
-    refused(&format!("{pool}{RULE}[dataplane]\nworkers = [1, 2]\n"), 1, "nat.outside", "one worker", "one core");
+    refused(&format!("{pool}{RULE}[dataplane]\nworkers = [0, 1]\n"), 1, "nat.outside", "one worker", "one core");
 }
 
 #[test]

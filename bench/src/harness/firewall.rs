@@ -142,6 +142,7 @@ pub fn settings(max_sessions: usize) -> Settings {
         fragment_slots: 4_096,
         timeouts: Timeouts::default(),
         wires: vec![(PortId(0), PortId(1))],
+        nat: vec![],
         midstream: Midstream::Permit,
         verify_checksums: true,
         protection: Default::default(),

@@ -31,6 +31,7 @@ fn close(number: u64) -> SessionEvent {
         header: Header::new(WorkerId(0), number, Nanos(1_700_000_000_000_000_000 + number)),
         session: SessionId(number),
         tuple: Tuple { client, server, protocol: 6, svlan: 0, cvlan: 0 },
+        translation: None,
         rule: RuleId(0),
         application: AppId::UNKNOWN,
         ports: (0, 1),

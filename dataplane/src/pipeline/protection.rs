@@ -261,6 +261,7 @@ impl Pipeline {
     fn tell_change(&mut self, told: &Denied, total: Volume, change: SessionChange) {
         let kept = self.events.session(told.span.1, |header| SessionEvent {
             header,
+            translation: None,
             session: SessionId(0),
             tuple: told.tuple,
             rule: told.rule,

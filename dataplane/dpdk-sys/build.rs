@@ -29,6 +29,7 @@ const FUNCTIONS: &[&str] = &[
     "rte_pktmbuf_free",
     "rte_pktmbuf_free_bulk",
     "rte_pktmbuf_linearize",
+    "rte_pktmbuf_chain",
     // ports
     "rte_eth_find_next_owned_by",
     "rte_eth_dev_info_get",
@@ -41,6 +42,7 @@ const FUNCTIONS: &[&str] = &[
     "rte_eth_dev_stop",
     "rte_eth_dev_close",
     "rte_eth_promiscuous_enable",
+    "rte_eth_macaddr_get",
     "rte_eth_stats_get",
     "rte_eth_dev_rss_hash_conf_get",
     "rte_eth_tx_burst",

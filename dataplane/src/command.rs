@@ -8,6 +8,7 @@ use crate::endpoint::Tuple;
 use crate::event::{SessionId, Volume};
 use crate::nat::Translation;
 use crate::policy::{Policy, RuleId};
+use crate::route::NeighbourView;
 use crate::time::Nanos;
 use sigdb::AppId;
 
@@ -24,6 +25,8 @@ pub enum Command {
     /// Send what the table holds, a bounded piece at each turn; the sender is dropped at the end. Where the channel is
     /// full, the rest waits for the next turn.
     Dump(Sender<SessionView>),
+    /// Send what the table of neighbours holds, likewise.
+    Neighbours(Sender<NeighbourView>),
     /// End: close all sessions and return.
     Stop,
 }

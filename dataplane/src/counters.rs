@@ -90,6 +90,36 @@ counters! {
     Replies = "replies",
     /// Replies not sent because of their rate limit or a full queue.
     RepliesLimited = "replies_limited",
+    /// Frames at interfaces that were for the firewall itself, wait for their neighbour, or left in fragments.
+    PacketsTaken = "packets_taken",
+    /// Gauge: neighbours known or asked for.
+    Neighbours = "neighbours",
+    /// ARP requests and neighbour solicitations sent.
+    NeighbourQuestions = "neighbour_questions",
+    /// ARP replies and neighbour advertisements sent.
+    NeighbourAnswers = "neighbour_answers",
+    /// Our own addresses announced: gratuitous ARP, unsolicited neighbour advertisements.
+    NeighbourAnnouncements = "neighbour_announcements",
+    /// Claims of a known neighbour's address by another MAC address.
+    NeighbourConflicts = "neighbour_conflicts",
+    /// Packets that had to wait for their neighbour to answer.
+    NeighbourHeld = "neighbour_held",
+    /// Those that left when it did.
+    NeighbourReleased = "neighbour_released",
+    /// Those that were lost because it did not.
+    NeighbourLost = "neighbour_lost",
+    /// Echo requests to our own addresses answered.
+    EchoReplies = "echo_replies",
+    /// ICMP errors of the router sent.
+    ErrorsSent = "icmp_errors_sent",
+    /// Those not sent because of their rate limit.
+    ErrorsLimited = "icmp_errors_limited",
+    /// Packets that left in fragments.
+    Fragmented = "packets_fragmented",
+    /// The fragments.
+    FragmentsMade = "fragments_made",
+    /// Frames of our own that found no room in a burst.
+    OriginatedLost = "originated_lost",
 }
 
 /// The counters of one worker. Only that worker writes; anyone may read.

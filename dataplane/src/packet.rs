@@ -16,6 +16,7 @@ use crate::flow::{End, FlowKey, Realm};
 use crate::guard::{Screen, Screens};
 use crate::pipeline::Frame;
 use crate::verdict::DropReason;
+use crate::wire::ethernet;
 
 /// What a frame turned out to be.
 #[derive(Clone, Copy, Debug)]
@@ -144,6 +145,27 @@ impl PacketInfo {
             [first, ..] => first == 0xff,
         };
         !is_group && source != Address::default() && source != Address::v4([0; 4])
+    }
+
+    /// Whether an ICMP error may be sent about it (RFC 1122, 3.2.2; RFC 4443, 2.4 e).
+    pub fn is_answerable(&self, frame: &[u8]) -> bool {
+        !matches!(self.transport, Transport::Error(_))
+            && !matches!(self.fragment, Fragment::Later(_))
+            && !ethernet::is_group(frame)
+            && self.is_unicast()
+    }
+
+    /// Whether its source may be a host's: not unspecified, of this network, or of class E (RFC 1812, 5.3.7).
+    pub fn is_from_host(&self) -> bool {
+        match self.addresses().0.0 {
+            [0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff, first, ..] => first != 0 && first < 224,
+            octets => octets != [0; 16],
+        }
+    }
+
+    /// Whether its source is an IPv6 link-local address.
+    pub const fn is_link_local(&self) -> bool {
+        matches!(self.addresses().0.0, [0xfe, 0x80..=0xbf, ..])
     }
 
     /// What an ICMP error quotes of it: its IP header and 8 octets (RFC 792), of IPv6 what goes into 48 octets.

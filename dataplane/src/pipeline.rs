@@ -12,6 +12,7 @@ mod orientation;
 mod protection;
 mod reply;
 mod report;
+mod routing;
 mod translation;
 mod wires;
 
@@ -19,6 +20,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use arrayvec::ArrayVec;
+use crossbeam::channel::Sender;
 
 use self::burst::{Lane, Stages};
 pub use self::housekeeping::Room;
@@ -35,8 +37,9 @@ use crate::guard::{Protection, reserve};
 use crate::nat::{MappingId, Nat, PoolSource};
 use crate::packet::{Fragment, PacketInfo, Parsed, Transport};
 use crate::policy::{Policy, PortId};
+use crate::route::{self, NeighbourView, Router};
 use crate::time::Nanos;
-use crate::verdict::DropReason;
+use crate::verdict::{DropReason, Verdict};
 
 /// Frames handled together at most.
 pub const BURST: usize = 64;
@@ -101,6 +104,8 @@ pub struct Settings {
     pub wires: Vec<(PortId, PortId)>,
     /// The pools of source NAT. They can be used by one worker only, as ports are not shared between workers.
     pub nat: Vec<PoolSource>,
+    /// Ports that are interfaces, in no wire, and the routes between them.
+    pub routing: route::Config,
     /// TCP picked up in its middle.
     pub midstream: Midstream,
     /// Whether the IPv4 header checksum is verified; captures taken at a sender often lack it. Where it is not, a total
@@ -153,10 +158,15 @@ pub struct Pipeline {
     wires: Wires,
     /// Where there are pools.
     nat: Option<Box<Nat>>,
+    router: Router,
+    /// By slot: the ports of the client's and the server's side of a routed flow. Empty where nothing is routed.
+    paths: Box<[routing::Path]>,
     replies: Replies,
     guard: Guard,
     active: u64,
     dumps: ArrayVec<Dump, DUMPS>,
+    /// Like `dumps`, of neighbours: where to, and the place to go on from.
+    neighbour_dumps: ArrayVec<(Sender<NeighbourView>, usize), DUMPS>,
     /// How far [`Pipeline::shutdown`] has come.
     ended: usize,
     /// When the first burst came.
@@ -172,24 +182,27 @@ impl Pipeline {
     /// Takes all its memory now. The signature database is the one that `policy` was compiled against.
     ///
     /// # Panics
-    /// Where `settings` has more than 256 wires: DPDK has fewer ports than that needs.
+    /// Where `settings` has more than 255 wires: DPDK has fewer ports than that needs.
     pub fn new(settings: Settings, policy: Arc<Policy>, signatures: Arc<sigdb::Database>, events: EventSender) -> Self {
+        let router = Router::new(&settings.routing);
+        let places = settings.max_sessions + reserve(settings.max_sessions);
+        let table = Table::new(settings.worker, places, settings.inspection_slots);
+        let paths = if router.is_on() { table.capacity() } else { 0 };
         Self {
             inspector: Inspector::new(signatures, settings.inspection_slots),
-            table: Table::new(
-                settings.worker,
-                settings.max_sessions + reserve(settings.max_sessions),
-                settings.inspection_slots,
-            ),
-            guard: Guard::new(&settings.protection, settings.max_sessions, Self::port_count(&settings.wires)),
+            guard: Guard::new(&settings.protection, settings.max_sessions, Self::port_count(&settings)),
+            table,
             lifetimes: Lifetimes::new(&settings.timeouts),
             fragments: FragmentTable::new(settings.fragment_slots),
             wires: Wires::new(&settings.wires),
             nat: (!settings.nat.is_empty()).then(|| Box::new(Nat::new(&settings.nat, settings.max_sessions))),
+            paths: vec![routing::Path::default(); paths].into_boxed_slice(),
+            router,
             replies: Replies::default(),
             counters: Arc::default(),
             active: 0,
             dumps: ArrayVec::new(),
+            neighbour_dumps: ArrayVec::new(),
             ended: 0,
             started: None,
             stages: Some(Box::default()),
@@ -212,36 +225,36 @@ impl Pipeline {
         &self.counters
     }
 
-    /// Where a frame goes that is not [`crate::packet::Plain`], or whose flow does not just go on.
-    fn judge(&mut self, now: Nanos, frame: &mut Frame<'_>, parsed: &Parsed, hash: u64) -> Result<PortId, DropReason> {
-        let (_, out) = self.wires.from(frame.port).ok_or(DropReason::NoWire)?;
+    /// What becomes of a frame that is not [`crate::packet::Plain`], or whose flow does not just go on.
+    fn judge(&mut self, now: Nanos, frame: &mut Frame<'_>, parsed: &Parsed, hash: u64) -> Result<Verdict, DropReason> {
+        let Some((_, out)) = self.wires.from(frame.port) else { return self.judge_routed(now, frame, parsed, hash) };
         let info = match parsed {
             Parsed::NonIp => {
                 self.counters.add(Counter::PassedNonIp, 1);
-                return Ok(out);
+                return Ok(Verdict::Forward(out));
             }
             Parsed::LinkControl => {
                 self.settings.protection.screen_link_control(frame.bytes)?;
                 self.counters.add(Counter::PassedLinkControl, 1);
-                return Ok(out);
+                return Ok(Verdict::Forward(out));
             }
             Parsed::Packet(info) => info,
         };
-        self.settings.protection.screen(frame.bytes, info)?;
         if self.nat.is_none() {
-            self.judge_packet(&Packet { now, frame, info, hash, mapping: None })?;
-            return Ok(out);
+            self.judge_packet(&Packet { now, frame, info, hash, mapping: None, path: None })?;
+            return Ok(Verdict::Forward(out));
         }
         let mut info = *info;
         let mapping = self.bring_inside(now, &mut info)?;
         let hash = if mapping.is_some() { self.table.hash(info.flow_key()) } else { hash };
-        let slot = self.judge_packet(&Packet { now, frame, info: &info, hash, mapping })?;
+        let slot = self.judge_packet(&Packet { now, frame, info: &info, hash, mapping, path: None })?;
         self.translate(frame, &info, slot);
-        Ok(out)
+        Ok(Verdict::Forward(out))
     }
 
     /// The judgement of an IP packet as what it is, and the entry of its flow.
     fn judge_packet(&mut self, packet: &Packet<'_>) -> Result<Slot, DropReason> {
+        self.settings.protection.screen(packet.frame.bytes, packet.info)?;
         match (packet.info.fragment, packet.info.transport) {
             (Fragment::Later(piece), _) => self.later_fragment(packet, piece),
             (_, Transport::Error(quoted)) => self.icmp_error(packet, quoted),
@@ -259,6 +272,8 @@ struct Packet<'a> {
     hash: u64,
     /// The mapping whose outside endpoint it was sent to; its key is that of the inside one.
     mapping: Option<MappingId>,
+    /// The ports between which it is routed; none on a wire.
+    path: Option<routing::Path>,
 }
 
 #[cfg(test)]

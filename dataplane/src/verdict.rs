@@ -7,6 +7,8 @@ use crate::policy::PortId;
 pub enum Verdict {
     /// Send it, as it is now, out of this port.
     Forward(PortId),
+    /// Nothing more is to be done with it: it was for the firewall itself, or waits, or left in pieces.
+    Taken,
     /// Drop it.
     Drop(DropReason),
 }
@@ -139,6 +141,30 @@ drop_reasons! {
     Oversize = "oversize",
     /// A frame, handed over by pointer, that asks the transmitting device for more than checksums and a tag.
     OffloadRequested = "offload_requested",
+    /// At an interface: it is for another by its MAC address, tagged, or of a protocol that is not routed.
+    NotForUs = "not_for_us",
+    /// No route leads to its destination.
+    NoRoute = "no_route",
+    /// Its route says to drop it.
+    DiscardRoute = "discard_route",
+    /// It is for a group, all hosts of a network, or within one link: no router forwards it.
+    GroupDestination = "group_destination",
+    /// Its time to live or hop limit ran out here.
+    TtlExpired = "ttl_expired",
+    /// It is larger than the next link's MTU and must not be fragmented.
+    MtuExceeded = "mtu_exceeded",
+    /// Its next hop does not answer, or too many packets wait for it.
+    NeighbourUnresolved = "neighbour_unresolved",
+    /// An ARP or neighbour discovery message that contradicts itself, or that cannot be true at this interface.
+    BadNeighbourMessage = "bad_neighbour_message",
+    /// Another claims an address of ours.
+    AddressConflict = "address_conflict",
+    /// A new session whose source is routed to another zone than it comes from.
+    ReversePath = "reverse_path",
+    /// A packet of a session between other zones than the session was judged for.
+    WrongZone = "wrong_zone",
+    /// It is for one of our addresses, let through, and nothing here serves it.
+    NoLocalService = "no_local_service",
 }
 
 impl DropReason {

@@ -123,6 +123,8 @@ impl<P: Probe> Worker<P> {
                 return self.stop();
             }
             self.pipeline.turn(self.clock.now());
+            self.reply();
+            self.flush();
             self.load.rest(idle);
         }
     }
@@ -159,10 +161,15 @@ impl<P: Probe> Worker<P> {
             _ => self.sort(),
         }
         self.reply();
+        self.flush();
+        true
+    }
+
+    /// Sends what waits for any port.
+    fn flush(&mut self) {
         for lane in &mut self.lanes {
             lane.flush(&self.counters);
         }
-        true
     }
 
     /// Makes all frames those of the wire; drops those of which that cannot be.
@@ -197,7 +204,7 @@ impl<P: Probe> Worker<P> {
             match *verdict {
                 Verdict::Forward(to) => forward(&mut self.lanes, &self.counters, to, frame),
                 // The pipeline counted it.
-                Verdict::Drop(_) => drop(frame),
+                Verdict::Taken | Verdict::Drop(_) => drop(frame),
             }
         }
     }
@@ -211,6 +218,13 @@ impl<P: Probe> Worker<P> {
                 None => self.counters.add(Counter::RepliesLimited, 1),
             }
         }
+        for (port, bytes) in self.pipeline.originated() {
+            match self.pool.frame(bytes) {
+                Some(frame) => forward(&mut self.lanes, &self.counters, port, frame),
+                None => self.counters.add(Counter::OriginatedLost, 1),
+            }
+        }
+        self.pipeline.clear_originated();
     }
 
     /// Takes up commands, a few at a time; false where it is to stop.

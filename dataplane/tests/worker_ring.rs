@@ -50,6 +50,7 @@ fn settings() -> Settings {
         timeouts: Timeouts::default(),
         wires: vec![(PortId(0), PortId(1))],
         nat: vec![],
+        routing: Default::default(),
         midstream: Midstream::Permit,
         verify_checksums: true,
         protection: Protection::default(),

@@ -122,6 +122,18 @@ impl Mbuf {
         unsafe { dpdk_sys::ostiary_leave_checksums(self.0.as_ptr()) };
     }
 
+    /// Adds the segments of another frame behind its own; gives it back where there would be too many.
+    pub fn chain(&mut self, tail: Self) -> Result<(), Self> {
+        // SAFETY: two live frames that we own.
+        let refused = unsafe { dpdk_sys::rte_pktmbuf_chain(self.0.as_ptr(), tail.0.as_ptr()) } != 0;
+        if refused {
+            return Err(tail);
+        }
+        // Its segments are ours now.
+        std::mem::forget(tail);
+        Ok(())
+    }
+
     /// Moves the frame into its first segment (`rte_pktmbuf_linearize`); false where it has no room, and nothing changed.
     pub fn linearize(&mut self) -> bool {
         // SAFETY: a live mbuf that we own.

@@ -124,6 +124,22 @@ impl Pool {
         unsafe { Mbuf::from_raw(dpdk_sys::rte_pktmbuf_alloc(self.pool.as_ptr())) }
     }
 
+    /// A frame with these octets, in as many buffers as they take; none where the pool has too few.
+    pub fn frame(&self, octets: &[u8]) -> Option<Mbuf> {
+        let mut frame = self.allocate()?;
+        let (first, rest) = octets.split_at(octets.len().min(usize::from(self.data_room)));
+        if !frame.append(first) {
+            return None;
+        }
+        for piece in rest.chunks(usize::from(self.data_room.max(1))) {
+            let mut next = self.allocate()?;
+            if !next.append(piece) || frame.chain(next).is_err() {
+                return None;
+            }
+        }
+        Some(frame)
+    }
+
     /// All its buffers.
     pub fn size(&self) -> u32 {
         self.mbufs

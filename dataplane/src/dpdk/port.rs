@@ -15,6 +15,7 @@ use super::mbuf::Burst;
 use super::pool::{Pool, PoolConfig};
 use super::rings::Ring;
 use super::rss::{self, NoSpread, Spread};
+use crate::route::Mac;
 
 /// DPDK's number of a port.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -360,6 +361,15 @@ impl Port {
             return Err(self.found.no_spread(workers, reason));
         }
         Ok(())
+    }
+
+    /// Its MAC address; none where the driver has none that a host may have.
+    pub fn mac(&self) -> Option<Mac> {
+        let mut address = dpdk_sys::rte_ether_addr { addr_bytes: [0; 6] };
+        // SAFETY: the port exists, the address is there to be written.
+        let result = unsafe { dpdk_sys::rte_eth_macaddr_get(self.number.0, &raw mut address) };
+        let mac = Mac(address.addr_bytes);
+        (result == 0 && mac.is_unicast()).then_some(mac)
     }
 
     /// What it counted since the start. A driver that counts nothing says zeroes.

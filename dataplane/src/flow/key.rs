@@ -8,6 +8,9 @@ use crate::wire::protocol;
 pub struct Realm(u32);
 
 impl Realm {
+    /// In a wire's place: the flow is routed, and has neither wire nor tags.
+    pub const ROUTED: u8 = u8::MAX;
+
     /// A wire's number and two VLAN ids (12 bits each).
     pub const fn new(wire: u8, svlan: u16, cvlan: u16) -> Self {
         Self((wire as u32) << 24 | (svlan as u32 & 0xfff) << 12 | cvlan as u32 & 0xfff)

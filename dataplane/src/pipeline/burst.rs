@@ -9,7 +9,7 @@ use super::protection::on_its_side;
 use super::{BURST, Frame, Pipeline, Timeouts};
 use crate::counters::Counter;
 use crate::endpoint::Direction;
-use crate::flow::{Flags, FlowKey, Patience, Slot, Stage, State};
+use crate::flow::{Flags, FlowKey, Patience, Realm, Slot, Stage, State};
 use crate::packet::{self, Parsed, Plain};
 use crate::policy::PortId;
 use crate::time::Nanos;
@@ -129,7 +129,9 @@ impl Pipeline {
     #[inline(never)]
     fn parse(&self, frame: &Frame<'_>, wire: Option<u8>) -> Result<Parsed, DropReason> {
         let settings = &self.settings;
-        packet::parse(frame, wire.ok_or(DropReason::NoWire)?, settings.verify_checksums, settings.protection.screens)
+        let routed = self.router.routes(frame.port).then_some(Realm::ROUTED);
+        let wire = wire.or(routed).ok_or(DropReason::NoWire)?;
+        packet::parse(frame, wire, settings.verify_checksums, settings.protection.screens)
     }
 
     /// Judges every frame; the port by which all leave, if it is one.
@@ -164,10 +166,13 @@ impl Pipeline {
                 parsed.and_then(|parsed| self.judge(now, frame, &parsed, hash))
             };
             *place = match verdict {
-                Ok(port) => {
-                    forwarded += 1;
-                    is_common &= port == first;
-                    Verdict::Forward(port)
+                Ok(verdict) => {
+                    is_common &= verdict == Verdict::Forward(first);
+                    match verdict {
+                        Verdict::Taken => self.counters.add(Counter::PacketsTaken, 1),
+                        _ => forwarded += 1,
+                    }
+                    verdict
                 }
                 Err(reason) => {
                     is_common = false;

@@ -53,6 +53,7 @@ impl Pipeline {
             return Ok(None);
         }
         self.check_side(packet, self.table.record(slot))?;
+        self.check_path(packet, slot, direction)?;
         self.ensure_current(packet, slot)?;
         if state == State::Denied {
             self.leave(now, slot, CloseReason::Policy);
@@ -119,6 +120,7 @@ impl Pipeline {
             return Err(DropReason::NatUnsolicited);
         }
         self.screen_first(packet)?;
+        self.check_origin(packet)?;
         let client = self.client_of_first(packet)?;
         self.limit_first(packet)?;
         let direction = info.sender.direction(client);
@@ -142,7 +144,8 @@ impl Pipeline {
                 Application::Named(named)
             }
         };
-        let decision = self.policy.decide(&self.query(&info.key, &record, application));
+        let ports = self.packet_ports(packet, client);
+        let decision = self.policy.decide(&self.query(&info.key, &record, ports, application));
         self.refuse_first(packet, &record, &decision)?;
         self.apply(&mut record, &decision);
         let mapping = self.map(packet, client, decision.rule)?;
@@ -158,8 +161,12 @@ impl Pipeline {
     /// Puts a record into the table, another giving way where it is full.
     fn enter(&mut self, packet: &Packet<'_>, record: Record) -> Result<Slot, DropReason> {
         self.make_room(packet, &record)?;
+        let ports = self.packet_ports(packet, record.client());
         let patience = self.patience(&record);
         let slot = self.table.insert(packet.hash, &packet.info.key, record, patience).ok_or(DropReason::TableFull)?;
+        if let Some(path) = self.paths.get_mut(slot.index()) {
+            *path = ports;
+        }
         self.active += 1;
         self.counters.add(Counter::SessionsOpened, 1);
         self.count_table();

@@ -34,14 +34,15 @@ impl Pipeline {
         };
         let slot = self.table.by_id(flow).ok_or(DropReason::FragmentUnknown)?;
         self.check_translation(packet, slot)?;
+        // The sender by its address: a fragment has no ports to compare ends by.
+        let client = self.table.key(slot).end(self.table.record(slot).client()).address;
+        let direction = if packet.info.addresses().0 == client { Direction::ToServer } else { Direction::ToClient };
+        self.check_path(packet, slot, direction)?;
         self.ensure_current(packet, slot)?;
         if self.table.record(slot).state() == State::Denied {
             return Err(DropReason::FragmentUnknown);
         }
         self.table.touch(slot);
-        // The sender by its address: a fragment has no ports to compare ends by.
-        let client = self.table.key(slot).end(self.table.record(slot).client()).address;
-        let direction = if packet.info.addresses().0 == client { Direction::ToServer } else { Direction::ToClient };
         self.count(packet, slot, direction);
         self.counters.add(Counter::Fragments, 1);
         Ok(slot)

@@ -47,8 +47,10 @@ impl Pipeline {
         self.table.advance(now);
         self.expire(now, EXPIRE_PER_TURN, PLACES_PER_TURN);
         self.tell(now);
+        self.router.turn(now, &self.counters);
         self.events.publish();
         self.go_on_dumping();
+        self.go_on_with_neighbours();
     }
 
     /// Carries out a command from control. Of dumps one is under way at a time and a few wait; one too many ends at once.
@@ -59,6 +61,7 @@ impl Pipeline {
                 // Where control waits no more, nobody else holds it and it is dropped here.
                 drop(retired.try_send(old));
             }
+            Command::Neighbours(to) => drop(self.neighbour_dumps.try_push((to, 0))),
             Command::Dump(to) => drop(self.dumps.try_push(Dump { to, next: 0 })),
             Command::Stop => while !self.shutdown(now, Room::Regardless) {},
         }
@@ -138,15 +141,35 @@ impl Pipeline {
         }
     }
 
+    fn go_on_with_neighbours(&mut self) {
+        let places = self.router.neighbour_places();
+        let Some((to, next)) = self.neighbour_dumps.first_mut() else { return };
+        let end = (*next + DUMP_PER_TURN).min(places);
+        while *next < end {
+            if let Some(view) = self.router.neighbour(*next) {
+                match to.try_send(view) {
+                    Ok(()) => {}
+                    Err(TrySendError::Full(_)) => break,
+                    Err(TrySendError::Disconnected(_)) => *next = places,
+                }
+            }
+            *next += 1;
+        }
+        if *next >= places {
+            self.neighbour_dumps.remove(0);
+        }
+    }
+
     fn view(&self, slot: Slot) -> SessionView {
         let record = self.table.record(slot);
+        let (client, server) = self.ports(slot);
         SessionView {
             session: self.table.session(slot),
             tuple: self.table.key(slot).tuple(record.client()),
             translation: self.translation(slot),
             rule: record.rule,
             application: record.application,
-            ports: self.ports(record),
+            ports: (client.0, server.0),
             start: self.table.start(slot),
             last: self.table.last(slot),
             state: record.state().name(),

@@ -2,6 +2,7 @@
 
 use sigdb::Confidence;
 
+use super::routing::Path;
 use super::{Packet, Pipeline};
 use crate::counters::Counter;
 use crate::event::CloseReason;
@@ -12,10 +13,15 @@ use crate::verdict::DropReason;
 use crate::wire::protocol;
 
 impl Pipeline {
-    /// What the policy is asked about a flow.
-    pub(super) fn query(&self, key: &FlowKey, record: &Record, application: Application) -> Query {
+    /// What the policy is asked about a flow between these ports.
+    pub(super) fn query(
+        &self,
+        key: &FlowKey,
+        record: &Record,
+        (client_port, server_port): Path,
+        application: Application,
+    ) -> Query {
         let (client, server) = (key.end(record.client()), key.end(record.client().other()));
-        let (client_port, server_port) = self.wires.pair(key.realm().wire(), record.has(Flags::CLIENT_ON_SECOND));
         let is_icmp = matches!(key.protocol(), protocol::ICMP | protocol::ICMPV6);
         Query {
             from: self.policy.zone(client_port),
@@ -28,6 +34,11 @@ impl Pipeline {
             destination_port: if is_icmp { server.port << 8 } else { server.port },
             application,
         }
+    }
+
+    /// What it is asked about the flow of an entry.
+    fn query_of(&self, slot: Slot, application: Application) -> Query {
+        self.query(&self.table.key(slot), self.table.record(slot), self.ports(slot), application)
     }
 
     /// Drops the first packet of a flow that the policy denies.
@@ -77,7 +88,7 @@ impl Pipeline {
         let now = packet.now;
         self.counters.add(Counter::SessionsRejudged, 1);
         let application = self.application(slot);
-        let decision = self.policy.decide(&self.query(&self.table.key(slot), self.table.record(slot), application));
+        let decision = self.policy.decide(&self.query_of(slot, application));
         let refusal = refusal(&decision);
         if refusal.is_some() || !decision.inspect {
             // Under the rule that applied until now: what this segment showed belongs to the new one, which does not want
@@ -131,7 +142,7 @@ impl Pipeline {
         let (rule, action) = if record.is_of_epoch(self.policy.epoch()) {
             (record.rule, self.policy.action(record.rule))
         } else {
-            let decision = self.policy.decide(&self.query(&self.table.key(slot), record, self.application(slot)));
+            let decision = self.policy.decide(&self.query_of(slot, self.application(slot)));
             (decision.rule, decision.action)
         };
         let reason = reason(rule, action)?;

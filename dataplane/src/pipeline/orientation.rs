@@ -84,6 +84,7 @@ impl Pipeline {
     /// Whether the policy lets a first packet's flow through, if its client is at this end.
     fn is_permitted(&self, packet: &Packet<'_>, client: End) -> bool {
         let record = self.record(packet, client);
-        refusal(&self.policy.decide(&self.query(&packet.info.key, &record, Application::Undecided))).is_none()
+        let ports = self.packet_ports(packet, client);
+        refusal(&self.policy.decide(&self.query(&packet.info.key, &record, ports, Application::Undecided))).is_none()
     }
 }

@@ -4,14 +4,14 @@ use std::hash::BuildHasher;
 
 use foldhash::quality::RandomState;
 
-use super::{Frame, Packet, Pipeline};
+use super::{Frame, Packet, Pipeline, Settings};
 use crate::counters::Counter;
 use crate::endpoint::{Address, Direction, Endpoint, Tuple};
 use crate::event::{CloseReason, SessionChange, SessionEvent, SessionId, Volume};
 use crate::flow::{Class, End, Flags, Record, Slot, State};
 use crate::guard::{Denied, Denies, HANDSHAKE, Limits, Noted, Notices, Origin, Protection, RetryFilter, reserve};
 use crate::packet::{Link, Network, Transport};
-use crate::policy::{PortId, RuleId};
+use crate::policy::RuleId;
 use crate::time::Nanos;
 use crate::verdict::DropReason;
 use crate::wire::tcp::{ACK, RST, SYN};
@@ -119,7 +119,7 @@ impl Pipeline {
     /// their own, as a frame that passes a router may cross a wire in both directions.
     pub(super) fn check_side(&self, packet: &Packet<'_>, record: &Record) -> Result<(), DropReason> {
         let is_second = self.wires.is_second(packet.frame.port);
-        let fits = !self.guard.bound || on_its_side(is_second, packet.info.sender, record);
+        let fits = !self.guard.bound || packet.path.is_some() || on_its_side(is_second, packet.info.sender, record);
         if fits { Ok(()) } else { Err(DropReason::Spoofed) }
     }
 
@@ -206,7 +206,8 @@ impl Pipeline {
 
     /// Takes note of a denied packet under a rule that logs.
     pub(super) fn note_denied(&mut self, packet: &Packet<'_>, record: &Record, rule: RuleId) {
-        let (tuple, ports) = (packet.info.key.tuple(record.client()), self.ports(record));
+        let (client, server) = self.packet_ports(packet, record.client());
+        let (tuple, ports) = (packet.info.key.tuple(record.client()), (client.0, server.0));
         let (now, octets) = (packet.now, packet.info.length);
         if self.guard.denies.note(now, rule, tuple, ports, octets) != Noted::Counted {
             let volume = Volume { packets: 1, octets: octets.into() };
@@ -276,9 +277,12 @@ impl Pipeline {
         self.counters.add(if kept { Counter::SessionEvents } else { Counter::SessionEventsLost }, 1);
     }
 
-    /// Ports of a notice are counted from the settings' wires.
-    pub(super) fn port_count(wires: &[(PortId, PortId)]) -> usize {
-        wires.iter().map(|(a, b)| usize::from(a.0.max(b.0)) + 1).max().unwrap_or(1)
+    /// Ports of a notice are counted from the settings' wires and interfaces.
+    pub(super) fn port_count(settings: &Settings) -> usize {
+        let wired = settings.wires.iter().map(|(a, b)| a.0.max(b.0));
+        let routed = settings.routing.interfaces.iter().map(|interface| interface.port.0);
+        let own = settings.routing.own.map(|own| own.0);
+        wired.chain(routed).chain(own).max().map_or(1, |last| usize::from(last) + 1)
     }
 }
 

@@ -13,7 +13,6 @@ use crate::packet::{Fragment, Network, Segment, Transport};
 use crate::policy::PortId;
 use crate::time::Nanos;
 use crate::wire::checksum::Sum;
-use crate::wire::ethernet;
 use crate::wire::tcp::{ACK, FIN, RST, SYN};
 use crate::wire::{icmp, ipv4, ipv6, pppoe, protocol, tcp};
 
@@ -121,11 +120,7 @@ impl Pipeline {
     /// Sends ICMP "administratively prohibited", where one may be sent (RFC 1122, 3.2.2; RFC 4443, 2.4 e).
     fn prohibit(&mut self, packet: &Packet<'_>) {
         let info = packet.info;
-        let is_answerable = !matches!(info.transport, Transport::Error(_))
-            && !matches!(info.fragment, Fragment::Later(_))
-            && !ethernet::is_group(packet.frame.bytes)
-            && info.is_unicast();
-        if !is_answerable {
+        if self.prohibit_routed(packet) || !info.is_answerable(packet.frame.bytes) {
             return;
         }
         let (number, kind) = match info.link.network {
@@ -150,6 +145,7 @@ impl Pipeline {
     ) {
         let port = match to {
             To::Sender => Some(packet.frame.port),
+            To::Receiver if packet.path.is_some() => packet.path.map(|(_, to)| to),
             To::Receiver => self.wires.from(packet.frame.port).map(|(_, other)| other),
         };
         let reply = port.and_then(|port| frame(packet, to, port, number, transport, checksum));
@@ -159,6 +155,9 @@ impl Pipeline {
             let payload = if number == protocol::TCP { Payload::Tcp } else { Payload::None };
             let layout = Layout { network, transport: network + ipv4::HEADER, payload };
             Rewrite { end: End::Source, to: outside }.apply(&mut reply.bytes, layout);
+        }
+        if to == To::Receiver && packet.path.is_some() && !self.address_reply(packet, &mut reply.bytes) {
+            return;
         }
         let sent = self.replies.push(packet.now, reply);
         self.counters.add(if sent { Counter::Replies } else { Counter::RepliesLimited }, 1);

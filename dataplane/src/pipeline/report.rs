@@ -3,10 +3,11 @@
 use sigdb::{Confidence, SignOn};
 
 use super::Pipeline;
+use super::routing::Path;
 use crate::counters::Counter;
 use crate::endpoint::Direction;
 use crate::event::{CloseReason, SessionChange, SessionEvent, SessionId, SignOnEvent, Volume};
-use crate::flow::{Flags, FlowKey, Record, Slot};
+use crate::flow::{Flags, FlowKey, Realm, Record, Slot};
 use crate::nat::Translation;
 use crate::policy::{Action, Application};
 use crate::time::Nanos;
@@ -42,7 +43,8 @@ impl Pipeline {
         if !record.has(Flags::TENTATIVE) {
             return;
         }
-        let decision = self.policy.decide(&self.query(&self.table.key(slot), &record, Application::Unknown));
+        let (key, ports) = (self.table.key(slot), self.ports(slot));
+        let decision = self.policy.decide(&self.query(&key, &record, ports, Application::Unknown));
         if decision.action == Action::Permit {
             self.apply(&mut record, &decision);
         }
@@ -60,7 +62,9 @@ impl Pipeline {
         let record = self.table.record(slot);
         let session = self.table.session(slot);
         let tuple = self.table.key(slot).tuple(record.client());
-        let (rule, logged, ports) = (record.rule, record.has(Flags::LOGGED), self.ports(record));
+        let (rule, logged) = (record.rule, record.has(Flags::LOGGED));
+        let (client, server) = self.ports(slot);
+        let ports = (client.0, server.0);
         let kept =
             self.events.sign_on(now, |header| SignOnEvent { header, session, tuple, rule, ports, logged, sign_on });
         self.counters.add(if kept { Counter::SignonEvents } else { Counter::SignonEventsLost }, 1);
@@ -70,6 +74,7 @@ impl Pipeline {
         let record = *self.table.record(slot);
         let account = Account {
             translation: self.translation(slot),
+            ports: self.ports(slot),
             start: self.table.start(slot),
             to_server: self.table.volume(slot, Direction::ToServer),
             to_client: self.table.volume(slot, Direction::ToClient),
@@ -86,7 +91,7 @@ impl Pipeline {
         account: Account,
         change: SessionChange,
     ) {
-        let ports = self.ports(record);
+        let ports = (account.ports.0.0, account.ports.1.0);
         let kept = self.events.session(now, |header| SessionEvent {
             header,
             session,
@@ -105,18 +110,21 @@ impl Pipeline {
     }
 
     /// The port of the client's side and the other.
-    pub(super) fn ports(&self, record: &Record) -> (u16, u16) {
-        let swapped = record.has(Flags::CLIENT_ON_SECOND);
-        let (client, server) = self.wires.pair(record.realm().wire(), swapped);
-        (client.0, server.0)
+    pub(super) fn ports(&self, slot: Slot) -> Path {
+        let record = self.table.record(slot);
+        match record.realm().wire() {
+            Realm::ROUTED => self.paths.get(slot.index()).copied().unwrap_or_default(),
+            wire => self.wires.pair(wire, record.has(Flags::CLIENT_ON_SECOND)),
+        }
     }
 }
 
-/// When a session began, and what it moved.
+/// When a session began, between which ports, and what it moved.
 #[derive(Clone, Copy, Debug, Default)]
 struct Account {
     /// What source NAT makes of its client's end.
     translation: Option<Translation>,
+    ports: Path,
     start: Nanos,
     to_server: Volume,
     to_client: Volume,

@@ -1,5 +1,6 @@
 //! Virtual wires: what enters one port leaves by the other.
 
+use crate::flow::Realm;
 use crate::policy::PortId;
 
 /// The wire of each port.
@@ -15,7 +16,8 @@ impl Wires {
         let last = pairs.iter().map(|(a, b)| a.0.max(b.0)).max().unwrap_or(0);
         let mut ports = vec![None; usize::from(last) + 1].into_boxed_slice();
         for (number, &(first, second)) in pairs.iter().enumerate() {
-            let number = u8::try_from(number).expect("there are at most 256 wires");
+            let number =
+                u8::try_from(number).ok().filter(|wire| *wire != Realm::ROUTED).expect("there are at most 255 wires");
             ports[usize::from(first.0)] = Some((number, second, false));
             ports[usize::from(second.0)] = Some((number, first, true));
         }

@@ -30,7 +30,7 @@ impl RuleId {
 pub struct ZoneId(pub u8);
 
 /// A port's index in the configuration's order.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct PortId(pub u16);
 
 /// What a rule does with what it matches.

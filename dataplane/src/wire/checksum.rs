@@ -33,6 +33,15 @@ impl Sum {
     }
 }
 
+/// A checksum after one 16-bit word under it changed from `old` to `new`, by RFC 1624, equation 3. It never becomes 0xffff
+/// where the whole sum would give 0 unless all the data is zero.
+pub const fn replace(checksum: u16, old: u16, new: u16) -> u16 {
+    let sum = (!checksum) as u32 + (!old) as u32 + new as u32;
+    let sum = (sum & 0xffff) + (sum >> 16);
+    let sum = (sum & 0xffff) + (sum >> 16);
+    !(sum as u16)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -89,6 +89,7 @@ pub(super) fn settings() -> Settings {
         timeouts: Timeouts::default(),
         wires: vec![(INSIDE, OUTSIDE)],
         nat: vec![],
+        routing: Default::default(),
         midstream: Midstream::Permit,
         verify_checksums: true,
         protection: Protection::default(),
@@ -171,6 +172,11 @@ impl Firewall {
                 SessionChange::Application(_) => "application".into(),
             })
             .collect()
+    }
+
+    /// Has [`Firewall::moved`] count from here.
+    pub(super) fn forget(&mut self) {
+        self.seen = self.pipeline.counters().read().into_iter().collect();
     }
 
     /// Asserts that since the last call exactly these counters moved, by so much. Octets are not looked at here.

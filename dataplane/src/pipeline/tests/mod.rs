@@ -11,5 +11,6 @@ mod icmp;
 mod lanes;
 mod policies;
 mod resets;
+mod routing;
 mod sessions;
 mod translation;

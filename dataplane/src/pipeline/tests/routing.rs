@@ -1,0 +1,499 @@
+//! Stories of interfaces: clients on port 0 (10.0.0.0/24, 2001:db8:1::/64), servers behind a router on port 1
+//! (192.0.2.0/24 and 2001:db8:2::/64, MTU 1400), zone 9 the firewall itself.
+
+use std::net::IpAddr;
+use std::time::Duration;
+
+use arrayvec::ArrayVec;
+
+use super::firewall::{Connection, Firewall, outbound, policy, rule, settings};
+use crate::endpoint::Address;
+use crate::pipeline::{Frame, Settings};
+use crate::policy::{Action, PortId, RuleSource, ZoneId};
+use crate::route::{Arp, Config, Interface, Kind, Mac, Ndp, Read, StaticRoute};
+use crate::verdict::{DropReason, Verdict};
+use crate::wire::build::{Packet, Shim, icmp, udp};
+use crate::wire::tcp::{ACK, SYN};
+use crate::wire::{be16, checksum::Sum};
+
+const INSIDE: PortId = PortId(0);
+const OUTSIDE: PortId = PortId(1);
+const OWN: PortId = PortId(2);
+const OUR_INSIDE: Mac = Mac([2, 0, 0, 0, 1, 0]);
+const OUR_OUTSIDE: Mac = Mac([2, 0, 0, 0, 1, 1]);
+const CLIENT: Mac = Mac([2, 0, 0, 0, 0, 1]);
+const GATEWAY: Mac = Mac([2, 0, 0, 0, 0, 0xfe]);
+const KERNEL: Mac = Mac([2, 0, 0, 0, 9, 9]);
+
+fn address(text: &str) -> Address {
+    text.parse::<IpAddr>().unwrap().into()
+}
+
+fn config() -> Config {
+    let interface = |port, mac, mtu, addresses: &[(&str, u8)]| Interface {
+        port,
+        mac,
+        mtu,
+        addresses: addresses.iter().map(|(own, length)| (address(own), *length)).collect(),
+        reverse_path: true,
+    };
+    let via = |network, length, gateway| StaticRoute {
+        network: address(network),
+        length,
+        via: Some((OUTSIDE, address(gateway))),
+    };
+    Config {
+        interfaces: vec![
+            interface(INSIDE, OUR_INSIDE, 1500, &[("10.0.0.254", 24), ("2001:db8:1::fe", 64)]),
+            interface(OUTSIDE, OUR_OUTSIDE, 1400, &[("192.0.2.1", 24), ("2001:db8:2::1", 64)]),
+        ],
+        routes: vec![
+            via("198.51.100.0", 24, "192.0.2.254"),
+            StaticRoute { network: address("203.0.113.0"), length: 24, via: None },
+            via("2001:db8:9::", 48, "2001:db8:2::fe"),
+        ],
+        own: Some(OWN),
+        management: None,
+        neighbours: 64,
+    }
+}
+
+struct Router {
+    firewall: Firewall,
+    /// What the firewall sent of its own since it was last looked at.
+    sent: Vec<(PortId, Vec<u8>)>,
+}
+
+impl Router {
+    fn with(rules: Vec<RuleSource>, routing: Config) -> Self {
+        let settings = Settings { wires: vec![], routing, ..settings() };
+        let mut source = policy(rules);
+        source.zones.push(ZoneId(9));
+        let mut router = Self { firewall: Firewall::set_up(settings, source, Default::default()), sent: Vec::new() };
+        // The announcements of the start.
+        router.wait(3);
+        router.sent.clear();
+        router.firewall.forget();
+        router
+    }
+
+    /// Clients may go out, ping us, and have everything that they ask for by their neighbours known.
+    fn usual() -> Self {
+        let to_us = RuleSource { to: vec![ZoneId(9)], ..rule(Action::Permit) };
+        let mut router = Self::with(vec![outbound(), to_us], config());
+        for (port, neighbour, mac) in [(INSIDE, "10.0.0.1", CLIENT), (OUTSIDE, "192.0.2.254", GATEWAY)] {
+            router.asks_for_us(port, neighbour, mac);
+        }
+        router.sent.clear();
+        router.firewall.forget();
+        router
+    }
+
+    fn asks_for_us(&mut self, port: PortId, neighbour: &str, mac: Mac) {
+        let ours = if port == INSIDE { "10.0.0.254" } else { "192.0.2.1" };
+        let arp = Arp { asks: true, sender: (mac, address(neighbour)), target: (Mac::default(), address(ours)) };
+        assert_eq!(self.bytes(port, &arp.frame(Mac::BROADCAST)).0, Verdict::Taken);
+    }
+
+    /// What becomes of a frame, and what it is afterwards.
+    fn bytes(&mut self, port: PortId, bytes: &[u8]) -> (Verdict, Vec<u8>) {
+        let mut bytes = bytes.to_vec();
+        let length = bytes.len() as u32;
+        let mut verdicts = ArrayVec::new();
+        self.firewall.pipeline.process(self.firewall.now, &mut [Frame::new(port, &mut bytes, length)], &mut verdicts);
+        self.collect();
+        (verdicts[0], bytes)
+    }
+
+    fn send(&mut self, port: PortId, packet: &Packet) -> (Verdict, Vec<u8>) {
+        let mut packet = packet.clone();
+        packet.macs = if port == INSIDE { (CLIENT.0, OUR_INSIDE.0) } else { (GATEWAY.0, OUR_OUTSIDE.0) };
+        self.bytes(port, &packet.frame())
+    }
+
+    #[track_caller]
+    fn drops(&mut self, port: PortId, packet: &Packet, reason: DropReason) {
+        assert_eq!(self.send(port, packet).0, Verdict::Drop(reason));
+    }
+
+    fn wait(&mut self, seconds: u64) {
+        for _ in 0..seconds * 10 {
+            self.firewall.now = self.firewall.now + Duration::from_millis(100);
+            self.firewall.pipeline.turn(self.firewall.now);
+            self.collect();
+        }
+    }
+
+    fn collect(&mut self) {
+        let firewall = &mut self.firewall;
+        self.sent.extend(firewall.pipeline.originated().map(|(port, frame)| (port, frame.to_vec())));
+        self.sent.extend(firewall.pipeline.replies().map(|reply| (reply.port, reply.bytes.to_vec())));
+        self.firewall.pipeline.clear_originated();
+    }
+
+    /// The only frame sent.
+    #[track_caller]
+    fn said(&mut self) -> (PortId, Vec<u8>) {
+        assert_eq!(self.sent.len(), 1, "{:?}", self.sent);
+        self.sent.remove(0)
+    }
+
+    fn counter(&self, name: &str) -> u64 {
+        let read = self.firewall.pipeline.counters().read();
+        read.into_iter().find(|(known, _)| *known == name).expect("a counter").1
+    }
+}
+
+fn question(destination: &str) -> Packet {
+    udp("10.0.0.1:4000".parse().unwrap(), destination.parse().unwrap(), b"question")
+}
+
+#[test]
+fn a_session_goes_out_by_the_route_and_back() {
+    let mut router = Router::usual();
+    let mut web = Connection::new("10.0.0.1:40000", "198.51.100.7:443");
+    let syn = web.client(SYN, &[]);
+    let (verdict, frame) = router.send(INSIDE, &syn);
+    assert_eq!(verdict, Verdict::Forward(OUTSIDE));
+    assert_eq!((&frame[..6], &frame[6..12]), (&GATEWAY.0[..], &OUR_OUTSIDE.0[..]));
+    // One hop less, the header's checksum still right, and nothing else changed.
+    assert_eq!((frame[22], Sum::default().octets(&frame[14..34]).finish()), (63, 0));
+    assert_eq!(frame[34..], syn.frame()[34..]);
+    let (verdict, frame) = router.send(OUTSIDE, &web.server(SYN | ACK, &[]));
+    assert_eq!((verdict, &frame[..6], &frame[6..12]), (Verdict::Forward(INSIDE), &CLIENT.0[..], &OUR_INSIDE.0[..]));
+    router.firewall.moved(&[
+        ("packets_received", 2),
+        ("packets_forwarded", 2),
+        ("sessions_opened", 1),
+        ("sessions_active", 1),
+        ("table_entries", 1),
+        ("session_events", 1),
+    ]);
+    let [create] = router.firewall.session_events().try_into().unwrap();
+    assert_eq!(create.ports, (0, 1));
+}
+
+#[test]
+fn what_the_policy_denies_is_not_routed() {
+    let mut router = Router::usual();
+    let unasked = udp("198.51.100.7:5300".parse().unwrap(), "10.0.0.1:4000".parse().unwrap(), b"unasked");
+    router.drops(OUTSIDE, &unasked, DropReason::ImplicitDeny);
+    assert_eq!(router.sent, []);
+}
+
+#[test]
+fn packets_wait_for_their_neighbour_and_leave_in_order() {
+    let mut router = Router::usual();
+    for number in 0..3_u8 {
+        let mut packet = question("192.0.2.7:53");
+        packet.fragment = (u16::from(number), false, 0);
+        assert_eq!(router.send(INSIDE, &packet).0, Verdict::Taken);
+    }
+    let (port, asked) = router.said();
+    let arp =
+        Arp { asks: true, sender: (OUR_OUTSIDE, address("192.0.2.1")), target: (Mac::default(), address("192.0.2.7")) };
+    assert_eq!((port, Arp::read(&asked)), (OUTSIDE, Some(arp)));
+    assert_eq!(asked[..6], [0xff; 6]);
+    let host = Mac([2, 0, 0, 0, 0, 7]);
+    let reply = Arp { asks: false, sender: (host, address("192.0.2.7")), target: arp.sender };
+    assert_eq!(router.bytes(OUTSIDE, &reply.frame(OUR_OUTSIDE)).0, Verdict::Taken);
+    let sent: Vec<_> = std::mem::take(&mut router.sent);
+    for (number, (port, frame)) in sent.iter().enumerate() {
+        assert_eq!((*port, &frame[..6], be16(frame, 18), frame[22]), (OUTSIDE, &host.0[..], Some(number as u16), 63));
+    }
+    assert_eq!((sent.len(), router.send(INSIDE, &question("192.0.2.7:53")).0), (3, Verdict::Forward(OUTSIDE)));
+    router.firewall.moved(&[
+        ("packets_received", 5),
+        ("packets_taken", 4),
+        ("packets_forwarded", 1),
+        ("sessions_opened", 1),
+        ("sessions_active", 1),
+        ("table_entries", 1),
+        ("session_events", 1),
+        ("neighbour_questions", 1),
+        ("neighbour_held", 3),
+        ("neighbour_released", 3),
+    ]);
+}
+
+#[test]
+fn a_host_that_does_not_answer_is_reported_unreachable() {
+    let mut router = Router::usual();
+    assert_eq!(router.send(INSIDE, &question("192.0.2.7:53")).0, Verdict::Taken);
+    router.sent.clear();
+    router.wait(4);
+    // Two more questions, then the error to whoever asked.
+    assert_eq!(router.sent.len(), 3);
+    let (port, error) = router.sent.pop().unwrap();
+    assert_eq!((port, &error[..6], &error[34..36]), (INSIDE, &CLIENT.0[..], &[3, 1][..]));
+    assert_eq!((&error[26..30], &error[30..34]), (&[10, 0, 0, 254][..], &[10, 0, 0, 1][..]));
+    router.sent.clear();
+    router.drops(INSIDE, &question("192.0.2.7:53"), DropReason::NeighbourUnresolved);
+    assert_eq!(router.said().1[34..36], [3, 1]);
+    assert_eq!(router.counter("neighbour_lost"), 1);
+}
+
+#[test]
+fn whoever_sends_is_told_why_it_goes_no_further() {
+    let mut router = Router::usual();
+    let mut dying = question("198.51.100.7:33434");
+    dying.hop_limit = 1;
+    router.drops(INSIDE, &dying, DropReason::TtlExpired);
+    let (port, error) = router.said();
+    assert_eq!((port, &error[34..36], &error[26..30]), (INSIDE, &[11, 0][..], &[10, 0, 0, 254][..]));
+    // What it quotes is what was sent.
+    let mut sent = dying.clone();
+    sent.macs = (CLIENT.0, OUR_INSIDE.0);
+    assert_eq!(error[42..], sent.frame()[14..]);
+    router.drops(INSIDE, &question("9.9.9.9:53"), DropReason::NoRoute);
+    assert_eq!(router.said().1[34..36], [3, 0]);
+    // A route that discards says nothing, nor is anything said about an error, a group, or a later fragment.
+    router.drops(INSIDE, &question("203.0.113.9:53"), DropReason::DiscardRoute);
+    router.drops(INSIDE, &question("224.0.0.5:53"), DropReason::GroupDestination);
+    router.drops(INSIDE, &question("192.0.2.255:53"), DropReason::GroupDestination);
+    let (source, nowhere) = ("10.0.0.1".parse().unwrap(), "9.9.9.9".parse().unwrap());
+    router.drops(INSIDE, &icmp(source, nowhere, (3, 1), [0; 4], &question("8.8.8.8:1").ip()), DropReason::NoRoute);
+    router.drops(INSIDE, &question("9.9.9.9:53").fragment(1, false, 64), DropReason::NoRoute);
+    assert_eq!(router.sent, []);
+    assert_eq!(router.counter("icmp_errors_sent"), 2);
+}
+
+#[test]
+fn errors_are_limited() {
+    let mut router = Router::usual();
+    for _ in 0..150 {
+        router.drops(INSIDE, &question("9.9.9.9:53"), DropReason::NoRoute);
+    }
+    assert_eq!((router.sent.len(), router.counter("icmp_errors_limited")), (100, 50));
+}
+
+#[test]
+fn ipv6_is_routed_resolved_and_answered() {
+    let mut router = Router::usual();
+    let (client, server) = ("2001:db8:1::1", "2001:db8:9::7");
+    let packet = |payload: usize| {
+        let (from, to) = (format!("[{client}]:4000"), format!("[{server}]:53"));
+        udp(from.parse().unwrap(), to.parse().unwrap(), &vec![1; payload])
+    };
+    assert_eq!(router.send(INSIDE, &packet(5)).0, Verdict::Taken);
+    let (port, asked) = router.said();
+    let Read::Message(solicitation) = Ndp::read(&asked, 14, 54) else { panic!() };
+    assert_eq!(
+        (port, solicitation.target, solicitation.kind),
+        (OUTSIDE, address("2001:db8:2::fe"), Kind::Solicitation)
+    );
+    assert_eq!(asked[..6], [0x33, 0x33, 0xff, 0, 0, 0xfe]);
+    let kind = Kind::Advertisement { solicited: true, overrides: true };
+    let (source, destination) = (solicitation.target, solicitation.source);
+    let answer = Ndp { source, destination, target: source, mac: Some(GATEWAY), kind };
+    assert_eq!(router.bytes(OUTSIDE, &answer.frame(GATEWAY, OUR_OUTSIDE)).0, Verdict::Taken);
+    assert_eq!((router.said().0, router.send(INSIDE, &packet(5)).0), (OUTSIDE, Verdict::Forward(OUTSIDE)));
+    // Nobody but the sender fragments IPv6.
+    router.drops(INSIDE, &packet(1400), DropReason::MtuExceeded);
+    let (port, error) = router.said();
+    assert_eq!((port, &error[54..56], &error[58..62]), (INSIDE, &[2, 0][..], &[0, 0, 0x05, 0x78][..]));
+    let mut dying = packet(5);
+    dying.hop_limit = 1;
+    router.drops(INSIDE, &dying, DropReason::TtlExpired);
+    assert_eq!(router.said().1[54..56], [3, 0]);
+    // Our own address, and whether a host may have it too.
+    for (asker, to) in [(address(client), CLIENT), (Address::default(), Mac([0x33, 0x33, 0, 0, 0, 1]))] {
+        let target = address("2001:db8:1::fe");
+        let destination = address("ff02::1:ff00:fe");
+        let mac = (asker != Address::default()).then_some(CLIENT);
+        let ask = Ndp { source: asker, destination, target, mac, kind: Kind::Solicitation };
+        let mut frame = ask.frame(CLIENT, Mac([0x33, 0x33, 0xff, 0, 0, 0xfe])).to_vec();
+        if mac.is_none() {
+            // Without the option: the checksum changes by it, and by the length.
+            frame.truncate(78);
+            frame[18..20].copy_from_slice(&24_u16.to_be_bytes());
+            frame[56..58].fill(0);
+            let sum = crate::wire::ipv6::pseudo_header(&frame[14..54], 58, 24).octets(&frame[54..]).finish();
+            frame[56..58].copy_from_slice(&sum.to_be_bytes());
+        }
+        assert_eq!(router.bytes(INSIDE, &frame).0, Verdict::Taken);
+        let (port, said) = router.said();
+        let Read::Message(answer) = Ndp::read(&said, 14, 54) else { panic!() };
+        assert_eq!((port, answer.target, answer.mac, &said[..6]), (INSIDE, target, Some(OUR_INSIDE), &to.0[..]));
+    }
+}
+
+#[test]
+fn a_packet_too_large_is_cut_or_its_sender_told() {
+    let mut router = Router::usual();
+    let large = udp("10.0.0.1:4000".parse().unwrap(), "198.51.100.7:53".parse().unwrap(), &[7; 1472]);
+    assert_eq!(router.send(INSIDE, &large).0, Verdict::Taken);
+    let sent = std::mem::take(&mut router.sent);
+    let lengths: Vec<_> = sent.iter().map(|(port, frame)| (*port, be16(frame, 16).unwrap())).collect();
+    assert_eq!(lengths, [(OUTSIDE, 1396), (OUTSIDE, 124)]);
+    assert!(sent.iter().all(|(_, frame)| frame[..6] == GATEWAY.0 && frame[22] == 63));
+    // The same, not to be fragmented: 20 octets of header, DF.
+    let mut frame = large.frame();
+    frame[..6].copy_from_slice(&OUR_INSIDE.0);
+    frame[20] |= 0x40;
+    crate::wire::ipv4::write_checksum(&mut frame[14..]);
+    assert_eq!(router.bytes(INSIDE, &frame).0, Verdict::Drop(DropReason::MtuExceeded));
+    let (port, error) = router.said();
+    assert_eq!((port, &error[34..36], &error[38..42]), (INSIDE, &[3, 4][..], &[0, 0, 0x05, 0x78][..]));
+    assert_eq!((router.counter("packets_fragmented"), router.counter("fragments_made")), (1, 2));
+}
+
+#[test]
+fn what_waits_is_cut_when_it_leaves() {
+    let mut router = Router::usual();
+    let large = udp("10.0.0.1:4000".parse().unwrap(), "192.0.2.7:53".parse().unwrap(), &[7; 1472]);
+    // The pool of those that wait has room for the larger of both MTUs.
+    assert_eq!(router.send(INSIDE, &large).0, Verdict::Taken);
+    router.sent.clear();
+    let host = Mac([2, 0, 0, 0, 0, 7]);
+    let reply = Arp { asks: false, sender: (host, address("192.0.2.7")), target: (OUR_OUTSIDE, address("192.0.2.1")) };
+    router.bytes(OUTSIDE, &reply.frame(OUR_OUTSIDE));
+    assert_eq!(router.sent.len(), 2);
+    assert!(router.sent.iter().all(|(_, frame)| frame[..6] == host.0));
+}
+
+#[test]
+fn echo_to_our_own_addresses_is_judged_and_answered() {
+    let ping = |to: &str| icmp("10.0.0.1".parse().unwrap(), to.parse().unwrap(), (8, 0), [0, 7, 0, 1], b"hello");
+    let mut router = Router::usual();
+    // The other interface's too.
+    for own in ["10.0.0.254", "192.0.2.1"] {
+        assert_eq!(router.send(INSIDE, &ping(own)).0, Verdict::Taken);
+        let (port, answer) = router.said();
+        assert_eq!((port, &answer[..6], answer[34]), (INSIDE, &CLIENT.0[..], 0));
+    }
+    router.drops(INSIDE, &question("10.0.0.254:53"), DropReason::NoLocalService);
+    assert_eq!(router.counter("echo_replies"), 2);
+    // Where no rule lets it through it is not answered.
+    let mut silent = Router::with(vec![outbound()], config());
+    silent.drops(INSIDE, &ping("10.0.0.254"), DropReason::ImplicitDeny);
+    assert_eq!(silent.sent, []);
+}
+
+#[test]
+fn whoever_asks_for_us_gets_an_answer_and_a_liar_does_not() {
+    let mut router = Router::usual();
+    let mut arp =
+        Arp { asks: true, sender: (CLIENT, address("10.0.0.1")), target: (Mac::default(), address("10.0.0.254")) };
+    assert_eq!(router.bytes(INSIDE, &arp.frame(Mac::BROADCAST)).0, Verdict::Taken);
+    let (port, answer) = router.said();
+    let expected = Arp { asks: false, sender: (OUR_INSIDE, arp.target.1), target: arp.sender };
+    assert_eq!((port, Arp::read(&answer)), (INSIDE, Some(expected)));
+    // Another's address is not ours to answer for.
+    arp.target.1 = address("10.0.0.9");
+    assert_eq!((router.bytes(INSIDE, &arp.frame(Mac::BROADCAST)).0, router.sent.len()), (Verdict::Taken, 0));
+    // From a network that is not there.
+    arp.sender.1 = address("192.0.2.254");
+    let bad = Verdict::Drop(DropReason::BadNeighbourMessage);
+    assert_eq!(router.bytes(INSIDE, &arp.frame(Mac::BROADCAST)).0, bad);
+    // One that claims our own: it is told otherwise, not too often.
+    arp.sender.1 = address("10.0.0.254");
+    for _ in 0..3 {
+        let conflict = Verdict::Drop(DropReason::AddressConflict);
+        assert_eq!(router.bytes(INSIDE, &arp.frame(Mac::BROADCAST)).0, conflict);
+    }
+    let (_, defence) = router.said();
+    assert_eq!(Arp::read(&defence).map(|arp| arp.sender), Some((OUR_INSIDE, address("10.0.0.254"))));
+    // A neighbour's address claimed by another: everybody is asked, and the old one used until someone answers.
+    router.wait(2);
+    let forged = Mac([2, 0, 0, 0, 6, 6]);
+    let known = Arp { asks: false, sender: (CLIENT, address("10.0.0.1")), target: (OUR_INSIDE, address("10.0.0.254")) };
+    router.send(OUTSIDE, &icmp("198.51.100.7".parse().unwrap(), "192.0.2.1".parse().unwrap(), (8, 0), [0; 4], &[]));
+    router.sent.clear();
+    let mut web = Connection::new("10.0.0.1:40000", "198.51.100.7:443");
+    router.send(INSIDE, &web.client(SYN, &[]));
+    router.send(OUTSIDE, &web.server(SYN | ACK, &[]));
+    router.wait(1);
+    assert_eq!(router.bytes(INSIDE, &known.frame(OUR_INSIDE)).0, Verdict::Taken);
+    router.wait(2);
+    router.sent.clear();
+    let claim = Arp { sender: (forged, address("10.0.0.1")), ..known };
+    router.bytes(INSIDE, &claim.frame(OUR_INSIDE));
+    assert_eq!((router.said().1[..6].to_vec(), router.counter("neighbour_conflicts")), (vec![0xff; 6], 1));
+    let (_, frame) = router.send(OUTSIDE, &web.server(SYN | ACK, &[]));
+    assert_eq!(frame[..6], CLIENT.0);
+}
+
+#[test]
+fn our_addresses_are_announced_at_the_start() {
+    let settings = Settings { wires: vec![], routing: config(), ..settings() };
+    let firewall = Firewall::set_up(settings, policy(vec![]), Default::default());
+    let mut router = Router { firewall, sent: Vec::new() };
+    router.wait(5);
+    let arp = router.sent.iter().filter_map(|(_, frame)| Arp::read(frame)).map(|arp| arp.sender.1).collect::<Vec<_>>();
+    assert_eq!(arp, ["10.0.0.254", "192.0.2.1", "10.0.0.254", "192.0.2.1"].map(address));
+    // Two addresses of IPv6 and two that are link-local, twice.
+    assert_eq!((router.sent.len(), router.counter("neighbour_announcements")), (12, 12));
+}
+
+#[test]
+fn zones_cannot_be_forged() {
+    let mut router = Router::usual();
+    // A source that is routed elsewhere, one of ours, and frames that are for others.
+    let spoofed = udp("198.51.100.9:1".parse().unwrap(), "192.0.2.9:2".parse().unwrap(), b"x");
+    router.drops(INSIDE, &spoofed, DropReason::ReversePath);
+    let ours = udp("192.0.2.1:1".parse().unwrap(), "198.51.100.7:2".parse().unwrap(), b"x");
+    router.drops(INSIDE, &ours, DropReason::BadAddress);
+    router.drops(INSIDE, &question("198.51.100.7:53").within(&[Shim::Tag(0x8100, 5)]), DropReason::NotForUs);
+    router.drops(INSIDE, &question("198.51.100.7:53").within(&[Shim::Pppoe(5)]), DropReason::NotForUs);
+    assert_eq!(router.bytes(INSIDE, &question("198.51.100.7:53").frame()).0, Verdict::Drop(DropReason::NotForUs));
+    // A packet of a session of clients, sent by the other side.
+    assert_eq!(router.send(INSIDE, &question("198.51.100.7:53")).0, Verdict::Forward(OUTSIDE));
+    router.drops(OUTSIDE, &question("198.51.100.7:53"), DropReason::WrongZone);
+    assert_eq!(router.sent, []);
+}
+
+#[test]
+fn a_rule_that_resets_tells_both_ends_by_their_neighbours() {
+    let mut router = Router::with(vec![outbound()], config());
+    for (port, neighbour, mac) in [(INSIDE, "10.0.0.1", CLIENT), (OUTSIDE, "192.0.2.254", GATEWAY)] {
+        router.asks_for_us(port, neighbour, mac);
+    }
+    let mut web = Connection::new("10.0.0.1:40000", "198.51.100.7:443");
+    router.send(INSIDE, &web.client(SYN, &[]));
+    router.send(OUTSIDE, &web.server(SYN | ACK, &[]));
+    let mut source = policy(vec![RuleSource { action: Action::Reset, ..outbound() }]);
+    source.zones.push(ZoneId(9));
+    router.firewall.commit(source);
+    router.sent.clear();
+    router.drops(INSIDE, &web.client(ACK, b"data"), DropReason::PolicyReset);
+    let ends: Vec<_> =
+        router.sent.iter().map(|(port, frame)| (*port, frame[..6].to_vec(), frame[6..12].to_vec())).collect();
+    assert_eq!(
+        ends,
+        [(INSIDE, CLIENT.0.to_vec(), OUR_INSIDE.0.to_vec()), (OUTSIDE, GATEWAY.0.to_vec(), OUR_OUTSIDE.0.to_vec()),]
+    );
+    router.sent.clear();
+    router.drops(INSIDE, &question("198.51.100.7:53"), DropReason::PolicyReset);
+    assert_eq!((router.said().1[34..36].to_vec(), router.sent.len()), (vec![3, 13], 0));
+}
+
+#[test]
+fn the_kernel_serves_our_addresses_where_there_is_a_management_port() {
+    let to_us = RuleSource { to: vec![ZoneId(9)], ..rule(Action::Permit) };
+    let from_us = RuleSource { from: vec![ZoneId(9)], ..rule(Action::Permit) };
+    let mut router = Router::with(vec![to_us, from_us], Config { management: Some(KERNEL), ..config() });
+    for (port, neighbour, mac) in [(INSIDE, "10.0.0.1", CLIENT), (OUTSIDE, "192.0.2.254", GATEWAY)] {
+        router.asks_for_us(port, neighbour, mac);
+    }
+    router.sent.clear();
+    let mut ssh = Connection::new("10.0.0.1:40000", "10.0.0.254:22");
+    let (verdict, frame) = router.send(INSIDE, &ssh.client(SYN, &[]));
+    assert_eq!((verdict, &frame[..6], &frame[6..12]), (Verdict::Forward(OWN), &KERNEL.0[..], &OUR_INSIDE.0[..]));
+    // The kernel asks for the client, and answers: its packet has made no hop.
+    let arp =
+        Arp { asks: true, sender: (KERNEL, address("10.0.0.254")), target: (Mac::default(), address("10.0.0.1")) };
+    assert_eq!(router.bytes(OWN, &arp.frame(Mac::BROADCAST)).0, Verdict::Taken);
+    assert_eq!(Arp::read(&router.said().1).map(|arp| arp.sender), Some((OUR_INSIDE, address("10.0.0.1"))));
+    let mut answer = ssh.server(SYN | ACK, &[]);
+    answer.macs = (KERNEL.0, OUR_INSIDE.0);
+    let (verdict, frame) = router.bytes(OWN, &answer.frame());
+    assert_eq!((verdict, &frame[..6], frame[22]), (Verdict::Forward(INSIDE), &CLIENT.0[..], 64));
+    // It speaks for our addresses only.
+    let mut forged = question("198.51.100.7:53");
+    forged.macs = (KERNEL.0, OUR_INSIDE.0);
+    assert_eq!(router.bytes(OWN, &forged.frame()).0, Verdict::Drop(DropReason::BadAddress));
+    let mut query = udp("192.0.2.1:5353".parse().unwrap(), "198.51.100.7:53".parse().unwrap(), b"q");
+    query.macs = (KERNEL.0, OUR_INSIDE.0);
+    assert_eq!(router.bytes(OWN, &query.frame()).0, Verdict::Forward(OUTSIDE));
+}

@@ -25,6 +25,7 @@ fn what_cannot_start_is_refused_and_leaves_nothing_running() {
         ports: vec![port("inside", "net_null0"), port("outside", "net_null1")],
         wires: vec![(PortId(0), PortId(1))],
         nat: vec![],
+        routing: Default::default(),
         workers: cpus,
         dispatcher: None,
         idle: Idle::Poll,

@@ -46,6 +46,7 @@ fn config(inside: &str, outside: &str) -> DataplaneConfig {
         ports: vec![port("inside", inside), port("outside", outside)],
         wires: vec![(PortId(0), PortId(1))],
         nat: vec![],
+        routing: Default::default(),
         workers: vec![(0..1024).find(|&cpu| cpus.is_set(usize::from(cpu))).unwrap()],
         dispatcher: None,
         idle: Idle::Poll,

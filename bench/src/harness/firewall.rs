@@ -143,6 +143,7 @@ pub fn settings(max_sessions: usize) -> Settings {
         timeouts: Timeouts::default(),
         wires: vec![(PortId(0), PortId(1))],
         nat: vec![],
+        routing: Default::default(),
         midstream: Midstream::Permit,
         verify_checksums: true,
         protection: Default::default(),

@@ -162,6 +162,16 @@ pub(super) enum View {
     },
     /// The ports, their links and what they counted
     Ports,
+    /// Interfaces, their addresses and links
+    Interfaces,
+    /// Routes, connected networks among them
+    Routes,
+    /// Who is known on the connected networks
+    Neighbours {
+        /// Neighbours at most
+        #[arg(long, value_name = "N", default_value_t = DEFAULT_LIMIT)]
+        limit: usize,
+    },
     /// The rules in force, groups resolved
     Policy,
     /// The pools of source NAT, and how much of them is in use

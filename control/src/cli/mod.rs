@@ -7,6 +7,7 @@ mod check;
 mod output;
 mod reload;
 mod replay;
+mod route;
 mod run;
 mod show;
 mod sigdb;

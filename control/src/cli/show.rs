@@ -4,8 +4,8 @@ use std::collections::BTreeSet;
 
 use super::arguments::{ShowOptions, View};
 use super::output::{Failure, Output, Style, caution};
-use super::sigdb;
 use super::table::{Cell, Table};
+use super::{route, sigdb};
 use crate::manage::protocol::{Answer, Request};
 use crate::manage::{self, Answers, ClientError, ImRow, NatRow, PolicyRow, PortRow, SessionRow, Statistics, WorkerRow};
 
@@ -16,6 +16,9 @@ pub(super) fn show(options: &ShowOptions, output: &mut Output) -> Result<(), Fai
         View::Statistics => Request::Statistics {},
         View::Counters { .. } => Request::Counters {},
         View::Ports => Request::Ports {},
+        View::Interfaces => Request::Interfaces {},
+        View::Routes => Request::Routes {},
+        View::Neighbours { limit } => Request::Neighbours { limit },
         View::Policy => Request::Policy {},
         View::Nat => Request::Nat {},
         View::Sigdb => Request::Sigdb {},
@@ -50,6 +53,9 @@ fn rows(answers: &mut Answers, output: &mut Output) -> Result<(), Failure> {
             Answer::Statistics(row) => output.json(row)?,
             Answer::Worker(row) => output.json(row)?,
             Answer::Port(row) => output.json(row)?,
+            Answer::Interface(row) => output.json(row)?,
+            Answer::Route(row) => output.json(row)?,
+            Answer::Neighbour(row) => output.json(row)?,
             Answer::Rule(row) => output.json(row)?,
             Answer::Nat(row) => output.json(row)?,
             Answer::Sigdb(row) => output.json(row)?,
@@ -64,6 +70,9 @@ fn tables(what: View, answers: &mut Answers, output: &mut Output) -> Result<(), 
     let mut sessions = session_table();
     let mut users = im_table();
     let mut ports = port_table();
+    let mut interfaces = route::interface_table();
+    let mut routes = route::route_table();
+    let mut neighbours = route::neighbour_table();
     let mut rules = policy_table();
     let mut pools = nat_table();
     let mut workers = Vec::new();
@@ -72,6 +81,9 @@ fn tables(what: View, answers: &mut Answers, output: &mut Output) -> Result<(), 
             Answer::Session(row) => sessions.row(session_cells(&row)),
             Answer::Im(row) => users.row(im_cells(&row)),
             Answer::Port(row) => ports.row(port_cells(&row)),
+            Answer::Interface(row) => interfaces.row(route::interface_cells(&row)),
+            Answer::Route(row) => routes.row(route::route_cells(&row)),
+            Answer::Neighbour(row) => neighbours.row(route::neighbour_cells(&row)),
             Answer::Rule(row) => rules.row(policy_cells(&row)),
             Answer::Nat(row) => pools.row(nat_cells(&row)),
             Answer::Worker(row) => workers.push(row),
@@ -84,6 +96,9 @@ fn tables(what: View, answers: &mut Answers, output: &mut Output) -> Result<(), 
         View::Sessions { .. } => sessions.print("no sessions", output),
         View::Im { .. } => users.print("nobody is online", output),
         View::Ports => ports.print("no ports", output),
+        View::Interfaces => interfaces.print("no interfaces", output),
+        View::Routes => routes.print("no routes", output),
+        View::Neighbours { .. } => neighbours.print("no neighbours", output),
         View::Policy => rules.print("no rules", output),
         View::Nat => pools.print("no pools of source NAT", output),
         View::Counters { all } => counters(&workers, all, output),

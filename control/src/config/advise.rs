@@ -39,13 +39,21 @@ fn unreachable_rules(source: &Source, compiled: &Compiled, notes: &mut Notes) {
 
 fn rules_that_match_nothing(source: &Source, compiled: &Compiled, notes: &mut Notes) {
     let zone = |port: dataplane::policy::PortId| compiled.names.port_zones[usize::from(port.0)];
-    let pairs: Vec<_> =
-        compiled.dataplane.wires.iter().flat_map(|&(a, b)| [(zone(a), zone(b)), (zone(b), zone(a))]).collect();
+    let routing = &compiled.dataplane.routing;
+    let routed: Vec<_> =
+        routing.interfaces.iter().map(|interface| interface.port).chain(routing.own).map(zone).collect();
+    let pairs: Vec<_> = compiled
+        .dataplane
+        .wires
+        .iter()
+        .flat_map(|&(a, b)| [(zone(a), zone(b)), (zone(b), zone(a))])
+        .chain(routed.iter().flat_map(|&a| routed.iter().map(move |&b| (a, b))))
+        .collect();
     for (rule, written) in compiled.policy.source().rules.iter().zip(&source.rules) {
         let from = |zone| rule.from.is_empty() || rule.from.contains(&zone);
         let to = |zone| rule.to.is_empty() || rule.to.contains(&zone);
         if !pairs.iter().any(|&(a, b)| from(a) && to(b)) {
-            notes.warn(&written.place, "never matches: no wire joins these zones", "correct from and to");
+            notes.warn(&written.place, "never matches: no wire or interface joins these zones", "correct from and to");
         }
         let family = |v4: bool, ranges: &[dataplane::policy::AddressRange]| {
             ranges.is_empty() || ranges.iter().any(|range| range.first.is_v4() == v4)

@@ -16,6 +16,7 @@ use super::nat;
 use super::near;
 use super::port::{self, Ports};
 use super::protection;
+use super::route::{self, Used};
 use super::schema::Source;
 use super::schema::logging::AccountForm;
 use super::schema::nat::NatPool;
@@ -29,8 +30,12 @@ use crate::runtime::DataplaneConfig;
 /// Compiles `source`. Where a fault is noted, the result is not to be used. Without a database (whose absence was noted)
 /// applications are not looked up.
 pub(super) fn compile(source: &Source, database: Option<Arc<Database>>, notes: &mut Notes) -> Compiled {
-    let ports = Ports::resolve(source, notes);
-    let wires = ports.wires(source, notes);
+    let mut ports = Ports::resolve(source, notes);
+    let mut used = Used::new();
+    let wires = ports.wires(source, &mut used, notes);
+    let routing = route::routing(source, &ports, &mut used, notes);
+    ports.unused(source, &used, notes);
+    ports.add_own(source, &routing, notes);
     let lists = Lists {
         zones: &ports.zones,
         addresses: Groups::resolve(address::KIND, &source.addresses, notes),
@@ -61,7 +66,7 @@ pub(super) fn compile(source: &Source, database: Option<Arc<Database>>, notes: &
     });
     Compiled {
         policy: Arc::new(policy),
-        dataplane: DataplaneConfig { protection, nat, ..port::dataplane(source, &ports, wires) },
+        dataplane: DataplaneConfig { protection, nat, ..port::dataplane(source, &ports, wires, routing) },
         names: Names::new(
             rule_names,
             ports.zones.iter().map(|zone| Name::from(zone.as_str())).collect(),

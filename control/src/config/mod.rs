@@ -18,6 +18,7 @@ mod near;
 mod numbering;
 mod port;
 mod protection;
+mod route;
 mod schema;
 mod service;
 mod units;

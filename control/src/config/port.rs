@@ -5,13 +5,13 @@ use std::collections::BTreeMap;
 use dataplane::policy::{PortId, ZoneId};
 
 use super::document::{Located, Notes};
-use super::fault::Place;
 use super::group::{ANY, quoted};
 use super::near;
+use super::route::{OWN, Used};
 use super::schema::Source;
 use super::schema::dataplane::Port;
 use crate::record::Name;
-use crate::runtime::{DataplaneConfig, PortConfig};
+use crate::runtime::{DataplaneConfig, PortConfig, RoutingConfig};
 
 /// Ports in their order, and the zones in the order of their first port.
 pub(super) struct Ports {
@@ -57,10 +57,9 @@ impl Ports {
         ports
     }
 
-    /// Pairs of ports. Each port is in exactly one.
-    pub(super) fn wires(&self, source: &Source, notes: &mut Notes) -> Vec<(PortId, PortId)> {
+    /// Pairs of ports. Each port is in one at most; those that are in one are added to `used`.
+    pub(super) fn wires(&self, source: &Source, used: &mut Used, notes: &mut Notes) -> Vec<(PortId, PortId)> {
         let mut wires = Vec::new();
-        let mut used: BTreeMap<usize, Place> = BTreeMap::new();
         for wire in &source.wires {
             let mut end = |port: &Located<String>| {
                 let index = self.names.iter().position(|name| *name == port.value);
@@ -81,22 +80,52 @@ impl Ports {
                 wires.push((a, b));
             }
         }
-        // A wire with a fault would make its ports look forgotten.
-        if notes.faults.iter().any(|fault| fault.place.key.starts_with("wire")) {
-            return wires;
+        wires
+    }
+
+    /// Notes ports that are in no wire and in no interface.
+    pub(super) fn unused(&self, source: &Source, used: &Used, notes: &mut Notes) {
+        // A wire or an interface with a fault would make its ports look forgotten.
+        let faulty = |key: &str| key.starts_with("wire") || key.starts_with("interface");
+        if notes.faults.iter().any(|fault| faulty(&fault.place.key)) {
+            return;
         }
         for (index, port) in source.ports.iter().enumerate() {
             if !used.contains_key(&index) && port.name.is_some() {
-                let found = Some(format!("port \"{}\" in no wire", self.names[index]));
+                let found = Some(format!("port \"{}\" in neither", self.names[index]));
                 notes.fault(
                     &port.place,
                     found,
-                    "every port in a wire",
-                    "add a [[wire]] that joins it to another, or remove it",
+                    "every port in a wire or an interface",
+                    "add a [[wire]] that joins it to another, or an [[interface]], or remove it",
                 );
             }
         }
-        wires
+    }
+
+    /// Adds the firewall itself, where it has interfaces: a port and a zone of its own behind all others.
+    pub(super) fn add_own(&mut self, source: &Source, routing: &RoutingConfig, notes: &mut Notes) {
+        if routing.own.is_none() {
+            return;
+        }
+        for port in &source.ports {
+            for name in [&port.name, &port.zone].into_iter().flatten().filter(|name| name.value == OWN) {
+                let expected = "another name: with interfaces, \"self\" is the firewall itself";
+                notes.fault(&name.place, Some(quoted(OWN)), expected, "choose another name");
+            }
+        }
+        match u8::try_from(self.zones.len()) {
+            Ok(zone) => {
+                self.zones.push(OWN.to_owned());
+                self.names.push(OWN.to_owned());
+                self.port_zones.push(ZoneId(zone));
+            }
+            Err(_) => {
+                let place = notes.whole("interface");
+                let advice = "put ports of one kind into one zone";
+                notes.fault(&place, Some("256 zones".to_owned()), "at most 255 zones beside \"self\"", advice);
+            }
+        }
     }
 }
 
@@ -124,8 +153,27 @@ fn ports_zone(zones: &mut Vec<String>, port: &Port, notes: &mut Notes) -> ZoneId
     }
 }
 
+/// The port behind which the kernel serves our own addresses.
+fn kernel_port(source: &Source, tap: &str) -> Option<PortConfig> {
+    let descriptors = source.dataplane.descriptors;
+    let longest = source.ports.iter().map(|port| port.mtu).max()?;
+    let device = format!("net_tap_management0,iface={tap}").parse().ok()?;
+    Some(PortConfig {
+        name: Name::from(OWN),
+        device,
+        rx_descriptors: descriptors,
+        tx_descriptors: descriptors,
+        mtu: longest,
+    })
+}
+
 /// What the dataplane is started with.
-pub(super) fn dataplane(source: &Source, ports: &Ports, wires: Vec<(PortId, PortId)>) -> DataplaneConfig {
+pub(super) fn dataplane(
+    source: &Source,
+    ports: &Ports,
+    wires: Vec<(PortId, PortId)>,
+    routing: RoutingConfig,
+) -> DataplaneConfig {
     let written = &source.dataplane;
     let port = |(port, name): (&Port, &String)| {
         let descriptors = port.descriptors.unwrap_or(written.descriptors);
@@ -137,10 +185,12 @@ pub(super) fn dataplane(source: &Source, ports: &Ports, wires: Vec<(PortId, Port
             mtu: port.mtu,
         })
     };
+    let kernel = routing.management.as_ref().and_then(|tap| kernel_port(source, tap));
     DataplaneConfig {
-        ports: source.ports.iter().zip(&ports.names).filter_map(port).collect(),
+        ports: source.ports.iter().zip(&ports.names).filter_map(port).chain(kernel).collect(),
         wires,
         nat: Vec::new(),
+        routing,
         workers: written.worker_cores(),
         dispatcher: written.dispatcher.as_ref().map(|core| core.value),
         idle: written.idle,

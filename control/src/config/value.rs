@@ -164,6 +164,15 @@ pub(super) fn socket_path(value: &DeValue<'_>) -> Result<PathBuf, Refusal> {
     Err(Refusal::new("an absolute path of at most 107 octets", "write one like \"/run/ostiary/ostiary.sock\""))
 }
 
+/// A name that the kernel gives an interface: at most 15 letters, digits, '.', '_' and '-'.
+pub(super) fn interface_name(value: &DeValue<'_>) -> Result<String, Refusal> {
+    let name = name(value)?;
+    if name.len() <= 15 {
+        return Ok(name);
+    }
+    Err(Refusal::new("a name of at most 15 characters", "choose a shorter one, like \"ostiary0\""))
+}
+
 /// A zone of the IANA time zone database.
 pub(super) fn time_zone(value: &DeValue<'_>) -> Result<TimeZone, Refusal> {
     let name = text(value)?;

@@ -5,11 +5,12 @@ use std::time::{Duration, Instant};
 
 use crossbeam::channel::{Receiver, TryRecvError};
 use dataplane::command::SessionView;
+use dataplane::route::NeighbourView;
 use mio::net::UnixStream;
 
 use super::protocol::{Action, Answer, IM_LIMIT, REQUEST_LIMIT, Request};
 use super::server::Source;
-use super::view::{PolicyRow, ReloadRow, SessionRow, SigdbRow};
+use super::view::{NeighbourRow, PolicyRow, ReloadRow, RouteRow, SessionRow, SigdbRow};
 
 /// A client that neither reads nor asks for so long is cut off.
 pub(super) const PATIENCE: Duration = Duration::from_secs(30);
@@ -56,6 +57,8 @@ pub(super) struct Connection {
 enum Rows {
     /// Sessions as workers send them.
     Sessions { views: Receiver<SessionView>, limit: usize, made: usize },
+    /// Neighbours as workers send them.
+    Neighbours { views: Receiver<NeighbourView>, limit: usize, made: usize },
     /// Rows that were gathered when the request came.
     Gathered { rows: std::vec::IntoIter<Answer>, made: usize, more: bool },
     /// Rules from this one on.
@@ -85,7 +88,7 @@ impl Connection {
 
     /// Whether the workers' tables are being read for this client.
     pub(super) fn dumps(&self) -> bool {
-        matches!(self.answer, Some(Rows::Sessions { .. }))
+        matches!(self.answer, Some(Rows::Sessions { .. } | Rows::Neighbours { .. }))
     }
 
     /// Whether the client let us wait for too long.
@@ -171,6 +174,15 @@ impl Connection {
             Request::Statistics {} => gathered(vec![Answer::Statistics(Box::new(source.statistics()))], false),
             Request::Counters {} => gathered(source.workers().into_iter().map(Answer::Worker).collect(), false),
             Request::Ports {} => gathered(source.ports().into_iter().map(Answer::Port).collect(), false),
+            Request::Interfaces {} => gathered(source.interfaces().into_iter().map(Answer::Interface).collect(), false),
+            Request::Routes {} => {
+                gathered(RouteRow::all(source.compiled()).into_iter().map(Answer::Route).collect(), false)
+            }
+            Request::Neighbours { limit } => {
+                let (sender, views) = crossbeam::channel::bounded(DUMP_QUEUE);
+                source.neighbours(sender);
+                Rows::Neighbours { views, limit, made: 0 }
+            }
             Request::Policy {} => Rows::Policy { next: 0 },
             Request::Nat {} => gathered(source.nat().into_iter().map(Answer::Nat).collect(), false),
             Request::Sigdb {} => {
@@ -272,6 +284,15 @@ impl Rows {
                 Ok(Err(why)) => Some(Answer::Error(why)),
                 Err(TryRecvError::Empty) => None,
                 Err(TryRecvError::Disconnected) => Some(Answer::Error("the firewall stops".to_owned())),
+            },
+            Self::Neighbours { views, limit, made } => match views.try_recv() {
+                Ok(_) if *made >= *limit => Some(Answer::End { rows: *made, more: true }),
+                Ok(view) => {
+                    *made += 1;
+                    Some(Answer::Neighbour(NeighbourRow::new(&view, source.compiled())))
+                }
+                Err(TryRecvError::Empty) => None,
+                Err(TryRecvError::Disconnected) => Some(Answer::End { rows: *made, more: false }),
             },
             Self::Gathered { rows, made, more } => Some(match rows.next() {
                 Some(row) => {

@@ -21,6 +21,6 @@ pub use client::{Answers, ClientError, request};
 pub use server::{BindError, CLIENTS, Manager, Source};
 pub(crate) use view::time_text;
 pub use view::{
-    ApplicationRow, CoreRow, HostClassRow, HostRow, ImRow, ImTable, NatRow, PolicyRow, PoolRow, PortRow, RecordRow,
-    ReloadRow, SessionRow, SigdbRow, Statistics, WorkerRow,
+    ApplicationRow, CoreRow, HostClassRow, HostRow, ImRow, ImTable, InterfaceRow, NatRow, NeighbourRow, PolicyRow,
+    PoolRow, PortRow, RecordRow, ReloadRow, RouteRow, SessionRow, SigdbRow, Statistics, WorkerRow,
 };

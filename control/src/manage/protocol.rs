@@ -2,7 +2,10 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::view::{ImRow, NatRow, PolicyRow, PortRow, ReloadRow, SessionRow, SigdbRow, Statistics, WorkerRow};
+use super::view::{
+    ImRow, InterfaceRow, NatRow, NeighbourRow, PolicyRow, PortRow, ReloadRow, RouteRow, SessionRow, SigdbRow,
+    Statistics, WorkerRow,
+};
 
 /// Octets of a request line at most, its LF included.
 pub const REQUEST_LIMIT: usize = 4_096;
@@ -35,6 +38,16 @@ pub enum Request {
     Counters {},
     /// Ports, their links and their counters.
     Ports {},
+    /// Interfaces and their addresses.
+    Interfaces {},
+    /// Routes, connected networks among them.
+    Routes {},
+    /// Who is known on those networks.
+    Neighbours {
+        /// Rows at most; default [`DEFAULT_LIMIT`].
+        #[serde(default = "default_limit")]
+        limit: usize,
+    },
     /// The rules in force.
     Policy {},
     /// Pools of source NAT.
@@ -69,6 +82,12 @@ pub enum Answer {
     Worker(WorkerRow),
     /// Of `ports`.
     Port(PortRow),
+    /// Of `interfaces`.
+    Interface(InterfaceRow),
+    /// Of `routes`.
+    Route(RouteRow),
+    /// Of `neighbours`.
+    Neighbour(NeighbourRow),
     /// Of `policy`: one a rule, the implicit deny last.
     Rule(PolicyRow),
     /// Of `nat`: one a pool.

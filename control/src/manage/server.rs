@@ -7,13 +7,14 @@ use std::time::{Duration, Instant};
 
 use crossbeam::channel::{Receiver, Sender};
 use dataplane::command::SessionView;
+use dataplane::route::NeighbourView;
 use mio::event::Event;
 use mio::net::{UnixListener, UnixStream};
 use mio::{Interest, Registry, Token};
 use socket2::{Domain, SockAddr, Socket, Type};
 
 use super::connection::{Connection, State};
-use super::view::{ImTable, NatRow, PortRow, ReloadRow, Statistics, WorkerRow};
+use super::view::{ImTable, InterfaceRow, NatRow, PortRow, ReloadRow, Statistics, WorkerRow};
 use crate::config::Compiled;
 
 /// Clients at once; others are closed at once. The manager's tokens are the listener's and one for each.
@@ -38,6 +39,10 @@ pub trait Source {
     fn ports(&self) -> Vec<PortRow>;
     /// Pools of source NAT.
     fn nat(&self) -> Vec<NatRow>;
+    /// Interfaces.
+    fn interfaces(&self) -> Vec<InterfaceRow>;
+    /// Asks the workers for their neighbours, like [`Source::dump`].
+    fn neighbours(&mut self, into: Sender<NeighbourView>);
 }
 
 /// Why the socket could not be made.

@@ -13,7 +13,8 @@ use crossbeam::channel::{Receiver, Sender, TrySendError};
 use dataplane::command::SessionView;
 use dataplane::endpoint::{Address, Endpoint, Tuple};
 use dataplane::event::{SessionId, Volume};
-use dataplane::policy::RuleId;
+use dataplane::policy::{PortId, RuleId};
+use dataplane::route::{Mac, NeighbourView};
 use dataplane::time::Nanos;
 use mio::{Events, Poll};
 use sigdb::AppId;
@@ -201,6 +202,18 @@ impl Source for Fixture {
     fn ports(&self) -> Vec<PortRow> {
         Vec::new()
     }
+
+    fn interfaces(&self) -> Vec<InterfaceRow> {
+        Vec::new()
+    }
+
+    fn neighbours(&mut self, into: Sender<NeighbourView>) {
+        for last in 1..=3 {
+            let (address, mac) = (Address::v4([192, 0, 2, last]), Some(Mac([2, 0, 0, 0, 0, last])));
+            let view = NeighbourView { port: PortId(1), address, mac, state: "reachable", waiting: 0 };
+            into.try_send(view).unwrap();
+        }
+    }
 }
 
 #[test]
@@ -212,6 +225,13 @@ fn each_view_is_answered() {
     assert!(matches!(&rows[..], [Answer::Statistics(row)] if row.online == 3));
     let (rows, _) = core.rows(&Request::Ports {});
     assert_eq!(rows, []);
+    assert_eq!(core.rows(&Request::Interfaces {}).0, []);
+    assert_eq!(core.rows(&Request::Routes {}).0, []);
+    let (rows, more) = core.rows(&Request::Neighbours { limit: 2 });
+    let is_first = |row: &NeighbourRow| {
+        (&*row.address, row.mac.as_deref(), &*row.interface) == ("192.0.2.1", Some("02:00:00:00:00:01"), "outside")
+    };
+    assert!(matches!(&rows[..], [Answer::Neighbour(row), _] if is_first(row)) && more);
     let (rows, _) = core.rows(&Request::Sigdb {});
     assert!(matches!(&rows[..], [Answer::Sigdb(row)] if row.file == "(built in)"));
     let (rows, _) = core.rows(&Request::Policy {});

@@ -51,6 +51,7 @@ impl<'a> Player<'a> {
             wires: dataplane.wires.clone(),
             // A capture shows one side of a translation.
             nat: Vec::new(),
+            routing: Default::default(),
             midstream: dataplane.midstream,
             verify_checksums: dataplane.verify_checksums,
             protection: dataplane.protection.clone(),

@@ -65,8 +65,9 @@ impl Dataplane {
         let eal = eal::start(config)?;
         let clock = Clock::start(&eal);
         let running = ports::start(&eal, config)?;
+        let routing = ports::routing(config, &running.ports)?;
         let pool = Arc::clone(&running.pool);
-        let shared = Shared { policy, signatures, clock: clock.clone(), pool, idle: config.idle };
+        let shared = Shared { routing, policy, signatures, clock: clock.clone(), pool, idle: config.idle };
         let (workers, receivers) = workers::start(config, running.queues, &shared)?;
         let start_dispatcher =
             |cpu| workers::start_dispatcher(cpu, config.workers.len() as u16, config.idle, running.dispatched);

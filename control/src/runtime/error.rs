@@ -53,6 +53,12 @@ pub enum StartError {
         /// The port's name, or its number where it has none.
         port: String,
     },
+    /// An interface whose port has no MAC address.
+    #[error("port {port} has no MAC address, which an interface needs: use another driver, or put it in a wire")]
+    NoMac {
+        /// The port.
+        port: Name,
+    },
     /// A file prefix that cannot name a folder.
     #[error("file prefix {0:?}: letters, digits, '-' and '_' only, at most 32 of them")]
     BadFilePrefix(String),

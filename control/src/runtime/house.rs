@@ -8,6 +8,7 @@ use ::dataplane::counters::Counters;
 use ::dataplane::dpdk::cycles_per_second;
 use ::dataplane::event::{EventReceiver, SessionChange};
 use ::dataplane::policy::Policy;
+use ::dataplane::route::NeighbourView;
 use ::dataplane::time::Nanos;
 use crossbeam::channel::{Receiver, Sender, bounded};
 
@@ -17,8 +18,8 @@ use super::reload::{Candidate, Outcome, Reloader, Retired};
 use crate::config::Compiled;
 use crate::export::Exporters;
 use crate::manage::{
-    CoreRow, HostRow, ImRow, ImTable, NatRow, PoolRow, PortRow, RecordRow, ReloadRow, Source, Statistics, WorkerRow,
-    time_text,
+    CoreRow, HostRow, ImRow, ImTable, InterfaceRow, NatRow, PoolRow, PortRow, RecordRow, ReloadRow, Source, Statistics,
+    WorkerRow, time_text,
 };
 use crate::presence::im::{Presence, Transition};
 use crate::record::sequence::Recorder;
@@ -340,6 +341,19 @@ impl Source for House {
             // A mailbox that is full belongs to a worker that is busy with dumps: this one then lacks its sessions, and
             // the answer ends early rather than never.
             let _ = mailbox.try_send(Command::Dump(into.clone()));
+        }
+    }
+
+    fn interfaces(&self) -> Vec<InterfaceRow> {
+        let ports = self.dataplane.ports();
+        InterfaceRow::all(&self.compiled, |port| {
+            ports.get(usize::from(port.0)).map_or((None, false), |view| (view.mac, view.link.up))
+        })
+    }
+
+    fn neighbours(&mut self, into: Sender<NeighbourView>) {
+        for mailbox in self.dataplane.mailboxes() {
+            let _ = mailbox.try_send(Command::Neighbours(into.clone()));
         }
     }
 

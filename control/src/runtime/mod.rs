@@ -12,11 +12,13 @@ mod reload;
 mod workers;
 
 use ::dataplane::dpdk::Device;
+use ::dataplane::endpoint::Address;
 use ::dataplane::guard::Protection;
 use ::dataplane::load::Idle;
 use ::dataplane::nat::PoolSource;
 use ::dataplane::pipeline::{Midstream, Timeouts};
 use ::dataplane::policy::PortId;
+use ::dataplane::route::StaticRoute;
 
 pub use self::core::{RunError, run};
 pub use self::dataplane::{Dataplane, PoolView, StopReport};
@@ -35,6 +37,8 @@ pub struct DataplaneConfig {
     pub wires: Vec<(PortId, PortId)>,
     /// The pools of source NAT.
     pub nat: Vec<PoolSource>,
+    /// Ports that are interfaces, and the routes between them.
+    pub routing: RoutingConfig,
     /// The CPU of each worker; at least one, none twice.
     pub workers: Vec<u16>,
     /// The CPU of the dispatcher, which receives for the workers; none: workers receive themselves.
@@ -67,6 +71,34 @@ pub struct DataplaneConfig {
     pub verify_checksums: bool,
     /// What is dropped and told as an attack.
     pub protection: Protection,
+}
+
+/// What is routed; nothing where there are no interfaces.
+#[derive(Clone, Debug, Default)]
+pub struct RoutingConfig {
+    /// Ports with addresses.
+    pub interfaces: Vec<InterfaceConfig>,
+    /// Routes besides their networks.
+    pub routes: Vec<StaticRoute>,
+    /// The firewall itself: the port behind those of the configuration; where there is a management interface, that one.
+    pub own: Option<PortId>,
+    /// The kernel's interface that serves our own addresses.
+    pub management: Option<String>,
+    /// Neighbours known at most.
+    pub neighbours: usize,
+}
+
+/// One interface.
+#[derive(Clone, Debug)]
+pub struct InterfaceConfig {
+    /// Its port.
+    pub port: PortId,
+    /// Its addresses, each with the prefix length of its network.
+    pub addresses: Vec<(Address, u8)>,
+    /// Octets of the largest IP packet.
+    pub mtu: u16,
+    /// Whether a new session must come from where its source is routed to.
+    pub reverse_path: bool,
 }
 
 /// One port of the dataplane.

@@ -6,8 +6,10 @@ use dataplane::dpdk::{
     Dispatched, Eal, Found, Link, Pool, PoolConfig, Port, PortStatistics, QueuePair, Queues, SetupError, mbufs_needed,
     mbufs_needed_dispatched,
 };
+use dataplane::policy::PortId;
+use dataplane::route::{self, Interface, Mac};
 
-use super::{DataplaneConfig, PortConfig, StartError, eal};
+use super::{DataplaneConfig, InterfaceConfig, PortConfig, StartError, eal};
 use crate::record::Name;
 
 /// All ports, running, and their queue pairs: `queues[worker][port]`.
@@ -52,6 +54,32 @@ pub(super) fn start(eal: &Arc<Eal>, config: &DataplaneConfig) -> Result<Running,
         }
     }
     Ok(running)
+}
+
+/// The interfaces with the MAC addresses of their ports.
+pub(super) fn routing(config: &DataplaneConfig, ports: &[Arc<Port>]) -> Result<route::Config, StartError> {
+    let mac = |at: PortId| {
+        let at = usize::from(at.0);
+        let name = config.ports.get(at).map_or_else(|| Name::from(""), |port| port.name.clone());
+        ports.get(at).and_then(|port| port.mac()).ok_or(StartError::NoMac { port: name })
+    };
+    let routing = &config.routing;
+    let interface = |interface: &InterfaceConfig| {
+        Ok(Interface {
+            port: interface.port,
+            mac: mac(interface.port)?,
+            mtu: interface.mtu,
+            addresses: interface.addresses.clone(),
+            reverse_path: interface.reverse_path,
+        })
+    };
+    Ok(route::Config {
+        interfaces: routing.interfaces.iter().map(interface).collect::<Result<_, StartError>>()?,
+        routes: routing.routes.clone(),
+        own: routing.own,
+        management: routing.management.as_ref().and(routing.own).map(mac).transpose()?,
+        neighbours: routing.neighbours,
+    })
 }
 
 /// What a port is asked for.
@@ -104,6 +132,8 @@ pub struct PortView {
     pub device: String,
     /// DPDK's driver.
     pub driver: String,
+    /// Its MAC address, where it has one.
+    pub mac: Option<Mac>,
     /// Its link.
     pub link: Link,
     /// What it counted.
@@ -116,6 +146,7 @@ pub(super) fn view(names: &[Name], ports: &[Arc<Port>]) -> Vec<PortView> {
         name: name.clone(),
         device: port.device().to_owned(),
         driver: port.driver().to_owned(),
+        mac: port.mac(),
         link: port.link(),
         statistics: port.statistics(),
     };

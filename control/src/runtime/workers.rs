@@ -14,6 +14,7 @@ use dataplane::load::Idle;
 use dataplane::nat::Usage;
 use dataplane::pipeline::{Pipeline, Settings};
 use dataplane::policy::Policy;
+use dataplane::route;
 use dataplane::worker::{Worker, WorkerExit};
 use sigdb::Database;
 
@@ -39,6 +40,7 @@ struct Watched {
 pub(super) struct Shared {
     pub(super) policy: Arc<Policy>,
     pub(super) signatures: Arc<Database>,
+    pub(super) routing: route::Config,
     pub(super) clock: Clock,
     pub(super) pool: Arc<Pool>,
     pub(super) idle: Idle,
@@ -56,12 +58,12 @@ pub(super) fn start(
         let worker = WorkerId(index as u16);
         let (events, receiver) = event::channel(worker, config.session_events, config.sign_on_events);
         receivers.push(receiver);
-        handles.push(spawn(cpu, settings(config, worker), queues, events, shared)?);
+        handles.push(spawn(cpu, settings(config, &shared.routing, worker), queues, events, shared)?);
     }
     Ok((handles, receivers))
 }
 
-fn settings(config: &DataplaneConfig, worker: WorkerId) -> Settings {
+fn settings(config: &DataplaneConfig, routing: &route::Config, worker: WorkerId) -> Settings {
     Settings {
         worker,
         max_sessions: config.max_sessions.div_ceil(config.workers.len().max(1)),
@@ -70,6 +72,7 @@ fn settings(config: &DataplaneConfig, worker: WorkerId) -> Settings {
         timeouts: config.timeouts,
         wires: config.wires.clone(),
         nat: config.nat.clone(),
+        routing: routing.clone(),
         midstream: config.midstream,
         verify_checksums: config.verify_checksums,
         protection: config.protection.clone(),

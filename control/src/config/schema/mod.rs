@@ -5,6 +5,7 @@ pub(super) mod logging;
 pub(super) mod nat;
 pub(super) mod objects;
 pub(super) mod protection;
+pub(super) mod route;
 pub(super) mod rules;
 
 use std::path::PathBuf;
@@ -20,6 +21,7 @@ use dataplane::{Dataplane, Port, Wire};
 use logging::{LogHost, LogIm, LogSession, SslPolicy};
 use nat::NatPool;
 use objects::{Object, Profile};
+use route::{Interface, Route};
 use rules::{Identification, Rule};
 
 /// A configuration file as written.
@@ -30,6 +32,8 @@ pub(super) struct Source {
     pub(super) dataplane: Dataplane,
     pub(super) ports: Vec<Port>,
     pub(super) wires: Vec<Wire>,
+    pub(super) interfaces: Vec<Interface>,
+    pub(super) routes: Vec<Route>,
     pub(super) addresses: Vec<Object>,
     pub(super) services: Vec<Object>,
     pub(super) profiles: Vec<Profile>,
@@ -58,6 +62,8 @@ pub(super) struct System {
 pub(super) struct Management {
     /// `socket`.
     pub(super) socket: PathBuf,
+    /// `tap`: the kernel's interface that serves our own addresses; default none.
+    pub(super) tap: Option<Located<String>>,
 }
 
 impl Source {
@@ -70,6 +76,12 @@ impl Source {
             dataplane: Dataplane::read(root.table("dataplane", notes), notes),
             ports: root.tables("port", notes).into_iter().map(|section| Port::read(section, notes)).collect(),
             wires: root.tables("wire", notes).into_iter().filter_map(|section| Wire::read(section, notes)).collect(),
+            interfaces: root
+                .tables("interface", notes)
+                .into_iter()
+                .map(|section| Interface::read(section, notes))
+                .collect(),
+            routes: root.tables("route", notes).into_iter().map(|section| Route::read(section, notes)).collect(),
             addresses: objects::read("an address", root.table("address", notes), notes),
             services: objects::read("a service", root.table("service", notes), notes),
             profiles: Profile::read_all(root.table("profile", notes), notes),
@@ -107,12 +119,14 @@ impl Management {
 
     fn read(section: Option<Section<'_, '_>>, notes: &mut Notes) -> Self {
         let mut socket = PathBuf::from(Self::SOCKET);
+        let mut tap = None;
         if let Some(mut section) = section {
             if let Some(path) = section.optional("socket", notes, value::socket_path) {
                 socket = path.value;
             }
+            tap = section.optional("tap", notes, value::interface_name);
             section.finish(notes);
         }
-        Self { socket }
+        Self { socket, tap }
     }
 }

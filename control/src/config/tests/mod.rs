@@ -5,6 +5,7 @@ mod logging;
 mod machine;
 mod nat;
 mod protection;
+mod route;
 mod rules;
 mod sample;
 mod warnings;

@@ -58,7 +58,7 @@ fn rules_behind_one_that_matches_everything() {
 fn rules_that_match_nothing() {
     let rule = |lines: &str| format!("[[rule]]\nname = \"r\"\naction = \"deny\"\n{lines}\n");
     let zones = rule("from = [\"trust\"]\nto = [\"trust\"]");
-    warned(&zones, 1, "rule[r]", "no wire joins these zones");
+    warned(&zones, 1, "rule[r]", "no wire or interface joins these zones");
     let families = rule("source = [\"10.0.0.1\"]\ndestination = [\"2001:db8::1\"]");
     warned(&families, 1, "rule[r]", "no address family in common");
     assert_eq!(warnings_of(&rule("source = [\"10.0.0.1\"]\ndestination = [\"2001:db8::1\", \"10.0.0.2\"]")), []);

@@ -3,6 +3,7 @@
 
 mod nat;
 mod policy;
+mod route;
 mod sigdb;
 
 use std::collections::BTreeMap;
@@ -20,6 +21,7 @@ use crate::runtime::{PoolView, PortView};
 
 pub use self::nat::NatRow;
 pub use self::policy::PolicyRow;
+pub use self::route::{InterfaceRow, NeighbourRow, RouteRow};
 pub use self::sigdb::{ApplicationRow, SigdbRow};
 
 /// A session of a worker's table.

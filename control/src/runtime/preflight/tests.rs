@@ -59,6 +59,7 @@ fn config(devices: &[&str]) -> DataplaneConfig {
         ports: names.iter().zip(devices).map(|(name, device)| port(name, device)).collect(),
         wires: vec![(PortId(0), PortId(1))],
         nat: vec![],
+        routing: Default::default(),
         workers: vec![cpu()],
         dispatcher: None,
         idle: Idle::Poll,

@@ -17,6 +17,10 @@ pub struct Policy {
     pub im: bool,
     /// Whether every flow is identified, whatever the rules need.
     pub full: bool,
+    /// How the ports are joined; at first by a wire.
+    pub topology: String,
+    /// Further lines of `[management]`.
+    pub management: String,
     /// `[[rule]]` tables.
     pub rules: String,
     /// Further tables.
@@ -27,7 +31,16 @@ impl Policy {
     /// Two devices, nothing permitted, sign-ons recorded, identification on demand.
     pub fn new(inside: impl Into<String>, outside: impl Into<String>) -> Self {
         let (inside, outside) = (inside.into(), outside.into());
-        Self { inside, outside, im: true, full: false, rules: String::new(), rest: String::new() }
+        Self {
+            inside,
+            outside,
+            im: true,
+            full: false,
+            topology: "[[wire]]\nports = [\"inside\", \"outside\"]\n".to_owned(),
+            management: String::new(),
+            rules: String::new(),
+            rest: String::new(),
+        }
     }
 
     /// Adds a rule; `keys` are lines of TOML beside its name.
@@ -69,7 +82,7 @@ host-name = "fw1"
 
 [management]
 socket = "{socket}"
-
+{management}
 [dataplane]
 hugepages = false
 memory = "256 MiB"
@@ -88,9 +101,7 @@ name = "outside"
 device = "{outside}"
 zone = "untrust"
 
-[[wire]]
-ports = ["inside", "outside"]
-
+{topology}
 {rules}
 [application-identification]
 mode = "{mode}"
@@ -103,6 +114,8 @@ enable = {im}
             socket = socket.display(),
             inside = self.inside,
             outside = self.outside,
+            management = self.management,
+            topology = self.topology,
             rules = self.rules,
             signatures = signatures.display(),
             im = self.im,

@@ -85,7 +85,7 @@ tap = "ostiary0"
     assert_eq!(compiled.dataplane.ports[2].device.to_string(), "net_tap_management0,iface=ostiary0");
     assert_eq!((&**compiled.names.port(2), &**compiled.names.zone_of_port(2)), ("self", "self"));
     assert_eq!(
-        (compiled.policy.zones.clone(), compiled.policy.rules[0].to.clone()),
+        (compiled.policy.source().zones.clone(), compiled.policy.source().rules[0].to.clone()),
         (vec![ZoneId(0), ZoneId(1), ZoneId(2)], vec![ZoneId(2)])
     );
 }

@@ -62,6 +62,7 @@ fn settings(worker: u16) -> Settings {
         timeouts: Timeouts::default(),
         wires: vec![(PortId(0), PortId(1))],
         nat: vec![],
+        routing: Default::default(),
         midstream: Midstream::Permit,
         verify_checksums: true,
         protection: dataplane::guard::Protection::default(),

@@ -13,7 +13,7 @@ use bench::harness::ostiary::{self, Own};
 use bench::harness::report::Report;
 use bench::harness::scene::{self, Plan};
 use bench::harness::wire::{Size, Wire};
-use bench::harness::{Fallible, bed, flow, machine, playbill};
+use bench::harness::{Fallible, bed, flow, machine, playbill, veth};
 use clap::{Args, Parser, Subcommand};
 
 /// Measures one worker, through the worker and pipeline that are in service. Contenders take turns; of each the median of
@@ -35,6 +35,11 @@ enum Command {
     /// One scene, as JSON: how this program calls itself
     #[command(hide = true)]
     Play { scene: String, plan: String },
+    /// Throughput and latency between veth cables, beside the kernel's nftables with conntrack (root)
+    Veth(veth::Comparison),
+    /// The sender of `veth`
+    #[command(hide = true)]
+    VethSend { mac: String, load: String },
     /// One measurement of our own, as JSON: how this program calls itself
     #[command(hide = true)]
     Once { contender: Own, measurement: String },
@@ -130,6 +135,8 @@ fn main() -> ExitCode {
         Command::Scenes(arguments) => scenes(&arguments),
         Command::All(arguments) => all(&arguments),
         Command::Play { scene, plan } => play(&scene, &plan),
+        Command::Veth(comparison) => comparison.run().map(|passages| print!("{passages}")),
+        Command::VethSend { mac, load } => veth::send(&mac, &load),
         Command::Once { contender, measurement } => once(contender, &measurement),
     };
     match done {

@@ -8,6 +8,7 @@ use std::process::{Command, Stdio};
 use super::Fallible;
 use super::measurement::{Measurement, Outcome};
 use super::ostiary::Own;
+use super::peer::{L3fwd, OpenVswitch, Suricata};
 use super::testpmd::Testpmd;
 
 /// Somebody whose speed is measured.
@@ -27,7 +28,8 @@ pub trait Contender {
 pub fn all() -> Vec<Box<dyn Contender>> {
     let own = Own::ALL.into_iter().map(|own| Box::new(own) as Box<dyn Contender>);
     let testpmd = Testpmd::MODES.into_iter().map(|mode| Box::new(mode) as Box<dyn Contender>);
-    own.chain(testpmd).collect()
+    let peers: [Box<dyn Contender>; 3] = [Box::new(L3fwd), Box::new(OpenVswitch), Box::new(Suricata)];
+    own.chain(testpmd).chain(peers).collect()
 }
 
 impl Contender for Own {

@@ -13,6 +13,7 @@ pub mod latency;
 pub mod machine;
 pub mod measurement;
 pub mod ostiary;
+pub mod peer;
 pub mod playbill;
 pub mod relay;
 pub mod report;
@@ -23,6 +24,7 @@ pub mod sessions;
 pub mod svg;
 pub mod testpmd;
 pub mod turns;
+pub mod veth;
 pub mod wire;
 
 /// What a measurement comes to, or why there is none.

@@ -128,7 +128,8 @@ impl Index {
     #[inline(always)]
     pub(super) fn find(&self, hash: u64, mut is_it: impl FnMut(Slot) -> bool) -> Option<Slot> {
         let tag = tag(hash);
-        let mut at = self.home(hash);
+        let home = self.home(hash);
+        let mut at = home;
         loop {
             let bucket = self.buckets.get(at)?;
             for entry in bucket.with(tag) {
@@ -137,10 +138,11 @@ impl Index {
                     return Some(slot);
                 }
             }
-            if !bucket.has_overflowed() {
+            at = self.after(at);
+            // Of a small index every bucket may have turned an entry away at some time.
+            if !bucket.has_overflowed() || at == home {
                 return None;
             }
-            at = self.after(at);
         }
     }
 
@@ -230,6 +232,19 @@ mod tests {
     /// Hashes of few tags and few homes, so that buckets overflow far and tags mislead.
     fn hash() -> impl Strategy<Value = u64> {
         prop_oneof![(0..4_u64, 0..3_u64).prop_map(|(home, tag)| home << 62 | tag), any::<u64>(),]
+    }
+
+    #[test]
+    fn a_lookup_ends_where_every_bucket_turned_one_away() {
+        let mut index = Index::new(13);
+        assert_eq!(index.buckets.len(), 2);
+        let (low, high) = (0, 1 << 63);
+        // Ten and one more at home in the first bucket; of them the ten go, but not the one that the second took.
+        (0..11).for_each(|slot| index.insert(low | 7, Slot(slot)));
+        (0..10).for_each(|slot| index.remove(low | 7, Slot(slot)));
+        (11..21).for_each(|slot| index.insert(high | 7, Slot(slot)));
+        assert!(index.buckets.iter().all(Bucket::has_overflowed));
+        assert_eq!(index.find(low | 9, |_| true), None);
     }
 
     proptest! {

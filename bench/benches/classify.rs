@@ -45,7 +45,7 @@ fn compile(criterion: &mut Criterion<Cycles>) {
         let rules = Rules::new(SEED, size);
         let source = rules.source();
         group.bench_function(format!("tables, {size} rules"), |bencher| {
-            bencher.iter_batched(|| source.clone(), |source| Policy::build(source), BatchSize::PerIteration);
+            bencher.iter_batched(|| source.clone(), Policy::build, BatchSize::PerIteration);
         });
         let folder = std::env::temp_dir().join(format!("ostiary-classify-{}", std::process::id()));
         std::fs::create_dir_all(&folder).expect("the folder for temporary files can be written to");

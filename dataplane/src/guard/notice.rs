@@ -113,6 +113,7 @@ impl Notices {
             return None;
         }
         for _ in 0..LOOKED_AT {
+            let least = self.least(DropReason::ALL[(self.next / self.ports).min(DropReason::ALL.len() - 1)]);
             let Some(entry) = self.entries.get_mut(self.next) else {
                 self.next = 0;
                 self.check = now + ROUND;
@@ -123,11 +124,8 @@ impl Notices {
             if !entry.on && entry.recent.packets == 0 {
                 continue;
             }
-            let kind = DropReason::ALL[place / self.ports];
-            let port = PortId((place % self.ports) as u16);
             let phase = match entry.on {
                 false => {
-                    let least = if kind.may_be_stray() { self.stray_rate } else { 1 };
                     if entry.recent.packets < least {
                         // Too few in a second: the counters have them.
                         if now.since(entry.first) >= PACE {
@@ -141,14 +139,43 @@ impl Notices {
                 true if entry.recent.packets > 0 => Phase::Ongoing,
                 true => Phase::End,
             };
-            let begin = if entry.on { entry.begin } else { entry.first };
-            let span = now.since(if entry.on { entry.told } else { entry.first });
-            let (recent, last) = (entry.recent, entry.last);
-            let total =
-                Volume { packets: entry.total.packets + recent.packets, octets: entry.total.octets + recent.octets };
-            return Some(Due { kind, port, phase, recent, span, total, begin, last, place });
+            let entry = *entry;
+            return Some(self.describe(now, place, &entry, phase));
         }
         None
+    }
+
+    /// What is left at the end, one notice at a time: that an attack is over, and before that it began where nobody was told
+    /// yet. [`Self::told`] must follow.
+    pub fn rest(&self, now: Nanos) -> Option<Due> {
+        let is_left = |(place, entry): &(usize, &Entry)| {
+            entry.on || entry.recent.packets >= self.least(DropReason::ALL[place / self.ports])
+        };
+        let (place, entry) = self.entries.iter().enumerate().find(is_left)?;
+        Some(self.describe(now, place, entry, if entry.on { Phase::End } else { Phase::Begin }))
+    }
+
+    /// Packets of a kind that make an attack.
+    const fn least(&self, kind: DropReason) -> u64 {
+        if kind.may_be_stray() { self.stray_rate } else { 1 }
+    }
+
+    fn describe(&self, now: Nanos, place: usize, entry: &Entry, phase: Phase) -> Due {
+        let since = |on: Nanos, off: Nanos| if entry.on { on } else { off };
+        Due {
+            kind: DropReason::ALL[place / self.ports],
+            port: PortId((place % self.ports) as u16),
+            phase,
+            recent: entry.recent,
+            span: now.since(since(entry.told, entry.first)),
+            total: Volume {
+                packets: entry.total.packets + entry.recent.packets,
+                octets: entry.total.octets + entry.recent.octets,
+            },
+            begin: since(entry.begin, entry.first),
+            last: entry.last,
+            place,
+        }
     }
 
     /// A notice was given.
@@ -206,6 +233,30 @@ mod tests {
         assert_eq!(round(&mut notices, now), [(End, 0, 35_000)]);
         now = now + PACE;
         assert_eq!(round(&mut notices, now), []);
+    }
+
+    #[test]
+    fn at_the_end_every_attack_is_over_and_none_is_forgotten() {
+        let mut notices = Notices::new(2, 100);
+        let now = Nanos::from_parts(1_800_000_000, 0);
+        notices.note(now, DropReason::Land, PortId(0), 60);
+        assert_eq!(round(&mut notices, now), [(Phase::Begin, 1, 1)]);
+        for _ in 0..7 {
+            notices.note(now, DropReason::Land, PortId(0), 60);
+            notices.note(now, DropReason::Smurf, PortId(1), 60);
+            notices.note(now, DropReason::TcpNotSyn, PortId(1), 60);
+        }
+        let rest = std::iter::from_fn(|| {
+            let due = notices.rest(now)?;
+            notices.told(now, &due);
+            Some((due.kind, due.port.0, due.phase, due.recent.packets, due.total.packets))
+        });
+        let mut rest: Vec<_> = rest.take(10).collect();
+        rest.sort_by_key(|(_, port, ..)| *port);
+        use Phase::*;
+        let expected =
+            [(DropReason::Land, 0, End, 7, 8), (DropReason::Smurf, 1, Begin, 7, 7), (DropReason::Smurf, 1, End, 0, 7)];
+        assert_eq!(rest, expected);
     }
 
     #[test]

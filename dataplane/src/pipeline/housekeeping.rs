@@ -83,7 +83,7 @@ impl Pipeline {
             }
             self.ended += 1;
         }
-        let told = self.tell_rest(room == Room::Regardless);
+        let told = self.tell_rest(now, room == Room::Regardless);
         self.events.publish();
         told
     }

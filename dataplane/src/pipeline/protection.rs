@@ -9,7 +9,7 @@ use crate::counters::Counter;
 use crate::endpoint::{Address, Direction, Endpoint, Tuple};
 use crate::event::{CloseReason, SessionChange, SessionEvent, SessionId, Volume};
 use crate::flow::{Class, End, Flags, Record, Slot, State};
-use crate::guard::{Denied, Denies, HANDSHAKE, Limits, Noted, Notices, Origin, Protection, RetryFilter, reserve};
+use crate::guard::{Denied, Denies, Due, HANDSHAKE, Limits, Noted, Notices, Origin, Protection, RetryFilter, reserve};
 use crate::packet::{Link, Network, Transport};
 use crate::policy::RuleId;
 use crate::time::Nanos;
@@ -227,32 +227,42 @@ impl Pipeline {
         while self.events.session_room() > 0
             && let Some(due) = self.guard.notices.due(now)
         {
-            let example = self.guard.examples.get(self.guard.notices.place(due.kind, due.port)).copied();
-            self.guard.notices.told(now, &due);
-            let tenths = (due.span.as_millis() / 100).min(255) as u8;
-            let other = self.wires.from(due.port).map_or(due.port, |(_, other)| other);
-            let denied = Denied {
-                rule: RuleId::IMPLICIT,
-                tuple: example.unwrap_or_default(),
-                ports: (due.port.0, other.0),
-                volume: due.recent,
-                span: (due.begin, due.last),
-            };
-            self.tell_change(&denied, due.total, SessionChange::Attack { kind: due.kind, phase: due.phase, tenths });
+            self.tell_attack(now, &due);
         }
     }
 
-    /// Tells the denied packets that were counted and not yet told; false where the queue has no room for all.
-    pub(super) fn tell_rest(&mut self, regardless: bool) -> bool {
+    /// Tells the denied packets that were counted and not yet told, and that attacks are over; false where the queue has no
+    /// room for all.
+    pub(super) fn tell_rest(&mut self, now: Nanos, regardless: bool) -> bool {
         loop {
             if !regardless && self.events.session_room() == 0 {
                 return false;
             }
-            let Some(denied) = self.guard.denies.rest() else { return true };
-            if denied.volume.packets > 0 {
-                self.tell_denied(&denied);
+            if let Some(denied) = self.guard.denies.rest() {
+                if denied.volume.packets > 0 {
+                    self.tell_denied(&denied);
+                }
+            } else if let Some(due) = self.guard.notices.rest(now) {
+                self.tell_attack(now, &due);
+            } else {
+                return true;
             }
         }
+    }
+
+    fn tell_attack(&mut self, now: Nanos, due: &Due) {
+        let example = self.guard.examples.get(self.guard.notices.place(due.kind, due.port)).copied();
+        self.guard.notices.told(now, due);
+        let tenths = (due.span.as_millis() / 100).min(255) as u8;
+        let other = self.wires.from(due.port).map_or(due.port, |(_, other)| other);
+        let denied = Denied {
+            rule: RuleId::IMPLICIT,
+            tuple: example.unwrap_or_default(),
+            ports: (due.port.0, other.0),
+            volume: due.recent,
+            span: (due.begin, due.last),
+        };
+        self.tell_change(&denied, due.total, SessionChange::Attack { kind: due.kind, phase: due.phase, tenths });
     }
 
     fn tell_denied(&mut self, denied: &Denied) {

@@ -465,6 +465,28 @@ fn denied_packets_that_are_alike_make_one_record_a_second() {
     assert_eq!(firewall.changes(), ["deny", "deny"]);
 }
 
+#[test]
+fn at_the_end_an_attack_is_told_to_be_over() {
+    let mut firewall = protected(Protection::default());
+    for _ in 0..3 {
+        firewall.out(&udp(end("10.0.0.1:7"), end("10.0.0.1:7"), b"x")).drops(DropReason::Land);
+    }
+    assert!(firewall.changes().is_empty());
+    assert!(firewall.pipeline.shutdown(firewall.now, crate::pipeline::Room::Needed));
+    assert_eq!(firewall.changes(), ["land Begin 3 of 3", "land End 0 of 3"]);
+    firewall.moved(&[("packets_received", 3), ("drop_land", 3), ("session_events", 2)]);
+}
+
+#[test]
+fn a_session_of_ten_million_takes_128_octets_and_the_reserve_is_among_them() {
+    let mut protection = Protection { syn_retry: false, ..Protection::default() };
+    let table = crate::pipeline::Pipeline::octets_for(10_000_000, &protection);
+    assert!(table <= 1_280_000_000, "{table}");
+    protection.syn_retry = true;
+    let whole = crate::pipeline::Pipeline::octets_for(10_000_000, &protection);
+    assert_eq!(whole - table, 32 << 20);
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { cases: 300, ..ProptestConfig::default() })]
 

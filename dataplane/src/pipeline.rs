@@ -33,7 +33,7 @@ use crate::appid::Inspector;
 use crate::counters::{Counter, Counters};
 use crate::event::{EventSender, WorkerId};
 use crate::flow::{FragmentTable, Slot, Table};
-use crate::guard::{Protection, reserve};
+use crate::guard::{Protection, RetryFilter, reserve};
 use crate::nat::{MappingId, Nat, PoolSource};
 use crate::packet::{Fragment, PacketInfo, Parsed, Transport};
 use crate::policy::{Policy, PortId};
@@ -43,6 +43,11 @@ use crate::verdict::{DropReason, Verdict};
 
 /// Frames handled together at most.
 pub const BURST: usize = 64;
+
+/// Places of a table for so many sessions.
+fn places(max_sessions: usize) -> usize {
+    max_sessions + reserve(max_sessions)
+}
 
 /// How long a silent flow stays in the table.
 #[derive(Clone, Copy, Debug)]
@@ -179,14 +184,19 @@ pub struct Pipeline {
 }
 
 impl Pipeline {
+    /// Octets of what grows with the number of sessions: their table, the reserve included, and the SYNs that are remembered.
+    pub fn octets_for(max_sessions: usize, protection: &Protection) -> usize {
+        let retries = if protection.syn_retry { RetryFilter::octets_for(max_sessions) } else { 0 };
+        Table::octets_for(places(max_sessions)) + retries
+    }
+
     /// Takes all its memory now. The signature database is the one that `policy` was compiled against.
     ///
     /// # Panics
     /// Where `settings` has more than 255 wires: DPDK has fewer ports than that needs.
     pub fn new(settings: Settings, policy: Arc<Policy>, signatures: Arc<sigdb::Database>, events: EventSender) -> Self {
         let router = Router::new(&settings.routing);
-        let places = settings.max_sessions + reserve(settings.max_sessions);
-        let table = Table::new(settings.worker, places, settings.inspection_slots);
+        let table = Table::new(settings.worker, places(settings.max_sessions), settings.inspection_slots);
         let paths = if router.is_on() { table.capacity() } else { 0 };
         Self {
             inspector: Inspector::new(signatures, settings.inspection_slots),

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use dataplane::dpdk::{
     Device, MAX_PORTS, NoSpread, PciAddress, PoolConfig, SetupError, mbufs_needed, mbufs_needed_dispatched,
 };
-use dataplane::flow::Table;
+use dataplane::pipeline::Pipeline;
 
 use super::{DataplaneConfig, StartError, eal};
 use crate::record::Name;
@@ -53,7 +53,7 @@ impl Host {
     fn check_tables(&self, config: &DataplaneConfig) -> Result<(), StartError> {
         let Some(ordinary) = self.available() else { return Ok(()) };
         let workers = config.workers.len().max(1);
-        let octets = workers * Table::octets_for(config.max_sessions.div_ceil(workers));
+        let octets = workers * Pipeline::octets_for(config.max_sessions.div_ceil(workers), &config.protection);
         let need = u32::try_from(octets.div_ceil(1 << 20)).unwrap_or(u32::MAX);
         let free = ordinary.saturating_add(self.free_hugepages()).saturating_sub(config.memory);
         if need > free {

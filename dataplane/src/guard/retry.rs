@@ -47,9 +47,14 @@ const AGE: u32 = 8;
 impl RetryFilter {
     /// For a table of `capacity` entries: 16 octets an entry, 16 KiB at least and 32 MiB at most.
     pub fn new(capacity: usize) -> Self {
-        let blocks = (capacity / 8).next_power_of_two().clamp(1 << 7, 1 << 18);
-        let filter = |generation| Filter { blocks: vec![Block::default(); blocks].into_boxed_slice(), generation };
+        let filter =
+            |generation| Filter { blocks: vec![Block::default(); blocks(capacity)].into_boxed_slice(), generation };
         Self { filters: [filter(1), filter(2)], current: 0, entered: 0, begun: Nanos(0), generations: 2 }
+    }
+
+    /// Octets that [`RetryFilter::new`] takes.
+    pub fn octets_for(capacity: usize) -> usize {
+        2 * blocks(capacity) * size_of::<Block>()
     }
 
     /// Whether the SYN of this hash was refused lately; if not, it is from now on.
@@ -104,6 +109,11 @@ impl Filter {
     fn place(&self, hash: u64) -> usize {
         (hash >> 40) as usize & (self.blocks.len() - 1)
     }
+}
+
+/// Of each filter.
+fn blocks(capacity: usize) -> usize {
+    (capacity / 8).next_power_of_two().clamp(1 << 7, 1 << 18)
 }
 
 /// The words and bits of a hash within its block.

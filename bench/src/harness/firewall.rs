@@ -16,7 +16,7 @@ use dataplane::worker::{Probe, Worker};
 
 use super::Fallible;
 use super::bed::Bed;
-use super::rules;
+use super::rules::{self, Rules};
 
 /// A running firewall.
 #[derive(Debug)]
@@ -34,12 +34,12 @@ pub struct Firewall {
 }
 
 impl Firewall {
-    /// Starts the worker on `cpu` with a policy of so many rules.
+    /// Starts the worker on `cpu`.
     pub fn start<P: Probe + Send + 'static>(
         bed: Bed,
         cpu: u16,
         settings: Settings,
-        rules: u16,
+        rules: Rules,
         probe: P,
     ) -> Fallible<Self> {
         let Bed { clock, pool, ports, queues } = bed;

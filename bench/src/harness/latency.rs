@@ -1,64 +1,110 @@
 //! What the firewall adds to a packet's way: generator and sink on one CPU, the worker on the other, rings between them.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::thread;
 use std::time::Duration;
 
-use dataplane::dpdk::{Burst, Mbuf, Pool, QueuePair, Ring, WorkerThread, cycles, cycles_per_second, port_from_rings};
+use dataplane::dpdk::{
+    Burst, Eal, Found, Mbuf, Pool, QueuePair, Ring, WorkerThread, cycles, cycles_per_second, port_from_rings,
+};
 use hdrhistogram::Histogram;
 
 use super::Fallible;
 use super::bed::{self, Bed};
-use super::firewall::{Firewall, settings};
-use super::machine;
-use super::scene::{Figure, Plan};
+use super::firewall::{Firewall, settings, spawn};
+use super::interruptions;
+use super::relay::{self, Meter};
+use super::rules::Rules;
+use super::scene::{Figure, Plan, figure};
 use super::turns::LONGEST;
 use super::wire::{self, Wire};
 use crate::pktgen::frames::Side;
 
-/// Measures at 70 % of the rate that goes through.
+/// Measures at 70 % of the rate that goes through, and at the same rate over a relay in the firewall's place: what is there
+/// without it.
 pub fn measure(plan: &Plan) -> Fallible<Vec<Figure>> {
     let measurement = plan.measurement(Wire::Ring);
-    let mut outside = Vec::new();
+    let asked = bed::asked(&measurement);
+    let mut ends = Vec::new();
+    let mut relayed = Vec::new();
     let bed = Bed::with(&measurement, |eal, pool| {
-        let ring = |name| Ring::create(eal, name, RING);
-        let [to_inside, from_inside] = [ring("to_inside")?, ring("from_inside")?];
-        let [to_outside, from_outside] = [ring("to_outside")?, ring("from_outside")?];
-        let asked = bed::asked(&measurement);
-        for (name, receive, transmit) in [("client", &from_inside, &to_inside), ("server", &from_outside, &to_outside)]
-        {
-            outside.extend(port_from_rings(name, receive, transmit)?.start(asked, pool)?.1);
+        let Way { inner, outer } = Way::make(eal, "relay")?;
+        for found in inner {
+            relayed.extend(found.start(asked, pool)?.1);
         }
-        Ok([
-            port_from_rings("inside", &to_inside, &from_inside)?,
-            port_from_rings("outside", &to_outside, &from_outside)?,
-        ])
+        for found in outer {
+            ends.extend(found.start(asked, pool)?.1);
+        }
+        let Way { inner, outer } = Way::make(eal, "wall")?;
+        for found in outer {
+            ends.extend(found.start(asked, pool)?.1);
+        }
+        Ok(inner)
     })?;
-    let pool = Arc::clone(&bed.pool);
+    let (pool, clock) = (Arc::clone(&bed.pool), bed.clock.clone());
     let frames = [Side::Client, Side::Server].map(|side| wire::frames(&measurement, side).collect());
-    let peer = Peer { queues: outside.try_into().map_err(|_| "two ports")?, pool, frames, next: [0; 2] };
-    let firewall = Firewall::start(bed, plan.cpu, settings(plan.size(65_536)), plan.rules, ())?;
+    let outside = ends.split_off(2).try_into().map_err(|_| "two ports")?;
+    let mut peer = Peer { queues: outside, pool, frames, next: [0; 2] };
+    let relayed: [QueuePair; 2] = relayed.try_into().map_err(|_| "two ports")?;
 
+    let mut firewall = Firewall::start(bed, plan.cpu, settings(plan.size(65_536)), Rules::logging(plan.rules), ())?;
     let (cpu, window) = (plan.main_cpu, plan.window);
-    // A thread of its own, so that the CPUs of this one stay as they are.
-    let measured = thread::spawn(move || peer.measure(cpu, window));
-    let mut firewall = firewall;
-    firewall.until(Duration::from_secs(3600), |_| measured.is_finished());
-    let Measured { most, offered, lost, latencies } = measured.join().map_err(|_| "the generator panicked")??;
+    let measured = thread::spawn(move || peer.measure(cpu, window, None).map(|measured| (peer, measured)));
+    // There is next to nothing to read, and it is the generator's CPU.
+    while !measured.is_finished() {
+        thread::sleep(NAP);
+        firewall.consume();
+    }
+    let (mut peer, through_firewall) = measured.join().map_err(|_| "the generator panicked")??;
     firewall.stop()?;
-    let figure = |name: &str, value: f64, unit: &str| Figure { name: name.to_owned(), value, unit: unit.to_owned() };
-    let hertz = machine::cycles_per_second();
-    let microseconds = |cycles: u64| cycles as f64 / hertz * 1e6;
-    let at = |quantile: f64| microseconds(latencies.value_at_quantile(quantile));
-    Ok(vec![
-        figure("went through at most", most / 1e6, "M/s"),
+
+    peer.queues = ends.try_into().map_err(|_| "two ports")?;
+    let meter = Arc::new(Meter::default());
+    let (counts, offered) = (Arc::clone(&meter), through_firewall.offered);
+    let (relay, ()) = spawn(plan.cpu, move |ready| {
+        ready(());
+        relay::run(relayed, (), (), &clock, &counts);
+    })?;
+    let measured = thread::spawn(move || peer.measure(cpu, window, Some(offered)));
+    let through_relay = measured.join().map_err(|_| "the generator panicked")?;
+    meter.stop.store(true, Ordering::Relaxed);
+    relay.join().map_err(|_| "the relay panicked")?;
+
+    let idle = [("worker's CPU", plan.cpu), ("generator's CPU", plan.main_cpu)];
+    let idle = idle.map(|(of, cpu)| (of, interruptions::watch(cpu, window)));
+    let mut figures = vec![
+        figure("went through at most", through_firewall.most / 1e6, "M/s"),
         figure("offered", offered / 1e6, "M/s"),
-        figure("lost", lost as f64, "packets"),
-        figure("p50", at(0.5), "µs"),
-        figure("p99", at(0.99), "µs"),
-        figure("p99.9", at(0.999), "µs"),
-        figure("max", microseconds(latencies.max()), "µs"),
-    ])
+    ];
+    figures.extend(through_firewall.figures(""));
+    figures.extend(through_relay?.figures("relay: "));
+    for (of, watched) in idle {
+        figures.extend(interruptions::figures(of, watched, window)?);
+    }
+    Ok(figures)
+}
+
+/// Rings between two ports and whatever is between them.
+struct Way {
+    /// The ports of what is between, the clients' first.
+    inner: [Found; 2],
+    /// The generator's.
+    outer: [Found; 2],
+}
+
+impl Way {
+    fn make(eal: &Arc<Eal>, name: &str) -> Fallible<Self> {
+        let pair = |side: &str| -> Fallible<(Found, Found)> {
+            let ring = |way: &str| Ring::create(eal, &format!("{name}_{way}_{side}"), RING);
+            let (to, from) = (ring("to")?, ring("from")?);
+            let port =
+                |end: &str, receive, transmit| port_from_rings(&format!("{name}_{end}_{side}"), receive, transmit);
+            Ok((port("inner", &to, &from)?, port("outer", &from, &to)?))
+        };
+        let (client, server) = (pair("c")?, pair("s")?);
+        Ok(Self { inner: [client.0, server.0], outer: [client.1, server.1] })
+    }
 }
 
 /// The other end of both ports.
@@ -78,15 +124,31 @@ struct Measured {
     latencies: Histogram<u64>,
 }
 
+impl Measured {
+    fn figures(&self, of: &str) -> Vec<Figure> {
+        let microseconds = |cycles: u64| cycles as f64 / cycles_per_second() as f64 * 1e6;
+        let at = |quantile: f64| microseconds(self.latencies.value_at_quantile(quantile));
+        let one = |name: &str, value, unit| figure(&format!("{of}{name}"), value, unit);
+        vec![
+            one("lost", self.lost as f64, "packets"),
+            one("p50", at(0.5), "µs"),
+            one("p99", at(0.99), "µs"),
+            one("p99.9", at(0.999), "µs"),
+            one("max", microseconds(self.latencies.max()), "µs"),
+        ]
+    }
+}
+
 impl Peer {
-    fn measure(mut self, cpu: u16, window: Duration) -> Result<Measured, String> {
+    /// At a rate, or at 70 % of what goes through.
+    fn measure(&mut self, cpu: u16, window: Duration, rate: Option<f64>) -> Result<Measured, String> {
         let _registered = WorkerThread::enter(cpu).map_err(|error| error.to_string())?;
         let mut latencies = Histogram::new_with_bounds(1, LONGEST, 3).map_err(|error| error.to_string())?;
         let hertz = cycles_per_second() as f64;
         // Sessions, caches; then as much as goes through with never more on its way than half a ring holds.
         self.saturate((hertz / 5.0) as u64);
         let most = self.saturate((hertz / 5.0) as u64);
-        let offered = most * LOAD;
+        let offered = rate.unwrap_or(most * LOAD);
         let warm_up = window / 4;
         self.pace(offered, (warm_up.as_secs_f64() * hertz) as u64, &mut latencies);
         latencies.reset();
@@ -191,6 +253,8 @@ fn stamp(frame: &mut Mbuf, now: u64) {
 
 /// Behind Ethernet, IPv4 and UDP.
 const STAMP: usize = 42;
+/// Between two looks at events.
+const NAP: Duration = Duration::from_millis(100);
 /// Frames that a ring holds, and one.
 const RING: u32 = 1024;
 /// Part of the rate that goes through.

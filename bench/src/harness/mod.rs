@@ -9,6 +9,7 @@ pub mod figure;
 pub mod firewall;
 pub mod floor;
 pub mod flow;
+pub mod interruptions;
 pub mod latency;
 pub mod machine;
 pub mod measurement;

@@ -9,6 +9,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use dataplane::counters::Counter;
+use dataplane::dpdk::bind_to;
 use dataplane::worker::Probe;
 
 use super::Fallible;
@@ -18,6 +19,7 @@ use super::floor::Floor;
 use super::measurement::{Measurement, Outcome};
 use super::relay::{self, Meter, Work};
 use super::rewrite::Rewriter;
+use super::rules::Rules;
 
 /// Contenders that are code of ours.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -57,6 +59,7 @@ impl FromStr for Own {
 
 /// Measures in this process. `folder` is for capture files.
 pub fn measure(own: Own, measurement: &Measurement, folder: &Path) -> Fallible<Outcome> {
+    bind_to(measurement.main_cpu)?;
     let bed = Bed::make(measurement, folder)?;
     let seed = measurement.seed;
     match measurement.rewritten.filter(|_| own != Own::Wire) {
@@ -91,7 +94,7 @@ fn firewall<P: Probe + Send + 'static>(
     swept: &AtomicBool,
 ) -> Fallible<Outcome> {
     let settings = firewall::settings(measurement.flows.max(1024) as usize);
-    let mut firewall = Firewall::start(bed, measurement.cpu, settings, measurement.rules, probe)?;
+    let mut firewall = Firewall::start(bed, measurement.cpu, settings, Rules::logging(measurement.rules), probe)?;
     let counters = Arc::clone(&firewall.counters);
     let received = || counters.value(Counter::PacketsReceived);
     warm_up(measurement, swept, &received, || firewall.consume());

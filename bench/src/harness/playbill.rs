@@ -7,7 +7,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use super::figure::{STEADY, median};
-use super::scene::{Figure, Plan};
+use super::scene::{Figure, Plan, UNLOGGED};
 use super::{Fallible, machine};
 
 /// One figure of a scene over all runs.
@@ -53,6 +53,18 @@ impl Line {
     }
 }
 
+/// How many times the sessions a second of those that do not log, of each scene that was played both ways; in each run.
+fn logged_to_unlogged(lines: &[Line]) -> Vec<Line> {
+    let sessions = |scene: &str| lines.iter().find(|line| line.scene == scene && line.name == "sessions");
+    let ratio = |line: &Line| {
+        let (logged, unlogged) = (sessions(line.scene.strip_suffix(UNLOGGED)?)?, sessions(&line.scene)?);
+        let values = logged.values.iter().zip(&unlogged.values).map(|(logged, unlogged)| logged / unlogged).collect();
+        let name = "sessions, to unlogged".to_owned();
+        Some(Line { scene: logged.scene.clone(), name, values, unit: "×".to_owned() })
+    };
+    lines.iter().filter(|line| line.name == "sessions").filter_map(ratio).collect()
+}
+
 /// Plays scenes in turn, all of them once a run.
 ///
 /// # Errors
@@ -78,6 +90,7 @@ pub fn play(scenes: &[String], plan: &Plan, runs: u32, patience: Duration) -> Fa
         }
     }
     eprint!("\r\x1b[K");
+    lines.extend(logged_to_unlogged(&lines));
     lines.sort_by_key(|line| scenes.iter().position(|scene| *scene == line.scene));
     Ok(lines)
 }

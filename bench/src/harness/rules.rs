@@ -4,16 +4,33 @@ use dataplane::endpoint::Address;
 use dataplane::policy::{Action, AddressRange, Policy, PolicySource, PortRange, RuleSource, ServiceMatch, ZoneId};
 use sigdb::Database;
 
-/// A policy of `rules` rules (at least 1) between two ports: the first asks for instant messengers in all that the clients
+/// A policy's size and kind.
+#[derive(Clone, Copy, Debug)]
+pub struct Rules {
+    /// How many, at least 1.
+    pub count: u16,
+    /// Whether they log sessions.
+    pub logging: bool,
+}
+
+impl Rules {
+    /// So many, all logging sessions.
+    pub const fn logging(count: u16) -> Self {
+        Self { count, logging: true }
+    }
+}
+
+/// A policy of so many rules between two ports: the first asks for instant messengers in all that the clients
 /// send, so that sessions are shown to the engine on demand; the last permits everything from the clients' side; those
-/// between permit clients single services of single networks, and the measured flows match none of them. All log sessions.
+/// between permit clients single services of single networks, and the measured flows match none of them.
 ///
 /// With one rule it permits everything.
-pub fn policy(rules: u16, signatures: &Database) -> Policy {
-    let between = (0..rules.saturating_sub(2)).map(narrow);
+pub fn policy(Rules { count, logging }: Rules, signatures: &Database) -> Policy {
+    let between = (0..count.saturating_sub(2)).map(narrow);
     let messengers = ["qq", "wechat"].iter().filter_map(|name| signatures.by_name(name)).collect();
-    let first = (rules > 1).then(|| RuleSource { application: messengers, ..permit_all() });
-    let rules = first.into_iter().chain(between).chain([permit_all()]).collect();
+    let first = (count > 1).then(|| RuleSource { application: messengers, ..permit_all() });
+    let rules = first.into_iter().chain(between).chain([permit_all()]);
+    let rules = rules.map(|rule| RuleSource { session_logging: logging, ..rule }).collect();
     Policy::compile(PolicySource {
         rules,
         implicit_deny_logging: true,

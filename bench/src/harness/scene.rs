@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use dataplane::counters::Counter;
+use dataplane::dpdk::{bind_to, cycles_per_second};
 use serde::{Deserialize, Serialize};
 
 use super::Fallible;
@@ -12,10 +13,12 @@ use super::attack::{Attack, UnderAttack};
 use super::bed::Bed;
 use super::draw::Draw;
 use super::firewall::{Firewall, settings};
+use super::interruptions;
 use super::latency;
 use super::machine;
 use super::measurement::{Measurement, TEMPLATES};
 use super::rewrite::Rewriter;
+use super::rules::Rules;
 use super::sessions::{AT_A_TIME, NewUdp, PACKETS, TcpConnections};
 use super::turns::{Turns, timed};
 use super::wire::{Size, Wire};
@@ -50,7 +53,8 @@ pub struct Figure {
     pub unit: String,
 }
 
-fn figure(name: &str, value: f64, unit: &str) -> Figure {
+/// One of them.
+pub fn figure(name: &str, value: f64, unit: &str) -> Figure {
     Figure { name: name.to_owned(), value, unit: unit.to_owned() }
 }
 
@@ -60,6 +64,8 @@ pub fn all() -> Vec<(String, &'static str)> {
         ("udp-empty", "new UDP sessions, a packet each, into an empty table, until nine tenths of it are full"),
         ("udp-sustained", "new UDP sessions, a packet each, that expire after a second: as many end as begin"),
         ("tcp", "TCP connections of eight packets: handshake, request, response, close; they linger for a second"),
+        ("udp-sustained-unlogged", "the same where no rule logs sessions"),
+        ("tcp-unlogged", "the TCP connections where no rule logs sessions"),
         ("latency", "established sessions over net_ring at 70 % of the rate that went through; what the firewall adds"),
         ("turns", "a million established UDP sessions: how long each turn of the worker takes"),
         ("table", "a table of ten million sessions: start-up, filling, memory"),
@@ -70,10 +76,13 @@ pub fn all() -> Vec<(String, &'static str)> {
 
 /// Plays one scene in this process.
 pub fn play(name: &str, plan: &Plan, folder: &Path) -> Fallible<Vec<Figure>> {
-    match name {
+    // What reads the worker's events must not take its CPU from it, nor wait for it.
+    bind_to(plan.main_cpu)?;
+    let rules = Rules { count: plan.rules, logging: !name.ends_with(UNLOGGED) };
+    match name.strip_suffix(UNLOGGED).unwrap_or(name) {
         "udp-empty" => udp_empty(plan, folder),
-        "udp-sustained" => udp_sustained(plan, folder),
-        "tcp" => tcp(plan, folder),
+        "udp-sustained" => udp_sustained(plan, rules, folder),
+        "tcp" => tcp(plan, rules, folder),
         "latency" => latency::measure(plan),
         "turns" => turns(plan, folder),
         "table" => table(plan, folder),
@@ -111,7 +120,7 @@ fn udp_empty(plan: &Plan, folder: &Path) -> Fallible<Vec<Figure>> {
     let places = plan.size(4_000_000);
     let bed = Bed::one_way(&plan.measurement(Wire::Pcap), folder)?;
     let (probe, turns) = timed(NewUdp::default());
-    let mut firewall = Firewall::start(bed, plan.cpu, settings(places), plan.rules, probe)?;
+    let mut firewall = Firewall::start(bed, plan.cpu, settings(places), Rules::logging(plan.rules), probe)?;
     let opened = |firewall: &Firewall| firewall.value(Counter::SessionsOpened) as usize;
     // The first hundredth warms up caches.
     firewall.until(LIMIT, |firewall| opened(firewall) > places / 100);
@@ -130,24 +139,24 @@ fn udp_empty(plan: &Plan, folder: &Path) -> Fallible<Vec<Figure>> {
     Ok(figures)
 }
 
-fn udp_sustained(plan: &Plan, folder: &Path) -> Fallible<Vec<Figure>> {
+fn udp_sustained(plan: &Plan, rules: Rules, folder: &Path) -> Fallible<Vec<Figure>> {
     let bed = Bed::one_way(&plan.measurement(Wire::Pcap), folder)?;
     let mut settings = settings(plan.size(8_000_000));
     settings.timeouts.udp = Duration::from_secs(1);
     let (probe, turns) = timed(NewUdp::default());
-    let mut firewall = Firewall::start(bed, plan.cpu, settings, plan.rules, probe)?;
+    let mut firewall = Firewall::start(bed, plan.cpu, settings, rules, probe)?;
     firewall.wait(if plan.quick { Duration::from_millis(1200) } else { Duration::from_millis(2500) });
     let figures = steady(&mut firewall, plan, &turns);
     firewall.stop()?;
     Ok(figures.into_iter().chain(pauses(&turns)).collect())
 }
 
-fn tcp(plan: &Plan, folder: &Path) -> Fallible<Vec<Figure>> {
+fn tcp(plan: &Plan, rules: Rules, folder: &Path) -> Fallible<Vec<Figure>> {
     let bed = Bed::make(&plan.measurement(Wire::Pcap), folder)?;
     let mut settings = settings(plan.size(4_000_000));
     settings.timeouts.tcp_closing = Duration::from_secs(1);
     let (probe, turns) = timed(TcpConnections::default());
-    let mut firewall = Firewall::start(bed, plan.cpu, settings, plan.rules, probe)?;
+    let mut firewall = Firewall::start(bed, plan.cpu, settings, rules, probe)?;
     firewall.wait(if plan.quick { Duration::from_millis(300) } else { Duration::from_millis(2500) });
     let mut figures = steady(&mut firewall, plan, &turns);
     let (opened, packets) = (firewall.value(Counter::SessionsOpened), firewall.value(Counter::PacketsReceived));
@@ -180,11 +189,12 @@ fn steady(firewall: &mut Firewall, plan: &Plan, turns: &Turns) -> Vec<Figure> {
 fn turns(plan: &Plan, folder: &Path) -> Fallible<Vec<Figure>> {
     let flows = plan.size(1_000_000) as u32;
     let measurement = plan.measurement(Wire::Pcap);
+    let idle = interruptions::figures("the CPU", interruptions::watch(plan.cpu, plan.window), plan.window)?;
     let rewriter = Rewriter::new(flows, Draw::Uniform, plan.seed);
     let swept = rewriter.swept();
     let (probe, turns) = timed(rewriter);
     let bed = Bed::make(&measurement, folder)?;
-    let mut firewall = Firewall::start(bed, plan.cpu, settings(flows as usize), plan.rules, probe)?;
+    let mut firewall = Firewall::start(bed, plan.cpu, settings(flows as usize), Rules::logging(plan.rules), probe)?;
     if !firewall.until(LIMIT, |_| swept.load(Ordering::Relaxed)) {
         return Err("not every session came up".into());
     }
@@ -195,7 +205,7 @@ fn turns(plan: &Plan, folder: &Path) -> Fallible<Vec<Figure>> {
     let figures = rate("packets", received as usize, begin.elapsed());
     turns.record(false);
     firewall.stop()?;
-    Ok(figures.into_iter().chain(pauses(&turns)).collect())
+    Ok(figures.into_iter().chain(pauses(&turns)).chain(idle).collect())
 }
 
 fn table(plan: &Plan, folder: &Path) -> Fallible<Vec<Figure>> {
@@ -205,7 +215,7 @@ fn table(plan: &Plan, folder: &Path) -> Fallible<Vec<Figure>> {
     let swept = rewriter.swept();
     let empty = machine::memory_in_use();
     let begin = Instant::now();
-    let mut firewall = Firewall::start(bed, plan.cpu, settings(flows), plan.rules, rewriter)?;
+    let mut firewall = Firewall::start(bed, plan.cpu, settings(flows), Rules::logging(plan.rules), rewriter)?;
     firewall.until(LIMIT, |firewall| firewall.value(Counter::PacketsReceived) > 0);
     let started = begin.elapsed();
     let begin = Instant::now();
@@ -234,7 +244,7 @@ fn under_attack(attack: Attack, plan: &Plan, folder: &Path) -> Fallible<Vec<Figu
     let (probe, toll) = UnderAttack::new(attack, established, plan.seed);
     let (probe, turns) = timed(probe);
     let places = plan.size(1_000_000);
-    let mut firewall = Firewall::start(bed, plan.cpu, settings(places), plan.rules, probe)?;
+    let mut firewall = Firewall::start(bed, plan.cpu, settings(places), Rules::logging(plan.rules), probe)?;
     if !firewall.until(LIMIT, |_| toll.ready.load(Ordering::Relaxed)) {
         return Err("not every connection was established".into());
     }
@@ -297,15 +307,15 @@ fn share(part: f64, whole: f64) -> f64 {
 /// A rate in millions a second, and cycles each.
 fn rate(what: &str, count: usize, span: Duration) -> Vec<Figure> {
     let a_second = count as f64 / span.as_secs_f64();
-    let hertz = machine::cycles_per_second();
+    // Asked of DPDK: who counted for a while would read no events meanwhile.
+    let hertz = cycles_per_second() as f64;
     vec![figure(what, a_second / 1e6, "M/s"), figure("each", hertz / a_second, "cycles")]
 }
 
 /// How long turns took.
 fn pauses(turns: &Turns) -> Vec<Figure> {
     let Some(histogram) = turns.recorded().filter(|histogram| !histogram.is_empty()) else { return Vec::new() };
-    let hertz = machine::cycles_per_second();
-    let microseconds = |cycles: u64| cycles as f64 / hertz * 1e6;
+    let microseconds = |cycles: u64| cycles as f64 / cycles_per_second() as f64 * 1e6;
     vec![
         figure("turn, median", microseconds(histogram.value_at_quantile(0.5)), "µs"),
         figure("turn, 99.9 %", microseconds(histogram.value_at_quantile(0.999)), "µs"),
@@ -314,5 +324,7 @@ fn pauses(turns: &Turns) -> Vec<Figure> {
     ]
 }
 
+/// The end of a scene's name that is played like the one without it, but with rules that log no sessions.
+pub const UNLOGGED: &str = "-unlogged";
 /// What never takes that long.
 const LIMIT: Duration = Duration::from_secs(60);

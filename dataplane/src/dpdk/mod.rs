@@ -34,4 +34,4 @@ pub use port::{
 pub use prefetch::prefetch;
 pub use rings::{Ring, port_from_rings};
 pub use rss::NoSpread;
-pub use thread::WorkerThread;
+pub use thread::{WorkerThread, bind_to};

@@ -16,12 +16,11 @@ pub struct WorkerThread {
 impl WorkerThread {
     /// Binds the calling thread to `cpu` and registers it (`rte_thread_register`).
     pub fn enter(cpu: u16) -> Result<Self, SetupError> {
-        let failed = |step, errno| SetupError::Thread { cpu, step, errno };
-        Affinity::only(cpu).set().map_err(|errno| failed("be bound to it", errno))?;
+        bind_to(cpu)?;
         // SAFETY: the thread is not an EAL thread; registering twice is refused by DPDK.
         let result = unsafe { dpdk_sys::rte_thread_register() };
         if result < 0 {
-            return Err(failed("register with DPDK", Errno::last()));
+            return Err(SetupError::Thread { cpu, step: "register with DPDK", errno: Errno::last() });
         }
         Ok(Self { thread: PhantomData })
     }
@@ -32,6 +31,16 @@ impl Drop for WorkerThread {
         // SAFETY: this thread registered itself, and this value cannot leave it.
         unsafe { dpdk_sys::rte_thread_unregister() };
     }
+}
+
+/// Binds the calling thread, and those that it starts from now on, to `cpu`: one that reads what a worker writes must not
+/// take the worker's CPU for a moment.
+///
+/// # Errors
+/// If there is no such CPU, or the thread may not run on it.
+pub fn bind_to(cpu: u16) -> Result<(), SetupError> {
+    let failed = |errno| SetupError::Thread { cpu, step: "be bound to it", errno };
+    Affinity::only(cpu).set().map_err(failed)
 }
 
 /// The CPUs that a thread may run on.

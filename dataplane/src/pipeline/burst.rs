@@ -113,7 +113,7 @@ impl Pipeline {
                 wire = self.wires.from(frame.port).map(|(wire, _)| wire);
             }
             let read = wire.and_then(|wire| plain.read(frame.bytes, frame.length, wire, verify_checksums));
-            if read.is_some() && (!cfg!(test) || self.short_lane) {
+            if read.is_some() && self.short_lane {
                 *hash = self.table.hash(&plain.key);
                 usual |= 1 << number;
             } else {

@@ -179,7 +179,7 @@ pub struct Pipeline {
     /// The burst at hand, between its stages; here so that its memory is used again.
     stages: Option<Box<Stages>>,
     lane: Lane,
-    /// Whether usual packets take the short lane; tests compare it with the whole way.
+    /// Whether usual packets take the short lane, which does not rewrite; tests compare it with the whole way.
     short_lane: bool,
 }
 
@@ -198,6 +198,8 @@ impl Pipeline {
         let router = Router::new(&settings.routing);
         let table = Table::new(settings.worker, places(settings.max_sessions), settings.inspection_slots);
         let paths = if router.is_on() { table.capacity() } else { 0 };
+        // A binding for each of the table's places, the reserve's too.
+        let nat = (!settings.nat.is_empty()).then(|| Box::new(Nat::new(&settings.nat, table.capacity())));
         Self {
             inspector: Inspector::new(signatures, settings.inspection_slots),
             guard: Guard::new(&settings.protection, settings.max_sessions, Self::port_count(&settings)),
@@ -205,7 +207,7 @@ impl Pipeline {
             lifetimes: Lifetimes::new(&settings.timeouts),
             fragments: FragmentTable::new(settings.fragment_slots),
             wires: Wires::new(&settings.wires),
-            nat: (!settings.nat.is_empty()).then(|| Box::new(Nat::new(&settings.nat, settings.max_sessions))),
+            nat,
             paths: vec![routing::Path::default(); paths].into_boxed_slice(),
             router,
             replies: Replies::default(),
@@ -217,7 +219,6 @@ impl Pipeline {
             started: None,
             stages: Some(Box::default()),
             lane: Lane::new(&settings.timeouts),
-            // The short lane does not rewrite.
             short_lane: settings.nat.is_empty(),
             settings,
             policy,

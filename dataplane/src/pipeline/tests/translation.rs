@@ -244,6 +244,21 @@ fn an_exhausted_pool_drops_by_name_until_ports_were_held_long_enough() {
 }
 
 #[test]
+fn every_place_of_the_table_is_translated() {
+    let mut firewall = firewall();
+    // More sessions, one after the other, than the table has places: the reserve for handshakes has its turn too.
+    for port in 1..=1200 {
+        let client = SocketAddr::from(([10, 0, 0, 1], port));
+        let mut connection = Connection::new(&client.to_string(), "192.0.2.1:443");
+        assert_eq!(pass(&mut firewall, INSIDE, &connection.client(SYN, &[])).source.ip().to_string(), "198.51.100.10");
+        firewall.wait(Duration::from_secs(25));
+    }
+    let nat = firewall.pipeline.nat.as_ref().unwrap();
+    nat.assert_consistent();
+    assert_eq!(nat.usage().pools()[0].ports(Kind::Tcp), nat.usage().pools()[0].ports_held(), "none is kept for ever");
+}
+
+#[test]
 fn a_host_has_no_more_ports_than_it_may() {
     let limited = PoolSource { ports_per_host: NonZeroU16::new(2), ..pool((1024, 65_535)) };
     let mut firewall = with(limited, vec![translated()]);

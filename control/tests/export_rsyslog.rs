@@ -106,7 +106,7 @@ fn over_tls_with_a_client_certificate_and_a_clean_end() {
         assert_eq!(rig.noticed("siem", said), 1, "{:?}", rig.notices);
         let left = rig.exporters.drain(std::time::Instant::now() + std::time::Duration::from_secs(20));
         assert!(left.is_empty());
-        assert_eq!(collector.lines().len(), 10);
+        assert_eq!(collector.lines().len(), 12);
         let own = collector.terminate();
         // -110: the TLS connection was not properly terminated.
         assert!(!own.contains("-110") && !own.contains("error"), "{own}");

@@ -219,7 +219,7 @@ impl Pipeline {
             started: None,
             stages: Some(Box::default()),
             lane: Lane::new(&settings.timeouts),
-            short_lane: settings.nat.is_empty(),
+            short_lane: true,
             settings,
             policy,
             events,

@@ -199,6 +199,11 @@ impl DropReason {
                 | Self::TcpAckOutOfRange
                 | Self::IcmpUnknownFlow
                 | Self::TableFull
+                | Self::NatExhausted
+                | Self::NatHostLimit
+                | Self::NatProtocol
+                | Self::NatUnsolicited
+                | Self::NatChanged
         )
     }
 }

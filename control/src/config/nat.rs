@@ -1,5 +1,6 @@
 //! The pools of source NAT, and the rules that use them.
 
+use dataplane::endpoint::Address;
 use dataplane::nat::{PoolId, PoolSource};
 use dataplane::policy::{Action, AddressRange};
 
@@ -27,6 +28,7 @@ pub(super) fn pools(source: &Source, addresses: &Groups<AddressRange>, notes: &m
         notes.fault(&first.name.place, Some(format!("{size} addresses")), expected, "make the pools smaller");
     }
     shared_addresses(source, &pools, notes);
+    taken_addresses(source, &pools, notes);
     let workers = source.dataplane.worker_cores().len();
     if workers > 1 {
         let expected =
@@ -77,6 +79,22 @@ fn resolve(pool: &NatPool, addresses: &Groups<AddressRange>, notes: &mut Notes) 
         ports: pool.ports,
         ports_per_host: pool.ports_per_host,
         hold: pool.hold,
+    }
+}
+
+/// The address of an interface is the firewall's own, that of a next hop its neighbour's.
+fn taken_addresses(source: &Source, pools: &[PoolSource], notes: &mut Notes) {
+    let own = source.interfaces.iter().flat_map(|interface| &interface.addresses);
+    let own = own.map(|located| (located.value.0, "an interface", &located.place));
+    let hops = source.routes.iter().filter_map(|route| route.via.as_ref());
+    let hops = hops.map(|via| (via.value, "a next hop", &via.place));
+    for (ip, whose, place) in own.chain(hops) {
+        let address = Address::from(ip);
+        let has = |pool: &PoolSource| pool.addresses.iter().any(|range| (range.first..=range.last).contains(&address));
+        let Some(at) = pools.iter().position(has) else { continue };
+        let found = Some(format!("{ip}, which is that of {whose} on line {}", place.line));
+        let advice = "choose others: routed to the firewall, or free on a connected network";
+        notes.fault(&source.nat[at].name.place, found, "addresses that nobody else has", advice);
     }
 }
 

@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use dataplane::dpdk::{
     Device, MAX_PORTS, NoSpread, PciAddress, PoolConfig, SetupError, mbufs_needed, mbufs_needed_dispatched,
 };
+use dataplane::nat::Nat;
 use dataplane::pipeline::Pipeline;
 
 use super::{DataplaneConfig, StartError, eal};
@@ -53,7 +54,10 @@ impl Host {
     fn check_tables(&self, config: &DataplaneConfig) -> Result<(), StartError> {
         let Some(ordinary) = self.available() else { return Ok(()) };
         let workers = config.workers.len().max(1);
-        let octets = workers * Pipeline::octets_for(config.max_sessions.div_ceil(workers), &config.protection);
+        // Beside the sessions there is a reserve of an eighth at most.
+        let sessions = config.max_sessions.div_ceil(workers);
+        let of_worker = Pipeline::octets_for(sessions, &config.protection);
+        let octets = workers * of_worker + Nat::octets_for(&config.nat, sessions + sessions / 8);
         let need = u32::try_from(octets.div_ceil(1 << 20)).unwrap_or(u32::MAX);
         let free = ordinary.saturating_add(self.free_hugepages()).saturating_sub(config.memory);
         if need > free {

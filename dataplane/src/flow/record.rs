@@ -153,7 +153,7 @@ pub struct Record {
     pub application: AppId,
     /// Packets of each direction, modulo 256.
     pub(super) packets: [u8; 2],
-    /// Flags in the lowest octet, state in the next four bits, epoch in the others.
+    /// Flags in the lowest octet, state in the next four bits, then whether it is translated, epoch in the others.
     status: u32,
     /// When its last packet came.
     pub(super) last: Tick,
@@ -175,8 +175,10 @@ const CLASS_SHIFT: u32 = 11;
 const STAGE_SHIFT: u32 = 14;
 /// Where in [`Record::status`] the state is, four bits.
 const STATE_SHIFT: u32 = 8;
+/// A bit of [`Record::status`], above the state: source NAT rewrites its packets.
+const TRANSLATED: u32 = 1 << 12;
 /// Where in [`Record::status`] the epoch is.
-const EPOCH_SHIFT: u32 = 12;
+const EPOCH_SHIFT: u32 = 13;
 
 /// How far the identification of a flow's application is.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -262,6 +264,18 @@ impl Record {
         self.status = self.status & !(0xf << STATE_SHIFT) | (state as u32) << STATE_SHIFT;
     }
 
+    /// Where it is in its life, as a number, and 16 more where it is translated: what decides whether its packets may take
+    /// the short lane.
+    #[inline(always)]
+    pub const fn standing(&self) -> usize {
+        (self.status >> STATE_SHIFT) as usize & 0x1f
+    }
+
+    /// Notes that source NAT rewrites its packets.
+    pub const fn set_translated(&mut self) {
+        self.status |= TRANSLATED;
+    }
+
     /// Whether a flag is set.
     #[inline(always)]
     pub const fn has(&self, flag: Flags) -> bool {
@@ -282,8 +296,8 @@ impl Record {
         self.status = self.status & !0xff | flags.0 as u32;
     }
 
-    /// Whether the policy of this epoch judged it. Of an epoch 20 bits are kept: a million commits within an entry's
-    /// timeout are not to be had.
+    /// Whether the policy of this epoch judged it. Of an epoch 19 bits are kept: half a million commits within an
+    /// entry's timeout are not to be had.
     #[inline(always)]
     pub const fn is_of_epoch(&self, epoch: u32) -> bool {
         (self.status ^ epoch << EPOCH_SHIFT) >> EPOCH_SHIFT == 0
@@ -377,11 +391,11 @@ mod tests {
     proptest! {
         /// What is packed into a word does not touch its neighbours.
         #[test]
-        fn properties_are_kept_apart(acts in prop::collection::vec((0..6_u8, any::<u32>()), 0..40)) {
+        fn properties_are_kept_apart(acts in prop::collection::vec((0..7_u8, any::<u32>()), 0..40)) {
             let (key, _) = FlowKey::of_v4((1, 2), (3, 4), 255, Realm::new(255, 4095, 4095)).unwrap();
             let mut record = Record::new(&key, End::Low);
             let (mut state, mut class, mut stage) = (State::OneWay, Class::Over, Stage::NotBegun);
-            let (mut epoch, mut flags, mut spilled) = (0, 0_u8, false);
+            let (mut epoch, mut flags, mut spilled, mut translated) = (0, 0_u8, false, false);
             for (what, value) in acts {
                 match what {
                     0 => state = State::ALL[value as usize % State::ALL.len()],
@@ -389,6 +403,7 @@ mod tests {
                     2 => stage = [Stage::NotBegun, Stage::Running, Stage::Over][value as usize % 3],
                     3 => epoch = value,
                     4 => flags ^= 1 << (value % 8),
+                    5 => translated = true,
                     _ => spilled = true,
                 }
                 record.set_state(state);
@@ -399,10 +414,14 @@ mod tests {
                 if spilled {
                     record.set_spilled();
                 }
+                if translated {
+                    record.set_translated();
+                }
                 prop_assert!(record.resembles(&key) && record.key([0; 3]) == key && record.protocol() == 255);
                 prop_assert_eq!((record.state(), record.class(), record.stage()), (state, class, stage));
                 prop_assert_eq!((record.flags(), record.has_spilled()), (Flags(flags), spilled));
-                prop_assert!(record.is_of_epoch(epoch) && !record.is_of_epoch(epoch ^ 1 << 19));
+                prop_assert_eq!(record.standing(), state as usize + 16 * usize::from(translated));
+                prop_assert!(record.is_of_epoch(epoch) && !record.is_of_epoch(epoch ^ 1 << 18));
             }
             record.vacate();
             prop_assert!(!record.resembles(&key));

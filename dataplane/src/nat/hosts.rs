@@ -4,9 +4,11 @@ use std::hash::BuildHasher;
 
 use foldhash::quality::RandomState;
 
+use super::free::FreeList;
 use super::index::Index;
 use super::mappings::Inside;
 use super::pool::{Kind, PoolId};
+use crate::dpdk::HugeSlice;
 use crate::flow::Realm;
 
 /// A host, towards one pool.
@@ -38,8 +40,8 @@ impl Who {
 pub(super) struct Hosts {
     hasher: RandomState,
     index: Index,
-    places: Box<[Option<Host>]>,
-    free: Vec<u32>,
+    places: HugeSlice<Option<Host>>,
+    free: FreeList,
 }
 
 impl Hosts {
@@ -48,9 +50,15 @@ impl Hosts {
         Self {
             hasher: RandomState::default(),
             index: Index::new(capacity),
-            places: vec![None; capacity].into_boxed_slice(),
-            free: (0..capacity as u32).rev().collect(),
+            places: HugeSlice::new(capacity, None),
+            free: FreeList::new(capacity),
         }
+    }
+
+    /// Octets of memory for so many hosts.
+    pub(super) const fn octets_for(capacity: usize) -> usize {
+        let places = HugeSlice::<Option<Host>>::octets_for(capacity) + FreeList::octets_for(capacity);
+        Index::octets_for(capacity) + places
     }
 
     /// The host of an inside endpoint.

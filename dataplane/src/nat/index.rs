@@ -1,5 +1,7 @@
 //! A hash index of fixed size, from hashes to places in an array that its user compares.
 
+use crate::dpdk::HugeSlice;
+
 /// A bucket: the place plus one, 0 where it is empty, and the hash.
 #[derive(Clone, Copy, Debug, Default)]
 struct Bucket {
@@ -10,15 +12,20 @@ struct Bucket {
 /// Linear probing at most half full; a removal closes the gap, so that nothing wears out with use.
 #[derive(Debug)]
 pub(super) struct Index {
-    buckets: Box<[Bucket]>,
+    buckets: HugeSlice<Bucket>,
     mask: usize,
 }
 
 impl Index {
     /// For `capacity` places.
     pub(super) fn new(capacity: usize) -> Self {
-        let size = (capacity * 2).next_power_of_two();
-        Self { buckets: vec![Bucket::default(); size].into_boxed_slice(), mask: size - 1 }
+        let size = size(capacity);
+        Self { buckets: HugeSlice::new(size, Bucket::default()), mask: size - 1 }
+    }
+
+    /// Octets of memory for `capacity` places.
+    pub(super) const fn octets_for(capacity: usize) -> usize {
+        HugeSlice::<Bucket>::octets_for(size(capacity))
     }
 
     /// The place with this hash that `is` says is meant.
@@ -69,6 +76,11 @@ impl Index {
         }
         self.buckets[gap] = Bucket::default();
     }
+}
+
+/// Buckets for so many places.
+const fn size(capacity: usize) -> usize {
+    (capacity * 2).next_power_of_two()
 }
 
 #[cfg(test)]

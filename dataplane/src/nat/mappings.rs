@@ -5,8 +5,10 @@ use std::num::NonZeroU32;
 
 use foldhash::quality::RandomState;
 
+use super::free::FreeList;
 use super::index::Index;
 use super::pool::{Kind, PoolId};
+use crate::dpdk::HugeSlice;
 use crate::flow::Realm;
 use crate::time::Nanos;
 
@@ -79,8 +81,8 @@ pub(super) struct Mappings {
     hasher: RandomState,
     inside: Index,
     outside: Index,
-    places: Box<[Option<Mapping>]>,
-    free: Vec<u32>,
+    places: HugeSlice<Option<Mapping>>,
+    free: FreeList,
     held: Box<[Held]>,
 }
 
@@ -91,10 +93,16 @@ impl Mappings {
             hasher: RandomState::default(),
             inside: Index::new(capacity),
             outside: Index::new(capacity),
-            places: vec![None; capacity].into_boxed_slice(),
-            free: (0..capacity as u32).rev().collect(),
+            places: HugeSlice::new(capacity, None),
+            free: FreeList::new(capacity),
             held: vec![Held { first: NONE, last: NONE }; pools].into_boxed_slice(),
         }
+    }
+
+    /// Octets of memory for so many mappings.
+    pub(super) const fn octets_for(capacity: usize) -> usize {
+        let places = HugeSlice::<Option<Mapping>>::octets_for(capacity) + FreeList::octets_for(capacity);
+        2 * Index::octets_for(capacity) + places
     }
 
     /// Whether one more can be added.

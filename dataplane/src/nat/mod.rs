@@ -14,6 +14,7 @@
 //! The flow table's keys stay those of the inside: a packet for a pool address is brought to the inside endpoint before it
 //! is looked up, and every packet of a translated session is rewritten after its verdict.
 
+mod free;
 mod hosts;
 mod index;
 mod mappings;
@@ -36,6 +37,7 @@ pub use self::pool::{Kind, PoolId, PoolSource};
 use self::ports::Ports;
 pub use self::rewrite::{End, Layout, Payload, Rewrite};
 pub use self::usage::{PoolUsage, Usage};
+use crate::dpdk::HugeSlice;
 use crate::endpoint::{Address, Endpoint};
 use crate::time::Nanos;
 
@@ -84,7 +86,7 @@ pub struct Nat {
     mappings: Mappings,
     hosts: Hosts,
     /// By slot of the flow table: the mapping of its session.
-    bindings: Box<[Option<MappingId>]>,
+    bindings: HugeSlice<Option<MappingId>>,
     random: RandomState,
     /// How many numbers were drawn.
     drawn: u64,
@@ -98,18 +100,29 @@ impl Nat {
         let pools = Pools::new(sources);
         let ports: Box<[Ports]> =
             pools.addresses().flat_map(|pool| Kind::ALL.map(|_| Ports::new(pool.ports))).collect();
-        let endpoints: usize = ports.iter().map(|ports| ports.size() as usize).sum();
-        let capacity = endpoints.min(2 * sessions).clamp(1, u32::MAX as usize / 4);
+        let capacity = capacity(sources, sessions);
         Self {
             mappings: Mappings::new(capacity, sources.len()),
             hosts: Hosts::new(capacity),
-            bindings: vec![None; sessions].into_boxed_slice(),
+            bindings: HugeSlice::new(sessions, None),
             random: RandomState::new(),
             drawn: 0,
             usage: Arc::new(Usage::new(&pools, sources)),
             pools,
             ports,
         }
+    }
+
+    /// Octets of memory that [`Nat::new`] takes; none without pools.
+    pub fn octets_for(sources: &[PoolSource], sessions: usize) -> usize {
+        if sources.is_empty() {
+            return 0;
+        }
+        let capacity = capacity(sources, sessions);
+        let bitmaps: u64 = sources.iter().map(|pool| pool.size() * Ports::octets_for(pool.ports) as u64).sum();
+        let bitmaps = usize::try_from(bitmaps).unwrap_or(usize::MAX).saturating_mul(Kind::COUNT);
+        let tables = Mappings::octets_for(capacity) + Hosts::octets_for(capacity);
+        bitmaps.saturating_add(tables + HugeSlice::<Option<MappingId>>::octets_for(sessions))
     }
 
     /// How much of the pools is in use; shared with control.
@@ -238,6 +251,12 @@ impl Nat {
         self.random.hash_one(self.drawn)
     }
 
+    /// Draws the same numbers from here on as another; for tests.
+    #[cfg(test)]
+    pub(crate) fn draw_like(&mut self, other: &Self) {
+        (self.random, self.drawn) = (other.random.clone(), other.drawn);
+    }
+
     /// Checks what must always hold; for tests.
     #[cfg(test)]
     pub(crate) fn assert_consistent(&self) {
@@ -259,4 +278,11 @@ impl Nat {
         assert_eq!(self.ports.iter().map(Ports::used).collect::<Vec<_>>(), ports, "every port taken has a mapping");
         self.hosts.assert_counts(&hosts);
     }
+}
+
+/// Mappings at most: twice as many as sessions, as they outlive them, or as many as the pools have endpoints.
+fn capacity(sources: &[PoolSource], sessions: usize) -> usize {
+    let endpoints: u64 = sources.iter().map(|pool| pool.size() * u64::from(Ports::size_of(pool.ports))).sum();
+    let endpoints = usize::try_from(endpoints).unwrap_or(usize::MAX).saturating_mul(Kind::COUNT);
+    endpoints.min(2 * sessions).clamp(1, u32::MAX as usize / 4)
 }

@@ -22,7 +22,7 @@ pub(super) struct Ports {
 impl Ports {
     /// All free.
     pub(super) fn new(range: PortRange) -> Self {
-        let size = u32::from(range.last.saturating_sub(range.first)) + 1;
+        let size = Self::size_of(range);
         let mut words = vec![0; size.div_ceil(BITS) as usize].into_boxed_slice();
         if let Some(last) = words.last_mut()
             && !size.is_multiple_of(BITS)
@@ -36,7 +36,18 @@ impl Ports {
         Self { first: range.first, size, used: 0, words, full }
     }
 
+    /// Octets of memory for the ports of a range.
+    pub(super) const fn octets_for(range: PortRange) -> usize {
+        size_of::<Self>() + Self::size_of(range).div_ceil(BITS) as usize * size_of::<u64>()
+    }
+
+    /// Ports of a range.
+    pub(super) const fn size_of(range: PortRange) -> u32 {
+        range.last.saturating_sub(range.first) as u32 + 1
+    }
+
     /// Ports in all.
+    #[cfg(test)]
     pub(super) const fn size(&self) -> u32 {
         self.size
     }

@@ -46,16 +46,17 @@ impl Default for Stages {
 type Usual = u64;
 const _: () = assert!(Usual::BITS as usize >= BURST);
 
-/// How long a flow may be silent whose packets take the short lane: by direction and state. Zero where they do not take it.
+/// How long a flow may be silent whose packets take the short lane: by direction and [`crate::flow::Record::standing`]. Zero where they
+/// do not take it, as those of translated flows, which have to be rewritten.
 #[derive(Debug)]
-pub(super) struct Lane([[Patience; STATES]; 2]);
+pub(super) struct Lane([[Patience; STANDINGS]; 2]);
 
-/// Room for the states, and a power of two.
-const STATES: usize = 16;
+/// Room for the states, of flows that are translated and that are not: a power of two.
+const STANDINGS: usize = 32;
 
 impl Lane {
     pub(super) fn new(timeouts: &Timeouts) -> Self {
-        let mut lane = [[Patience::default(); STATES]; 2];
+        let mut lane = [[Patience::default(); STANDINGS]; 2];
         for direction in [Direction::ToServer, Direction::ToClient] {
             let lane = &mut lane[direction as usize];
             lane[State::BothWays as usize] = timeouts.udp_stream.into();
@@ -66,8 +67,8 @@ impl Lane {
     }
 
     #[inline(always)]
-    fn patience(&self, direction: Direction, state: State) -> Patience {
-        self.0[direction as usize % 2][state as usize % STATES]
+    fn patience(&self, direction: Direction, standing: usize) -> Patience {
+        self.0[direction as usize % 2][standing % STANDINGS]
     }
 }
 
@@ -199,7 +200,7 @@ impl Pipeline {
         let present = self.table.present();
         let Some((slot, record)) = self.table.find_mut_at(guess, &plain.key, hash) else { return false };
         let direction = plain.sender.direction(record.client());
-        let patience = self.lane.patience(direction, record.state());
+        let patience = self.lane.patience(direction, record.standing());
         let is_inspected = record.has(Flags::INSPECT) && record.stage() != Stage::Over;
         let is_over = patience == Patience::default() || record.is_silent(present, patience);
         if is_over || is_inspected || !record.is_of_epoch(epoch) {

@@ -54,7 +54,14 @@ impl Pipeline {
         }
         self.check_side(packet, self.table.record(slot))?;
         self.check_path(packet, slot, direction)?;
-        self.ensure_current(packet, slot)?;
+        match self.ensure_current(packet, slot) {
+            // The client itself may begin anew at once.
+            Err(DropReason::NatChanged) if direction == Direction::ToServer => {
+                self.leave(now, slot, CloseReason::Policy);
+                return Ok(None);
+            }
+            judged => judged?,
+        }
         if state == State::Denied {
             self.leave(now, slot, CloseReason::Policy);
             return Ok(None);

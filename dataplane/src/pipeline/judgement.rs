@@ -122,7 +122,8 @@ impl Pipeline {
         }
         if !self.keeps_translation(slot, decision.rule) {
             // What comes next opens another session, with the mapping that the rule asks for.
-            self.deny(now, slot);
+            self.close(now, slot, CloseReason::Policy);
+            self.change_state(slot, State::Denied);
             return Err(DropReason::NatChanged);
         }
         Ok(())

@@ -33,7 +33,9 @@ impl Pipeline {
     ) -> Result<Verdict, DropReason> {
         let info = match parsed {
             Parsed::NonIp => {
-                self.router.arp(now, frame.port, frame.bytes, &self.counters)?;
+                let nat = self.nat.as_deref();
+                let is_pool = |address| nat.is_some_and(|nat| nat.is_pool_address(address));
+                self.router.arp(now, frame.port, frame.bytes, &self.counters, is_pool)?;
                 return Ok(Verdict::Taken);
             }
             Parsed::LinkControl => {

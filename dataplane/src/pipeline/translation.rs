@@ -108,6 +108,7 @@ impl Pipeline {
             match entered {
                 Ok(slot) => {
                     nat.attach(slot.index(), id);
+                    self.table.record_mut(slot).set_translated();
                     self.counters.add(Counter::SessionsTranslated, 1);
                 }
                 Err(_) => nat.release(now, id),

@@ -197,3 +197,23 @@ fn what_needs_interfaces_is_refused_without_and_what_they_exclude_with_them() {
     let faults = faults_of(NONE, "[dataplane]\nworkers = [0, 1]\n");
     assert!(faults.iter().any(|fault| fault.1 == "dataplane.workers" && fault.2.contains("one worker")), "{faults:#?}");
 }
+
+#[test]
+fn a_pool_has_neither_our_addresses_nor_a_next_hops() {
+    let pool = |address: &str| {
+        let rule = "[[rule]]\nname = \"out\"\naction = \"permit\"\nsource-nat = \"outside\"\n";
+        format!("[[route]]\nto = \"0.0.0.0/0\"\nvia = \"192.0.2.2\"\n[nat.outside]\npool = [\"{address}\"]\n{rule}")
+    };
+    let unchanged = ("mtu = 1400", "mtu = 1400");
+    let line = ROUTED.lines().count() + 4;
+    for (address, expected) in [("192.0.2.1", true), ("192.0.2.0/30", true), ("192.0.2.2", true), ("192.0.2.3", false)]
+    {
+        if expected {
+            let faults = faults_of(unchanged, &pool(address));
+            assert!(faults.iter().all(|fault| (fault.0, &*fault.1) == (line, "nat.outside")), "{faults:?}");
+            assert!(!faults.is_empty() && faults[0].2.contains("nobody else has"), "{faults:?}");
+        } else {
+            assert_eq!(faults_of(unchanged, &pool(address)), []);
+        }
+    }
+}

@@ -1,10 +1,13 @@
 //! Each fault that can be found before DPDK starts, on a machine made of files.
 
 use std::os::unix::fs::symlink;
+use std::time::Duration;
 
+use dataplane::endpoint::Address;
 use dataplane::load::Idle;
+use dataplane::nat::PoolSource;
 use dataplane::pipeline::{Midstream, Timeouts};
-use dataplane::policy::PortId;
+use dataplane::policy::{AddressRange, PortId, PortRange};
 use tempfile::TempDir;
 
 use super::*;
@@ -230,4 +233,15 @@ fn tables_must_fit_into_memory() {
     large.protection.syn_retry = true;
     available(need - free);
     assert_eq!(host.check(&large), Ok(()));
+    // What source NAT keeps is counted too: 172 octets a session where the pool has more ports than there are sessions.
+    large.nat = vec![PoolSource {
+        addresses: vec![AddressRange { first: Address::v4([198, 51, 100, 0]), last: Address::v4([198, 51, 103, 255]) }],
+        ports: PortRange { first: 1024, last: u16::MAX },
+        ports_per_host: None,
+        hold: Duration::ZERO,
+    }];
+    let Err(StartError::TablesTooLarge { need: more, .. }) = host.check(&large) else {
+        panic!("there was room for the sessions alone")
+    };
+    assert!((need + 20 * 100..need + 20 * 500).contains(&more), "{need} {more}");
 }

@@ -8,9 +8,12 @@ use proptest::prelude::*;
 
 use super::any_bytes::{any_frame, policies, signatures};
 use super::firewall::{Firewall, INSIDE, OUTSIDE, settings};
+use super::translation::pool;
 use crate::guard::Screens;
+use crate::nat::PoolId;
 use crate::packet::{self, Parsed, Plain};
 use crate::pipeline::{BURST, Frame, Midstream, Room, Settings};
+use crate::policy::{Action, PolicySource};
 use crate::wire::build::{Shim, Tcp, udp};
 use crate::wire::tcp::{ACK, FIN, PSH, RST, SYN};
 
@@ -19,10 +22,12 @@ type Sent = (Vec<u8>, bool, u32);
 
 /// Ends of few flows, so that most packets meet one that is known.
 fn ends() -> impl Strategy<Value = (SocketAddr, SocketAddr)> {
-    let v4 = ["10.0.0.1:40000", "10.0.0.2:40001"];
+    // The last two are what source NAT makes of the first two, where there is a pool.
+    let v4 = ["10.0.0.1:40000", "10.0.0.2:40001", "198.51.100.10:5000", "198.51.100.10:5001"];
     let v6 = ["[2001:db8::1]:40000", "[2001:db8::1]:40001"];
-    (any::<bool>(), 0..2_usize).prop_map(move |(is_v4, which)| {
-        let (client, server) = if is_v4 { (v4[which], "192.0.2.1:443") } else { (v6[which], "[2001:db8:f::1]:443") };
+    (any::<bool>(), 0..4_usize).prop_map(move |(is_v4, which)| {
+        let (client, server) =
+            if is_v4 { (v4[which], "192.0.2.1:443") } else { (v6[which % 2], "[2001:db8:f::1]:443") };
         (client.parse().unwrap(), server.parse().unwrap())
     })
 }
@@ -78,6 +83,14 @@ fn sent() -> impl Strategy<Value = Sent> {
     prop_oneof![4 => prop_oneof![segment(), datagram()], 4 => spoiled, 1 => (any_frame(), any::<bool>(), 0..50_u32)]
 }
 
+/// Every second rule that permits translates.
+fn translating(mut policy: PolicySource) -> PolicySource {
+    for rule in policy.rules.iter_mut().filter(|rule| rule.action == Action::Permit).step_by(2) {
+        rule.source_nat = Some(PoolId(0));
+    }
+    policy
+}
+
 /// All that an observer sees of a firewall's answer to a burst.
 fn answer(firewall: &mut Firewall, burst: &[Sent]) -> String {
     let mut frames = burst.to_vec();
@@ -106,26 +119,36 @@ proptest! {
         verify_checksums: bool,
         policy in 0..3_usize,
         permit: bool,
+        translates: bool,
     ) {
         let midstream = if permit { Midstream::Permit } else { Midstream::Drop };
         let settings = Settings { max_sessions: 6, inspection_slots: 2, fragment_slots: 8, verify_checksums, midstream, ..settings() };
+        let nat = if translates { vec![pool((5000, 5001))] } else { vec![] };
+        let settings = Settings { nat, ..settings };
+        let policies = || policies().into_iter().map(|policy| if translates { translating(policy) } else { policy });
         let [mut short, mut whole] = [true, false].map(|short_lane| {
-            let policy = policies()[policy].clone();
+            let policy = policies().nth(policy).unwrap();
             let mut firewall = Firewall::set_up_shared(settings.clone(), policy, signatures());
             firewall.pipeline.short_lane = short_lane;
             firewall
         });
+        if let (Some(short), Some(whole)) = (&short.pipeline.nat, &mut whole.pipeline.nat) {
+            whole.draw_like(short);
+        }
         for (frames, seconds, commit) in &bursts {
             prop_assert_eq!(answer(&mut short, frames), answer(&mut whole, frames));
             for firewall in [&mut short, &mut whole] {
                 firewall.now = firewall.now + std::time::Duration::from_secs(*seconds);
-                if let Some(policy) = policies().into_iter().nth(*commit) {
+                if let Some(policy) = policies().nth(*commit) {
                     firewall.commit(policy);
                 }
             }
         }
         let end = |mut firewall: Firewall| {
             firewall.pipeline.shutdown(firewall.now, Room::Regardless);
+            if let Some(nat) = &firewall.pipeline.nat {
+                nat.assert_consistent();
+            }
             format!("{:?} {:?}", firewall.session_events(), firewall.pipeline.counters().read())
         };
         prop_assert_eq!(end(short), end(whole));

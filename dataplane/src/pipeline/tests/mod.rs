@@ -11,6 +11,7 @@ mod icmp;
 mod lanes;
 mod policies;
 mod resets;
+mod routed_translation;
 mod routing;
 mod sessions;
 mod translation;

@@ -16,20 +16,20 @@ use crate::wire::build::{Packet, Shim, icmp, udp};
 use crate::wire::tcp::{ACK, SYN};
 use crate::wire::{be16, checksum::Sum};
 
-const INSIDE: PortId = PortId(0);
-const OUTSIDE: PortId = PortId(1);
+pub(super) const INSIDE: PortId = PortId(0);
+pub(super) const OUTSIDE: PortId = PortId(1);
 const OWN: PortId = PortId(2);
-const OUR_INSIDE: Mac = Mac([2, 0, 0, 0, 1, 0]);
-const OUR_OUTSIDE: Mac = Mac([2, 0, 0, 0, 1, 1]);
-const CLIENT: Mac = Mac([2, 0, 0, 0, 0, 1]);
-const GATEWAY: Mac = Mac([2, 0, 0, 0, 0, 0xfe]);
+pub(super) const OUR_INSIDE: Mac = Mac([2, 0, 0, 0, 1, 0]);
+pub(super) const OUR_OUTSIDE: Mac = Mac([2, 0, 0, 0, 1, 1]);
+pub(super) const CLIENT: Mac = Mac([2, 0, 0, 0, 0, 1]);
+pub(super) const GATEWAY: Mac = Mac([2, 0, 0, 0, 0, 0xfe]);
 const KERNEL: Mac = Mac([2, 0, 0, 0, 9, 9]);
 
-fn address(text: &str) -> Address {
+pub(super) fn address(text: &str) -> Address {
     text.parse::<IpAddr>().unwrap().into()
 }
 
-fn config() -> Config {
+pub(super) fn config() -> Config {
     let interface = |port, mac, mtu, addresses: &[(&str, u8)]| Interface {
         port,
         mac,
@@ -58,15 +58,18 @@ fn config() -> Config {
     }
 }
 
-struct Router {
-    firewall: Firewall,
+pub(super) struct Router {
+    pub(super) firewall: Firewall,
     /// What the firewall sent of its own since it was last looked at.
-    sent: Vec<(PortId, Vec<u8>)>,
+    pub(super) sent: Vec<(PortId, Vec<u8>)>,
 }
 
 impl Router {
     fn with(rules: Vec<RuleSource>, routing: Config) -> Self {
-        let settings = Settings { wires: vec![], routing, ..settings() };
+        Self::set_up(rules, Settings { wires: vec![], routing, ..settings() })
+    }
+
+    pub(super) fn set_up(rules: Vec<RuleSource>, settings: Settings) -> Self {
         let mut source = policy(rules);
         source.zones.push(ZoneId(9));
         let mut router = Self { firewall: Firewall::set_up(settings, source, Default::default()), sent: Vec::new() };
@@ -89,14 +92,14 @@ impl Router {
         router
     }
 
-    fn asks_for_us(&mut self, port: PortId, neighbour: &str, mac: Mac) {
+    pub(super) fn asks_for_us(&mut self, port: PortId, neighbour: &str, mac: Mac) {
         let ours = if port == INSIDE { "10.0.0.254" } else { "192.0.2.1" };
         let arp = Arp { asks: true, sender: (mac, address(neighbour)), target: (Mac::default(), address(ours)) };
         assert_eq!(self.bytes(port, &arp.frame(Mac::BROADCAST)).0, Verdict::Taken);
     }
 
     /// What becomes of a frame, and what it is afterwards.
-    fn bytes(&mut self, port: PortId, bytes: &[u8]) -> (Verdict, Vec<u8>) {
+    pub(super) fn bytes(&mut self, port: PortId, bytes: &[u8]) -> (Verdict, Vec<u8>) {
         let mut bytes = bytes.to_vec();
         let length = bytes.len() as u32;
         let mut verdicts = ArrayVec::new();
@@ -105,14 +108,14 @@ impl Router {
         (verdicts[0], bytes)
     }
 
-    fn send(&mut self, port: PortId, packet: &Packet) -> (Verdict, Vec<u8>) {
+    pub(super) fn send(&mut self, port: PortId, packet: &Packet) -> (Verdict, Vec<u8>) {
         let mut packet = packet.clone();
         packet.macs = if port == INSIDE { (CLIENT.0, OUR_INSIDE.0) } else { (GATEWAY.0, OUR_OUTSIDE.0) };
         self.bytes(port, &packet.frame())
     }
 
     #[track_caller]
-    fn drops(&mut self, port: PortId, packet: &Packet, reason: DropReason) {
+    pub(super) fn drops(&mut self, port: PortId, packet: &Packet, reason: DropReason) {
         assert_eq!(self.send(port, packet).0, Verdict::Drop(reason));
     }
 
@@ -133,7 +136,7 @@ impl Router {
 
     /// The only frame sent.
     #[track_caller]
-    fn said(&mut self) -> (PortId, Vec<u8>) {
+    pub(super) fn said(&mut self) -> (PortId, Vec<u8>) {
         assert_eq!(self.sent.len(), 1, "{:?}", self.sent);
         self.sent.remove(0)
     }

@@ -8,8 +8,9 @@ use super::firewall::{Connection, Firewall, INSIDE, OUTSIDE, outbound, policy, r
 use crate::command::Command;
 use crate::endpoint::Address;
 use crate::event::{SessionChange, SessionEvent};
+use crate::guard::{Floods, Limit, OriginRule, Protection};
 use crate::nat::{Kind, PoolId, PoolSource, Translation};
-use crate::pipeline::{Frame, Settings};
+use crate::pipeline::{Frame, Room, Settings};
 use crate::policy::{Action, AddressRange, PortRange, RuleSource};
 use crate::verdict::{DropReason, Verdict};
 use crate::wire::build::{Packet, icmp, transport_sum, udp};
@@ -19,7 +20,7 @@ use crate::wire::tcp::{ACK, FIN, RST, SYN};
 
 const POOL: [u8; 4] = [198, 51, 100, 10];
 
-fn pool(ports: (u16, u16)) -> PoolSource {
+pub(super) fn pool(ports: (u16, u16)) -> PoolSource {
     PoolSource {
         addresses: vec![AddressRange { first: Address::v4(POOL), last: Address::v4(POOL) }],
         ports: PortRange { first: ports.0, last: ports.1 },
@@ -28,7 +29,7 @@ fn pool(ports: (u16, u16)) -> PoolSource {
     }
 }
 
-fn translated() -> RuleSource {
+pub(super) fn translated() -> RuleSource {
     RuleSource { source_nat: Some(PoolId(0)), ..outbound() }
 }
 
@@ -41,9 +42,9 @@ fn with(pool: PoolSource, rules: Vec<RuleSource>) -> Firewall {
 }
 
 /// A frame that came out, read back.
-struct Seen {
-    source: SocketAddr,
-    destination: SocketAddr,
+pub(super) struct Seen {
+    pub(super) source: SocketAddr,
+    pub(super) destination: SocketAddr,
     bytes: Vec<u8>,
 }
 
@@ -61,7 +62,7 @@ fn pass(firewall: &mut Firewall, from: crate::policy::PortId, packet: &Packet) -
 }
 
 #[track_caller]
-fn read(bytes: &[u8]) -> Seen {
+pub(super) fn read(bytes: &[u8]) -> Seen {
     assert_eq!(Sum::default().octets(&bytes[14..34]).finish(), 0, "the header's checksum");
     let address = |at: usize| -> [u8; 4] { bytes[at..at + 4].try_into().unwrap() };
     let port = |at: usize| u16::from_be_bytes([bytes[at], bytes[at + 1]]);
@@ -322,10 +323,21 @@ fn a_policy_that_translates_otherwise_ends_the_session() {
     firewall.back(&udp(server, outside, b"x")).drops(DropReason::NatUnsolicited);
     firewall.out(&udp(inside, server, b"x")).passes();
     firewall.back(&udp(server, inside, b"x")).passes();
-    // And back again.
+    // And back again: what the client itself sends opens the other session at once.
+    firewall.changes();
     firewall.commit(policy(vec![translated()]));
-    firewall.out(&udp(inside, server, b"x")).drops(DropReason::NatChanged);
+    firewall.forget();
     assert_eq!(pass(&mut firewall, INSIDE, &udp(inside, server, b"x")).source, outside, "its mapping was held");
+    assert_eq!(firewall.changes(), ["close policy", "create"]);
+    firewall.moved(&[
+        ("packets_received", 1),
+        ("packets_forwarded", 1),
+        ("sessions_rejudged", 1),
+        ("sessions_closed", 1),
+        ("sessions_opened", 1),
+        ("sessions_translated", 1),
+        ("session_events", 2),
+    ]);
 }
 
 #[test]
@@ -362,4 +374,52 @@ fn a_listing_shows_the_outside_endpoint() {
     firewall.wait(Duration::ZERO);
     let view = views.try_recv().unwrap();
     assert_eq!(view.translation.map(Translation::endpoint).unwrap().socket(), outside);
+}
+
+#[test]
+fn protection_knows_hosts_by_their_inside_addresses() {
+    let networks = vec![range("10.0.0.0", "10.0.255.255")];
+    let inside = OriginRule { networks: networks.clone(), ..OriginRule::default() };
+    let outside = OriginRule { elsewhere: networks, drop_bogons: true, ..OriginRule::default() };
+    let limit = Limit { source: 2, destination: 3 };
+    let floods = Floods { udp: limit, ..Floods::default() };
+    let protection = Protection { origins: vec![inside, outside], floods, ..Protection::default() };
+    let settings = Settings { nat: vec![pool((1024, 65_535))], protection, ..settings() };
+    let mut firewall = Firewall::set_up(settings, policy(vec![translated()]), sigdb::Database::default());
+    // What comes back is of a session, and from its server's side.
+    let (client, server) = (socket("10.0.0.1:4000"), socket("8.8.8.8:53"));
+    let outside = pass(&mut firewall, INSIDE, &udp(client, server, b"x")).source;
+    assert_eq!(pass(&mut firewall, OUTSIDE, &udp(server, outside, b"x")).destination, client);
+    firewall.out(&udp(server, outside, b"x")).drops(DropReason::Spoofed);
+    firewall.back(&udp(client, server, b"x")).drops(DropReason::Spoofed);
+    // Both hosts have one address outside, and a limit each: two of the first, one more of the second until the server
+    // has its three.
+    let from = |host: u8, port: u16| udp(SocketAddr::from(([10, 0, 0, host], port)), server, b"x");
+    pass(&mut firewall, INSIDE, &from(1, 4001));
+    firewall.out(&from(1, 4002)).drops(DropReason::UdpFlood);
+    pass(&mut firewall, INSIDE, &from(2, 4000));
+    firewall.out(&from(2, 4001)).drops(DropReason::UdpFlood);
+    // An attacker outside that says to be the very host that it calls by its pool address.
+    firewall.back(&udp(client, outside, b"x")).drops(DropReason::NatUnsolicited);
+}
+
+#[test]
+fn every_entry_of_the_table_can_have_a_mapping() {
+    let mut firewall = firewall();
+    let server = socket("192.0.2.1:53");
+    // There are more places than max-sessions: those that wait for their answer have a reserve.
+    let places = settings().max_sessions + crate::guard::reserve(settings().max_sessions);
+    for port in 1..=places as u16 + 50 {
+        pass(&mut firewall, INSIDE, &udp(SocketAddr::from(([10, 0, 0, 1], port)), server, b"x"));
+        firewall.session_events();
+    }
+    let nat = firewall.pipeline.nat.as_ref().unwrap();
+    nat.assert_consistent();
+    let usage = &nat.usage().pools()[0];
+    assert_eq!((usage.ports(Kind::Udp) - usage.ports_held()) as usize, places);
+    firewall.pipeline.shutdown(firewall.now, Room::Regardless);
+    let nat = firewall.pipeline.nat.as_ref().unwrap();
+    nat.assert_consistent();
+    let usage = &nat.usage().pools()[0];
+    assert_eq!(usage.ports(Kind::Udp), usage.ports_held());
 }

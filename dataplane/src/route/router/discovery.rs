@@ -17,7 +17,14 @@ impl Router {
     ///
     /// # Errors
     /// Where it is none, contradicts itself, or says what cannot be.
-    pub fn arp(&mut self, now: Nanos, port: PortId, frame: &[u8], counters: &Counters) -> Result<(), DropReason> {
+    pub fn arp(
+        &mut self,
+        now: Nanos,
+        port: PortId,
+        frame: &[u8],
+        counters: &Counters,
+        is_pool: impl Fn(Address) -> bool,
+    ) -> Result<(), DropReason> {
         if ethernet::ether_type(frame) != Some(ethernet::ARP) || !self.takes(port, frame) {
             return Err(DropReason::NotForUs);
         }
@@ -27,9 +34,11 @@ impl Router {
         }
         let Some(interface) = self.interface(port) else { return Err(DropReason::NotForUs) };
         let (mac, address) = arp.sender;
-        let about_us = interface.owns(arp.target.1);
+        // Who is on a network with addresses of a pool asks for them by ARP (RFC 3022, 4.4).
+        let is_ours = |address| interface.owns(address) || interface.is_neighbour(address) && is_pool(address);
+        let about_us = is_ours(arp.target.1);
         let ours = interface.mac;
-        if interface.owns(address) {
+        if is_ours(address) {
             return self.defend(now, port, address, mac, counters);
         }
         // A host that asks whether an address is free names none as its own (RFC 5227, 2.1.1).

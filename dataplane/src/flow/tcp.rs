@@ -7,7 +7,8 @@
 //! Blind attacks (RFC 5961) are met as a middlebox can: what a receiver would answer with a challenge ACK is passed on, so
 //! that it does, and changes nothing here. A RST ends the connection only at exactly the number that is due (3); one
 //! that only lies within the window leaves it in doubt: it lives on with its first valid segment, and is soon forgotten
-//! where none comes. A SYN within a connection changes nothing (4). An acknowledgment must lie between what was sent
+//! where none comes. A SYN within a connection changes nothing (4), nor does a SYN-ACK after it: who forges one forges
+//! both, so what follows with other numbers passes and is not heeded, until a side goes on as it was. An acknowledgment must lie between what was sent
 //! last and two windows before (5): one, as the RFC has it, before the oldest number that is not acknowledged, which in
 //! turn lies within one of the newest.
 
@@ -46,7 +47,8 @@ const SCALED: u8 = 16;
 const LIBERAL: u8 = 32;
 /// Its SYN carried data (RFC 7413), of which the other side may acknowledge a part.
 const SYN_DATA: u8 = 64;
-/// It sent a SYN over an open connection, and the other side has not yet shown that it knows that connection.
+/// It sent a SYN, or answered one, over an open connection, and the other side has not yet shown that it knows that
+/// connection.
 const ANEW: u8 = 128;
 
 /// How strictly segments are held to their window.
@@ -140,6 +142,8 @@ impl TcpTrack {
         if !self.is_liberal() {
             match self.place(direction, segment) {
                 Place::Within => self.side(direction.reverse()).seen &= !ANEW,
+                // Of the connection that is to come, if there is one.
+                _ if self.begins_anew() => return Step::Pass(state),
                 Place::AcknowledgesUnseen if window == Window::Strict => return Step::AckOutOfRange,
                 Place::AcknowledgesUnseen => self.set_liberal(),
                 Place::AcknowledgesOld => return Step::AckOutOfRange,
@@ -177,6 +181,12 @@ impl TcpTrack {
             Direction::ToClient => &self.server,
         };
         (side.seen & SYN_SEEN != 0).then(|| side.end.wrapping_sub(1))
+    }
+
+    /// Whether both sides seem to have forgotten the connection and to begin another. Nothing proves it: somebody who knows
+    /// no number of theirs could have sent both SYNs.
+    fn begins_anew(&self) -> bool {
+        self.client.seen & self.server.seen & ANEW != 0
     }
 
     fn is_liberal(&self) -> bool {
@@ -235,7 +245,7 @@ impl TcpTrack {
             (_, _, true) => {
                 let (sender, receiver) = self.sides(direction);
                 if sender.end.wrapping_sub(segment.sequence) > LEAST_SLACK && receiver.seen & ANEW != 0 {
-                    self.set_liberal();
+                    self.side(direction).seen |= ANEW;
                 }
                 Step::Pass(state)
             }
@@ -268,6 +278,8 @@ impl TcpTrack {
             // A handshake gains no standing by it.
             let open = matches!(state, State::Established | State::HalfClosed | State::Closing | State::Doubted);
             Step::Pass(if open { State::Doubted } else { state })
+        } else if self.begins_anew() {
+            Step::Pass(state)
         } else {
             Step::ResetOutOfWindow
         }

@@ -13,7 +13,7 @@ use crate::pipeline::Settings;
 use crate::policy::{Action, AddressRange, RuleSource};
 use crate::verdict::DropReason;
 use crate::wire::build::{Packet, icmp, udp};
-use crate::wire::tcp::{ACK, PSH, RST, SYN};
+use crate::wire::tcp::{ACK, FIN, PSH, RST, SYN};
 
 fn protected(protection: Protection) -> Firewall {
     let both = vec![RuleSource { session_logging: false, ..rule(Action::Permit) }];
@@ -386,6 +386,32 @@ fn a_syn_within_a_connection_changes_nothing() {
     data.sequence = 0xdead_bef0;
     firewall.back(&data.packet()).drops(DropReason::TcpOutOfWindow);
     firewall.back(&web.server(ACK | PSH, b"honest")).passes();
+}
+
+#[test]
+fn nobody_ends_a_connection_whose_numbers_he_does_not_know() {
+    let mut firewall = protected(Protection::default());
+    let mut web = established(&mut firewall, "10.0.0.1:4000");
+    // Both SYNs of another connection, before either side can answer the first, and its end.
+    let mut forged = Connection::new("10.0.0.1:4000", "192.0.2.1:443");
+    forged.next = [web.next[0].wrapping_sub(0x7000_0000), web.next[1].wrapping_sub(0x6000_0000)];
+    firewall.out(&forged.client(SYN, &[])).passes();
+    firewall.back(&forged.server(SYN | ACK, &[])).passes();
+    firewall.out(&forged.client(FIN | ACK, &[])).passes();
+    firewall.back(&forged.server(FIN | ACK, &[])).passes();
+    firewall.out(&forged.client(RST | ACK, &[])).passes();
+    firewall.wait(Duration::from_secs(600));
+    firewall.back(&web.server(ACK | PSH, b"honest")).passes();
+    firewall.out(&web.client(ACK | PSH, b"honest")).passes();
+    firewall.back(&forged.server(ACK | PSH, b"forged")).drops(DropReason::TcpOutOfWindow);
+    firewall.moved(&[
+        ("packets_received", 11),
+        ("packets_forwarded", 10),
+        ("drop_tcp_out_of_window", 1),
+        ("sessions_opened", 1),
+        ("sessions_active", 1),
+        ("table_entries", 1),
+    ]);
 }
 
 #[test]

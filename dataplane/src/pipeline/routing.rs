@@ -9,6 +9,7 @@ use crate::policy::PortId;
 use crate::route::{self, Departure, Error, Hop, Target};
 use crate::time::Nanos;
 use crate::verdict::{DropReason, Verdict};
+use crate::wire::ethernet;
 
 /// The ports by which a packet comes in and leaves.
 pub(super) type Path = (PortId, PortId);
@@ -74,6 +75,11 @@ impl Pipeline {
         let (port, bytes) = (frame.port, &*frame.bytes);
         if !route::is_plain(&info.link) || !self.router.takes(port, bytes) {
             return Err(DropReason::NotForUs);
+        }
+        // What the link gave to all of its hosts is not forwarded, or each router there would (RFC 1812, 5.3.4), nor is it
+        // for a host by one of its addresses (RFC 1122, 3.3.6).
+        if ethernet::is_group(bytes) {
+            return Err(DropReason::GroupDestination);
         }
         let (source, destination) = info.addresses();
         let is_kernels = self.router.is_management(port);

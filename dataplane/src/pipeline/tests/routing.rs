@@ -430,6 +430,20 @@ fn our_addresses_are_announced_at_the_start() {
 }
 
 #[test]
+fn what_the_link_gave_to_all_goes_no_further() {
+    let mut router = Router::usual();
+    for group in [Mac::BROADCAST, Mac([1, 0, 0x5e, 0, 0, 1])] {
+        for destination in ["198.51.100.7:53", "10.0.0.254:53"] {
+            let mut packet = question(destination);
+            packet.macs = (CLIENT.0, group.0);
+            let dropped = Verdict::Drop(DropReason::GroupDestination);
+            assert_eq!(router.bytes(INSIDE, &packet.frame()).0, dropped, "{destination}");
+        }
+    }
+    assert_eq!(router.sent, []);
+}
+
+#[test]
 fn zones_cannot_be_forged() {
     let mut router = Router::usual();
     // A source that is routed elsewhere, one of ours, and frames that are for others.

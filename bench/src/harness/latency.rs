@@ -46,7 +46,7 @@ pub fn measure(plan: &Plan) -> Fallible<Vec<Figure>> {
     let frames = [Side::Client, Side::Server].map(|side| wire::frames(&measurement, side).collect());
     let outside = ends.split_off(2).try_into().map_err(|_| "two ports")?;
     let mut peer = Peer { queues: outside, pool, frames, next: [0; 2] };
-    let relayed: [QueuePair; 2] = relayed.try_into().map_err(|_| "two ports")?;
+    let mut relayed: [QueuePair; 2] = relayed.try_into().map_err(|_| "two ports")?;
 
     let mut firewall = Firewall::start(bed, plan.cpu, settings(plan.size(65_536)), Rules::logging(plan.rules), ())?;
     let (cpu, window) = (plan.main_cpu, plan.window);
@@ -64,7 +64,7 @@ pub fn measure(plan: &Plan) -> Fallible<Vec<Figure>> {
     let (counts, offered) = (Arc::clone(&meter), through_firewall.offered);
     let (relay, ()) = spawn(plan.cpu, move |ready| {
         ready(());
-        relay::run(relayed, (), (), &clock, &counts);
+        relay::run(&mut relayed, (), (), &clock, &counts);
     })?;
     let measured = thread::spawn(move || peer.measure(cpu, window, Some(offered)));
     let through_relay = measured.join().map_err(|_| "the generator panicked")?;

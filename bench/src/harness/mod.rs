@@ -2,6 +2,7 @@
 
 pub mod attack;
 pub mod bed;
+pub mod commit;
 pub mod compose;
 pub mod contender;
 pub mod draw;

@@ -119,13 +119,13 @@ fn relay<P: Probe + Send + 'static, W: Work>(
     swept: &AtomicBool,
     work: impl FnOnce(u32) -> W + Send + 'static,
 ) -> Fallible<Outcome> {
-    let Bed { clock, pool, ports, queues } = bed;
+    let Bed { clock, pool, ports, mut queues } = bed;
     let flows = measurement.flows;
     let start = move |ready: &dyn Fn(Arc<Meter>)| {
         let work = work(flows);
         let meter = Arc::new(Meter::default());
         ready(Arc::clone(&meter));
-        relay::run(queues, probe, work, &clock, &meter);
+        relay::run(&mut queues, probe, work, &clock, &meter);
     };
     let (thread, meter) = spawn(measurement.cpu, start)?;
     let received = || meter.received.load(Ordering::Relaxed);

@@ -35,7 +35,7 @@ pub struct Meter {
 }
 
 /// Relays between two ports until [`Meter::stop`].
-pub fn run(mut queues: [QueuePair; 2], mut probe: impl Probe, mut work: impl Work, clock: &Clock, meter: &Meter) {
+pub fn run(queues: &mut [QueuePair; 2], mut probe: impl Probe, mut work: impl Work, clock: &Clock, meter: &Meter) {
     let mut burst = Burst::new();
     let (mut received, mut refused) = (0, 0);
     while !meter.stop.load(Ordering::Relaxed) {

@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 use super::Fallible;
 use super::attack::{Attack, UnderAttack};
 use super::bed::Bed;
+use super::commit;
 use super::draw::Draw;
 use super::firewall::{Firewall, settings};
 use super::interruptions;
@@ -68,6 +69,7 @@ pub fn all() -> Vec<(String, &'static str)> {
         ("tcp-unlogged", "the TCP connections where no rule logs sessions"),
         ("latency", "established sessions over net_ring at 70 % of the rate that went through; what the firewall adds"),
         ("turns", "a million established UDP sessions: how long each turn of the worker takes"),
+        ("commit", "65,536 established UDP sessions while policies of 10,000 rules are committed, ten a second"),
         ("table", "a table of ten million sessions: start-up, filling, memory"),
     ];
     let attacks = Attack::ALL.map(|attack| (format!("attack-{attack}"), "65,536 TCP connections and new users"));
@@ -85,6 +87,7 @@ pub fn play(name: &str, plan: &Plan, folder: &Path) -> Fallible<Vec<Figure>> {
         "tcp" => tcp(plan, rules, folder),
         "latency" => latency::measure(plan),
         "turns" => turns(plan, folder),
+        "commit" => commit::measure(plan, folder),
         "table" => table(plan, folder),
         _ => match name.strip_prefix("attack-") {
             Some(attack) => under_attack(attack.parse()?, plan, folder),
@@ -305,7 +308,7 @@ fn share(part: f64, whole: f64) -> f64 {
 }
 
 /// A rate in millions a second, and cycles each.
-fn rate(what: &str, count: usize, span: Duration) -> Vec<Figure> {
+pub(super) fn rate(what: &str, count: usize, span: Duration) -> Vec<Figure> {
     let a_second = count as f64 / span.as_secs_f64();
     // Asked of DPDK: who counted for a while would read no events meanwhile.
     let hertz = cycles_per_second() as f64;
@@ -313,7 +316,7 @@ fn rate(what: &str, count: usize, span: Duration) -> Vec<Figure> {
 }
 
 /// How long turns took.
-fn pauses(turns: &Turns) -> Vec<Figure> {
+pub(super) fn pauses(turns: &Turns) -> Vec<Figure> {
     let Some(histogram) = turns.recorded().filter(|histogram| !histogram.is_empty()) else { return Vec::new() };
     let microseconds = |cycles: u64| cycles as f64 / cycles_per_second() as f64 * 1e6;
     vec![
@@ -327,4 +330,4 @@ fn pauses(turns: &Turns) -> Vec<Figure> {
 /// The end of a scene's name that is played like the one without it, but with rules that log no sessions.
 pub const UNLOGGED: &str = "-unlogged";
 /// What never takes that long.
-const LIMIT: Duration = Duration::from_secs(60);
+pub(super) const LIMIT: Duration = Duration::from_secs(60);

@@ -2,10 +2,12 @@
 //! that agree with it, and the first rule common to all sets is the answer.
 //!
 //! A lookup costs one search per field, of a depth that grows with the logarithm of the rules, and a look at the words that
-//! the sets' summaries have in common: one, as a rule, however many rules there are.
+//! the sets' summaries have in common: few, however many rules there are, because rules that match alike are numbered next
+//! to each other.
 
 use hashbrown::HashMap;
 
+use super::order::Order;
 use super::sets::{Draft, Gathering, SetNumber, Sets};
 use super::tree::{Tree, WideTree};
 use super::{AddressRange, Application, PortRange, Query, RuleSource, ServiceMatch, TooLarge, ZoneId};
@@ -33,20 +35,22 @@ struct Further {
     unknown: SetNumber,
     /// By application, up to the last that is named.
     named: Box<[SetNumber]>,
-    /// Rules one of whose services names both ports: that these go together is not in the sets.
+    /// By place, rules one of whose services names both ports: that these go together is not in the sets.
     correlated: Box<[u64]>,
 }
 
 impl Classifier {
     /// Compiles rules; what it takes stays within `limit` octets.
     pub(super) fn compile(rules: &[RuleSource], limit: usize) -> Result<Self, TooLarge> {
+        let order = Order::of(rules);
+        let rules: &[&RuleSource] = &order.sorted(rules);
         let mut sets = Gathering::new(rules.len(), limit);
         let zones = Zones::compile(&mut sets, rules)?;
         let source = Addresses::compile(&mut sets, rules, |rule| &rule.source)?;
         let destination = Addresses::compile(&mut sets, rules, |rule| &rule.destination)?;
         let services = Services::compile(&mut sets, rules)?;
-        let further = Further::compile(&mut sets, rules)?;
-        let classifier = Self { sets: sets.finish(), zones, source, destination, services, further };
+        let further = Further::compile(&mut sets, rules, &order)?;
+        let classifier = Self { sets: sets.finish(order), zones, source, destination, services, further };
         if classifier.memory() > limit {
             return Err(TooLarge::Memory { limit });
         }
@@ -66,9 +70,9 @@ impl Classifier {
         let [source, destination, service, zones] = sets;
         let client_port = further.client_ports.set(query.source_port);
         let sets = [source, destination, service, zones, client_port, further.applications(query.application)];
-        self.sets.first(sets, |index| {
-            let correlated = further.correlated.get(index / 64).is_some_and(|word| word >> (index % 64) & 1 == 1);
-            !correlated || rules.get(index).is_some_and(|rule| serves(rule, query))
+        self.sets.first(sets, |place| {
+            let correlated = further.correlated.get(place / 64).is_some_and(|word| word >> (place % 64) & 1 == 1);
+            !correlated || rules.get(place).is_some_and(|rule| serves(rule, query))
         })
     }
 
@@ -117,7 +121,7 @@ struct Zones {
 }
 
 impl Zones {
-    fn compile(sets: &mut Gathering, rules: &[RuleSource]) -> Result<Self, TooLarge> {
+    fn compile(sets: &mut Gathering, rules: &[&RuleSource]) -> Result<Self, TooLarge> {
         let (from, froms) = zones(sets, rules, |rule| &rule.from)?;
         let (to, tos) = zones(sets, rules, |rule| &rule.to)?;
         let mut pairs = Vec::with_capacity(froms.len() * tos.len());
@@ -143,7 +147,7 @@ impl Zones {
 /// The kind of each zone, and the rules of each kind.
 fn zones(
     sets: &mut Gathering,
-    rules: &[RuleSource],
+    rules: &[&RuleSource],
     field: impl Fn(&RuleSource) -> &Vec<ZoneId>,
 ) -> Result<(Box<[u16]>, Vec<Draft>), TooLarge> {
     let mut any = sets.empty();
@@ -189,7 +193,7 @@ const MAPPED: (u128, u128) = (0xffff_0000_0000, 0xffff_ffff_ffff);
 impl Addresses {
     fn compile(
         sets: &mut Gathering,
-        rules: &[RuleSource],
+        rules: &[&RuleSource],
         field: impl Fn(&RuleSource) -> &Vec<AddressRange>,
     ) -> Result<Self, TooLarge> {
         let mut any = sets.empty();
@@ -245,7 +249,7 @@ struct Services {
 
 impl Services {
     /// One table for each protocol that some service names, and one for all others.
-    fn compile(sets: &mut Gathering, rules: &[RuleSource]) -> Result<Self, TooLarge> {
+    fn compile(sets: &mut Gathering, rules: &[&RuleSource]) -> Result<Self, TooLarge> {
         let services = rules.iter().flat_map(|rule| &rule.service);
         let mut named: Vec<u8> = services.filter_map(|service| service.protocol).collect();
         named.sort_unstable();
@@ -290,7 +294,7 @@ impl Ports {
     /// Of the services that count; a rule without services matches every port.
     fn compile(
         sets: &mut Gathering,
-        rules: &[RuleSource],
+        rules: &[&RuleSource],
         counts: impl Fn(&ServiceMatch) -> bool,
         field: impl Fn(&ServiceMatch) -> PortRange,
     ) -> Result<Self, TooLarge> {
@@ -322,9 +326,9 @@ impl Ports {
 }
 
 impl Further {
-    fn compile(sets: &mut Gathering, rules: &[RuleSource]) -> Result<Option<Self>, TooLarge> {
+    fn compile(sets: &mut Gathering, rules: &[&RuleSource], order: &Order) -> Result<Option<Self>, TooLarge> {
         let names_client = |service: &ServiceMatch| service.source != PortRange::ANY;
-        let wanted = |rule: &RuleSource| !rule.application.is_empty() || rule.service.iter().any(names_client);
+        let wanted = |rule: &&RuleSource| !rule.application.is_empty() || rule.service.iter().any(names_client);
         if !rules.iter().any(wanted) {
             return Ok(None);
         }
@@ -340,7 +344,8 @@ impl Further {
                 named.entry(application.0).or_default().push(index);
             }
             if rule.service.iter().any(names_client) {
-                correlated[index / 64] |= 1 << (index % 64);
+                let place = usize::from(order.place(index));
+                correlated[place / 64] |= 1 << (place % 64);
             }
         }
         let without = sets.number(&mut unknown)?;

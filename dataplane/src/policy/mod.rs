@@ -1,6 +1,7 @@
 //! The security policy: an ordered list of rules, compiled for lookup and versioned by epoch.
 
 mod classifier;
+mod order;
 #[cfg(test)]
 mod random;
 #[cfg(test)]

@@ -9,6 +9,7 @@ use hashbrown::{HashMap, HashTable};
 use std::hash::BuildHasher;
 
 use super::TooLarge;
+use super::order::Order;
 
 /// The number of a set.
 pub(super) type SetNumber = u32;
@@ -25,6 +26,7 @@ pub(super) struct Sets {
     /// Of every set, `shape.pieces` numbers of pieces.
     places: Box<[u32]>,
     pieces: Box<[[u64; PIECE]]>,
+    order: Order,
 }
 
 /// What follows from the number of rules.
@@ -42,7 +44,7 @@ impl Shape {
 }
 
 impl Sets {
-    /// The first rule that is in all of these sets and that `accept` takes.
+    /// The place of the first rule that is in all of these sets and that `accept` takes.
     #[inline]
     pub(super) fn first<const N: usize>(
         &self,
@@ -51,22 +53,30 @@ impl Sets {
     ) -> Option<usize> {
         let Shape { pieces, summary } = self.shape;
         let summaries = sets.map(|set| self.summaries.get(set as usize * summary..).unwrap_or_default());
+        let mut first = NONE;
         for high in 0..summary {
             let mut words = and(summaries.map(|words| words.get(high).copied().unwrap_or(0)));
             while words != 0 {
                 let word = high * 64 + words.trailing_zeros() as usize;
                 words &= words - 1;
+                if self.order.lowest(word) >= first {
+                    continue;
+                }
                 let mut rules = and(sets.map(|set| self.word(set as usize * pieces + word / PIECE, word % PIECE)));
                 while rules != 0 {
-                    let rule = word * 64 + rules.trailing_zeros() as usize;
-                    if accept(rule) {
-                        return Some(rule);
+                    let place = self.order.place(word * 64 + rules.trailing_zeros() as usize);
+                    if place >= first {
+                        break;
+                    }
+                    if accept(usize::from(place)) {
+                        first = place;
+                        break;
                     }
                     rules &= rules - 1;
                 }
             }
         }
-        None
+        (first != NONE).then_some(usize::from(first))
     }
 
     #[inline]
@@ -77,9 +87,13 @@ impl Sets {
 
     /// Octets that they take.
     pub(super) fn memory(&self) -> usize {
-        size_of_val(&*self.summaries) + size_of_val(&*self.places) + size_of_val(&*self.pieces)
+        let sets = size_of_val(&*self.summaries) + size_of_val(&*self.places) + size_of_val(&*self.pieces);
+        sets + size_of_val(&*self.order.0)
     }
 }
+
+/// Past every rule's place.
+const NONE: u16 = u16::MAX;
 
 fn and<const N: usize>(words: [u64; N]) -> u64 {
     words.into_iter().fold(u64::MAX, |common, word| common & word)
@@ -214,8 +228,9 @@ impl Gathering {
     }
 
     /// The sets, ready for lookups.
-    pub(super) fn finish(self) -> Sets {
+    pub(super) fn finish(self, order: Order) -> Sets {
         Sets {
+            order,
             shape: self.shape,
             summaries: self.summaries.into(),
             places: self.places.into(),

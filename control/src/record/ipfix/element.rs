@@ -37,7 +37,7 @@ pub struct OwnElement {
     pub data_type: DataType,
     /// How it may be computed with.
     pub semantics: Semantics,
-    /// By its number in IANA's registry `informationElementUnits`: 0 none, 2 packets,
+    /// By its number in IANA's registry `informationElementUnits`: 0 none, 3 packets,
     /// 6 milliseconds, 12 entries.
     pub units: u16,
     /// What it says, in one line.
@@ -91,7 +91,7 @@ pub(super) const ATTACK_KIND: OwnElement =
     text(20, "ostiaryAttackKind", "name of the attack, as the drop counter has it");
 pub(super) const ATTACK_PHASE: OwnElement = text(21, "ostiaryAttackPhase", "begin, ongoing or end");
 pub(super) const ATTACK_TOTAL: OwnElement =
-    number(22, "ostiaryAttackTotalPackets", Semantics::Quantity, 2, "packets of the attack since it began");
+    number(22, "ostiaryAttackTotalPackets", Semantics::Quantity, 3, "packets of the attack since it began");
 pub(super) const ATTACK_RATE: OwnElement =
     number(23, "ostiaryAttackPacketsPerSecond", Semantics::Quantity, 0, "packets a second since the last record");
 
@@ -131,6 +131,21 @@ mod tests {
         for (at, element) in OWN.iter().enumerate() {
             assert_eq!(usize::from(element.id), at + 1);
             assert!(OWN[..at].iter().all(|other| other.name != element.name));
+        }
+    }
+
+    /// RFC 5610, 3.5: what a name promises, the units say.
+    #[test]
+    fn units_are_those_of_the_registry() {
+        for element in OWN {
+            let units = match element.data_type {
+                DataType::Milliseconds => 6,
+                DataType::Unsigned64 if element.name.ends_with("Milliseconds") => 6,
+                DataType::Unsigned64 if element.name.ends_with("Packets") => 3,
+                DataType::Unsigned64 if element.name.ends_with("LossCount") => 12,
+                DataType::Unsigned64 | DataType::String => 0,
+            };
+            assert_eq!(element.units, units, "{}", element.name);
         }
     }
 }

@@ -402,8 +402,13 @@ mod tests {
         let Body::Im(im) = &mut login.body else { panic!("a sign-on") };
         im.flow = flow.clone();
         im.signatures = long.clone();
-        let loss = sample::loss(Class::Im, LossPlace::Host(long), 1);
-        for record in [login, sample::close(flow.clone()), sample::create(flow.clone()), sample::deny(flow), loss] {
+        let loss = sample::loss(Class::Im, LossPlace::Host(long.clone()), 1);
+        let mut translated = sample::flow_translated();
+        (translated.rule, translated.application) = (long.clone(), long.clone());
+        (translated.interfaces, translated.zones) = (flow.interfaces.clone(), flow.zones.clone());
+        let close = [sample::close(flow.clone()), sample::close(translated)];
+        let others = [sample::create(flow.clone()), sample::deny(flow.clone()), sample::attack(flow), login, loss];
+        for record in close.into_iter().chain(others) {
             let mut encoder = Encoder::new(0, MIN_LIMIT);
             assert_eq!(encoder.add(&record), Outcome::Added);
             assert!(encoder.finish(0).unwrap().0.len() <= MIN_LIMIT);
@@ -413,7 +418,7 @@ mod tests {
     proptest! {
         /// A template and the records under it agree: walking the fields of the template uses up the record exactly.
         #[test]
-        fn templates_describe_their_records(account in ".{0,200}", rule in ".{0,300}", kind in 0..8_usize) {
+        fn templates_describe_their_records(account in ".{0,200}", rule in ".{0,300}", kind in 0..10_usize) {
             let mut flow = match kind {
                 6 | 7 => sample::flow_translated(),
                 kind if kind % 2 == 0 => sample::flow_v4(),
@@ -425,6 +430,7 @@ mod tests {
                 2 | 6 => sample::create(flow),
                 3 => sample::deny(flow),
                 4 => sample::login(&account),
+                8 | 9 => sample::attack(flow),
                 _ => sample::loss(Class::Im, LossPlace::Worker(3), 9),
             };
             let mut encoder = Encoder::new(0, 1_400);

@@ -74,6 +74,11 @@ fn resolve(pool: &NatPool, addresses: &Groups<AddressRange>, notes: &mut Notes) 
         let expected = "IPv4 addresses: source NAT is for IPv4, IPv6 needs none";
         notes.fault(&pool.name.place, Some("IPv6 addresses".to_owned()), expected, "remove them from the pool");
     }
+    if let Some(range) = ranges.iter().find(|range| range.first.is_v4() && has_reserved(range)) {
+        let found = Some(format!("{}-{}", range.first.ip(), range.last.ip()));
+        let expected = "addresses that a host can have: none of 0.0.0.0/8, 127.0.0.0/8 and 224.0.0.0/3";
+        notes.fault(&pool.name.place, found, expected, "remove them from the pool");
+    }
     PoolSource {
         addresses: ranges.into_iter().filter(|range| range.first.is_v4()).collect(),
         ports: pool.ports,
@@ -96,6 +101,12 @@ fn taken_addresses(source: &Source, pools: &[PoolSource], notes: &mut Notes) {
         let advice = "choose others: routed to the firewall, or free on a connected network";
         notes.fault(&source.nat[at].name.place, found, "addresses that nobody else has", advice);
     }
+}
+
+/// Whether an IPv4 range has addresses of this network, loopback, multicast or class E: nobody answers them.
+fn has_reserved(range: &AddressRange) -> bool {
+    let (first, last) = (range.first.0[12], range.last.0[12]);
+    first == 0 || last >= 224 || (first <= 127 && last >= 127)
 }
 
 /// An address in two places could be given out twice.

@@ -5,7 +5,7 @@ use std::net::IpAddr;
 
 use dataplane::endpoint::Address;
 use dataplane::policy::PortId;
-use dataplane::route::{StaticRoute, is_within};
+use dataplane::route::{StaticRoute, is_edge, is_within};
 
 use super::document::{Located, Notes};
 use super::fault::Place;
@@ -138,12 +138,22 @@ fn routes(source: &Source, ports: &Ports, routing: &RoutingConfig, notes: &mut N
         if connected.into_iter().any(|&(own, own_length)| own_length == length && is_within(own, length, network)) {
             notes.fault(&to.place, found(), "a network that is not connected", "remove it: an interface is in it");
         }
+        let hosts = routing.interfaces.iter().flat_map(|interface| &interface.addresses);
+        if hosts.into_iter().any(|&(own, _)| own == network && is_host(network, length)) {
+            notes.fault(&to.place, found(), "a network of others", "remove it: this address is the firewall's own");
+        }
         let via = match (&route.via, route.discard) {
             (Some(via), false) => match next_hop(route, via, ports, routing, notes) {
                 Some(hop) => Some(hop),
                 None => continue,
             },
-            (None, true) => None,
+            (None, true) => {
+                if let Some(interface) = &route.interface {
+                    let found = Some(quoted(&interface.value));
+                    notes.fault(&interface.place, found, "no interface: the route leads nowhere", "remove it");
+                }
+                None
+            }
             (via, _) => {
                 let found = if via.is_some() { "both" } else { "neither" };
                 let expected = "either via = \"ADDRESS\" or discard = true";
@@ -192,7 +202,9 @@ fn next_hop(
     }
     let reaches = |interface: &&InterfaceConfig| {
         let owns = interface.addresses.iter().any(|(own, _)| *own == gateway);
-        !owns && interface.addresses.iter().any(|&(own, length)| is_within(own, length, gateway))
+        let reaches =
+            |&(own, length): &(Address, u8)| is_within(own, length, gateway) && !is_edge(own, length, gateway);
+        !owns && interface.addresses.iter().any(reaches)
     };
     let found_port = candidates.into_iter().find(reaches);
     if found_port.is_none() {
@@ -200,6 +212,11 @@ fn next_hop(
         notes.fault(&via.place, found, "another's address on a connected network", advice);
     }
     found_port.map(|interface| (interface.port, gateway))
+}
+
+/// Whether the prefix leaves one address.
+fn is_host(address: Address, length: u8) -> bool {
+    length == if address.is_v4() { 32 } else { 128 }
 }
 
 fn prefix((address, length): Prefix) -> (Address, u8) {

@@ -102,7 +102,7 @@ pub fn is_within(network: Address, length: u8, address: Address) -> bool {
 }
 
 /// Whether an address is its IPv4 network's own or broadcast address; networks of one or two have none (RFC 3021).
-pub(super) fn is_edge(network: Address, length: u8, address: Address) -> bool {
+pub fn is_edge(network: Address, length: u8, address: Address) -> bool {
     if !network.is_v4() || length >= 31 {
         return false;
     }

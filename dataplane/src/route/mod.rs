@@ -21,7 +21,7 @@ pub use fib::Fib;
 pub use fragment::{Fragments, is_dont_fragment};
 pub use hop::{Hop, Target, decrement, hop_limit};
 pub use icmp::{Error, Limit};
-pub use interface::{Interface, Mac, StaticRoute, is_within};
+pub use interface::{Interface, Mac, StaticRoute, is_edge, is_within};
 pub use ndp::{Kind, Ndp, Read};
 pub use neighbour::{Claim, Due, Learned, NeighbourView, Neighbours, Resolution};
 pub use outbox::Outbox;

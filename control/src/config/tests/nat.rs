@@ -38,6 +38,10 @@ fn pools_are_checked() {
     refused(&format!("[nat.outside]\npool = [\"2001:db8::1\"]\n{RULE}"), 1, "nat.outside", "IPv4", "remove");
     refused(&format!("[nat.outside]\npool = [\"10.0.0.0/8\"]\n{RULE}"), 1, "nat.outside", "at most 32768", "smaller");
     refused(&format!("[nat.outside]\npool = [\"spare\"]\n{RULE}"), 2, "nat.outside.pool", "no objects", "themselves");
+    for nobodys in ["224.0.0.1", "127.0.0.1", "0.0.0.0", "255.255.255.255", "126.255.255.255-127.0.0.0"] {
+        let pool = format!("[nat.outside]\npool = [\"{nobodys}\"]\n{RULE}");
+        refused(&pool, 1, "nat.outside", "addresses that a host can have", "remove");
+    }
     let twice = "[nat.outside]\npool = [\"198.51.100.0/28\", \"198.51.100.10\"]\n";
     refused(&format!("{twice}{RULE}"), 1, "nat.outside", "each address once", "nat.outside");
     for ports in ["\"0-65535\"", "\"80\"", "\"1-70000\"", "80"] {

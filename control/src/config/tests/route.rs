@@ -180,6 +180,16 @@ fn routes_lead_somewhere_and_once() {
             "",
         ),
         ("to = \"10.1.0.0/24\"\ndiscard = true", 2, "route[10.1.0.0/24].to", "not connected", "remove it"),
+        ("to = \"10.1.0.1/32\"\ndiscard = true", 2, "route[10.1.0.1/32].to", "of others", "firewall's own"),
+        ("to = \"9.0.0.0/8\"\nvia = \"192.0.2.3\"", 3, "route[9.0.0.0/8].via", "another's address", "router"),
+        ("to = \"9.0.0.0/8\"\nvia = \"10.1.0.0\"", 3, "route[9.0.0.0/8].via", "another's address", "router"),
+        (
+            "to = \"9.0.0.0/8\"\ndiscard = true\ninterface = \"inside\"",
+            4,
+            "route[9.0.0.0/8].interface",
+            "no interface",
+            "remove it",
+        ),
     ] {
         refused(NONE, &format!("[[route]]\n{route}\n"), 15 + line, key, expected, advice);
     }

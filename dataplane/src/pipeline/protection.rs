@@ -177,7 +177,9 @@ impl Pipeline {
     pub(super) fn open_quietly(&mut self, packet: &Packet<'_>, slot: Slot) {
         let record = self.table.record(slot);
         let class = record.natural_class();
-        let is_logged = record.has(Flags::LOGGED) && !record.has(Flags::CREATE_SENT);
+        // While it is not certain which rule is a session's, that rule may be one that logs.
+        let may_be_logged = record.has(Flags::LOGGED) || record.has(Flags::TENTATIVE);
+        let is_logged = may_be_logged && !record.has(Flags::CREATE_SENT);
         let many = class == Class::HalfOpen && self.table.population(class) > self.guard.floor;
         if self.guard.floor == 0 || !class.waits() || !is_logged || !(many || self.guard.displaced) {
             return;
@@ -202,6 +204,21 @@ impl Pipeline {
             return;
         }
         self.table.record_mut(slot).set(Flags::LOGGED, true);
+    }
+
+    /// Whether a session that ends was opened quietly and is not one to tell of: nobody answered its one packet.
+    pub(super) fn is_unheard(&self, slot: Slot, reason: CloseReason) -> bool {
+        let record = self.table.record(slot);
+        let is_quiet = if record.has(Flags::TENTATIVE) {
+            reason == CloseReason::Evicted || !record.has(Flags::LOGGED) && self.policy.logs(record.rule)
+        } else {
+            !record.has(Flags::LOGGED)
+        };
+        self.guard.quiet
+            && is_quiet
+            && !record.has(Flags::CREATE_SENT)
+            && record.natural_class().waits()
+            && self.table.volume(slot, Direction::ToServer).packets <= 1
     }
 
     /// Takes note of a denied packet under a rule that logs.

@@ -27,6 +27,9 @@ impl Pipeline {
 
     /// Reports that a session ended, where its rule logs or its begin was reported.
     pub(super) fn report_close(&mut self, now: Nanos, slot: Slot, reason: CloseReason) {
+        if self.is_unheard(slot, reason) {
+            return;
+        }
         self.settle(slot);
         self.report_create(slot);
         let record = self.table.record(slot);

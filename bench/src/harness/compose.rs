@@ -33,14 +33,17 @@ pub struct Piece {
 pub fn tcp(frame: &mut [u8], header: Header, segment: Tcp) -> bool {
     let Some(frame) = frame.first_chunk_mut::<64>() else { return false };
     let length = 20 + if segment.data.is_some() { DATA as u16 } else { 0 };
-    ipv4(frame, header, 6, 20 + length, 0x4000);
+    ipv4(frame, header, Rest { protocol: 6, length: 20 + length, identification: 0, fragment: 0x4000 });
     put(frame, 34, header.ports.to_be_bytes());
     put(frame, 38, segment.sequence.to_be_bytes());
     put(frame, 42, segment.acknowledgement.to_be_bytes());
     put(frame, 46, [0x50, segment.flags, 0xfa, 0xf0, 0, 0, 0, 0]);
     let data = segment.data.unwrap_or_default();
     put(frame, 54, data);
-    let sum = words(&frame[26..64]) + 6 + u64::from(length);
+    // Summed from what was written, not from the frame: to read back what was just stored in other sizes takes long.
+    let fields = [header.source, header.destination, header.ports, segment.sequence, segment.acknowledgement];
+    let flags = 0x5000 | u64::from(segment.flags);
+    let sum = fields.into_iter().map(u64::from).sum::<u64>() + flags + 0xfaf0 + words(&data) + 6 + u64::from(length);
     put(frame, 50, fold(sum).to_be_bytes());
     true
 }
@@ -48,7 +51,7 @@ pub fn tcp(frame: &mut [u8], header: Header, segment: Tcp) -> bool {
 /// A UDP datagram of 22 octets of data without checksum.
 pub fn udp(frame: &mut [u8], header: Header) -> bool {
     let Some(frame) = frame.first_chunk_mut::<64>() else { return false };
-    ipv4(frame, header, 17, 50, 0x4000);
+    ipv4(frame, header, Rest { protocol: 17, length: 50, identification: 0, fragment: 0x4000 });
     put(frame, 34, header.ports.to_be_bytes());
     put(frame, 38, [0, 30, 0, 0]);
     true
@@ -58,21 +61,22 @@ pub fn udp(frame: &mut [u8], header: Header) -> bool {
 pub fn fragment(frame: &mut [u8], header: Header, piece: Piece) -> bool {
     let Some(frame) = frame.first_chunk_mut::<64>() else { return false };
     // 24 octets of each: fragments but the last are multiples of eight.
-    ipv4(frame, header, 17, 44, u16::from(piece.more) << 13 | piece.offset & 0x1fff);
-    put(frame, 18, piece.identification.to_be_bytes());
-    checksum(frame, 34);
+    let fragment = u16::from(piece.more) << 13 | piece.offset & 0x1fff;
+    ipv4(frame, header, Rest { protocol: 17, length: 44, identification: piece.identification, fragment });
     put(frame, 34, header.ports.to_be_bytes());
     put(frame, 38, [0x05, 0xc8, 0, 0]);
     true
 }
 
-/// A UDP datagram whose IPv4 header has options: four of "no operation" (RFC 791).
-pub fn options(frame: &mut [u8], header: Header) -> bool {
+/// A UDP datagram whose IPv4 header has an option: a loose source route without addresses (RFC 791).
+pub fn source_route(frame: &mut [u8], header: Header) -> bool {
     let Some(frame) = frame.first_chunk_mut::<64>() else { return false };
-    ipv4(frame, header, 17, 50, 0x4000);
+    ipv4(frame, header, Rest { protocol: 17, length: 50, identification: 0, fragment: 0x4000 });
     frame[14] = 0x46;
-    put(frame, 34, [1; 4]);
-    checksum(frame, 38);
+    put(frame, 34, [131, 3, 4, 0]);
+    put(frame, 24, [0, 0]);
+    let sum = fold(words(&frame[14..38]));
+    put(frame, 24, sum.to_be_bytes());
     put(frame, 38, header.ports.to_be_bytes());
     put(frame, 42, [0, 26, 0, 0]);
     true
@@ -81,7 +85,7 @@ pub fn options(frame: &mut [u8], header: Header) -> bool {
 /// An ICMP echo request of eight octets of data; the ports are its identifier and sequence number.
 pub fn echo(frame: &mut [u8], header: Header) -> bool {
     let Some(frame) = frame.first_chunk_mut::<64>() else { return false };
-    ipv4(frame, header, 1, 36, 0x4000);
+    ipv4(frame, header, Rest { protocol: 1, length: 36, identification: 0, fragment: 0x4000 });
     put(frame, 34, [8, 0, 0, 0]);
     put(frame, 38, header.ports.to_be_bytes());
     put(frame, 42, [0; 8]);
@@ -90,24 +94,30 @@ pub fn echo(frame: &mut [u8], header: Header) -> bool {
     true
 }
 
-fn ipv4(frame: &mut [u8; 64], header: Header, protocol: u8, length: u16, fragment: u16) {
+/// Of an IPv4 header, besides the addresses.
+#[derive(Clone, Copy)]
+struct Rest {
+    protocol: u8,
+    length: u16,
+    identification: u16,
+    fragment: u16,
+}
+
+#[inline(always)]
+fn ipv4(frame: &mut [u8; 64], header: Header, rest: Rest) {
     put(frame, 12, [0x08, 0x00, 0x45, 0]);
-    put(frame, 16, length.to_be_bytes());
-    put(frame, 18, [0, 0]);
-    put(frame, 20, fragment.to_be_bytes());
-    put(frame, 22, [64, protocol]);
+    put(frame, 16, rest.length.to_be_bytes());
+    put(frame, 18, rest.identification.to_be_bytes());
+    put(frame, 20, rest.fragment.to_be_bytes());
+    put(frame, 22, [64, rest.protocol]);
+    let fields = 0x4500 + 0x4000 + [rest.length, rest.identification, rest.fragment].map(u64::from).iter().sum::<u64>();
+    let sum = fields + u64::from(rest.protocol) + u64::from(header.source) + u64::from(header.destination);
+    put(frame, 24, fold(sum).to_be_bytes());
     put(frame, 26, header.source.to_be_bytes());
     put(frame, 30, header.destination.to_be_bytes());
-    checksum(frame, 34);
 }
 
-/// Of an IPv4 header that ends at `end`.
-fn checksum(frame: &mut [u8; 64], end: usize) {
-    put(frame, 24, [0, 0]);
-    let sum = fold(words(&frame[14..end]));
-    put(frame, 24, sum.to_be_bytes());
-}
-
+#[inline(always)]
 fn put<const N: usize>(frame: &mut [u8; 64], at: usize, octets: [u8; N]) {
     frame[at..at + N].copy_from_slice(&octets);
 }
@@ -159,7 +169,7 @@ mod tests {
         };
         verifies(udp(&mut frame, header), &frame, 34);
         verifies(fragment(&mut frame, header, piece), &frame, 34);
-        verifies(options(&mut frame, header), &frame, 38);
+        verifies(source_route(&mut frame, header), &frame, 38);
         verifies(echo(&mut frame, header), &frame, 34);
         assert!(!udp(&mut [0; 60], header));
     }

@@ -9,7 +9,7 @@ use crossbeam::channel::{Sender, bounded};
 use dataplane::command::Command;
 use dataplane::counters::{Counter, Counters};
 use dataplane::dpdk::{Pool, Port, SetupError, WorkerThread};
-use dataplane::event::{self, EventReceiver, WorkerId};
+use dataplane::event::{self, EventReceiver, SessionChange, WorkerId};
 use dataplane::pipeline::{Midstream, Pipeline, Settings, Timeouts};
 use dataplane::policy::PortId;
 use dataplane::worker::{Probe, Worker};
@@ -26,8 +26,9 @@ pub struct Firewall {
     /// To its worker.
     pub mailbox: Sender<Command>,
     receiver: EventReceiver,
-    /// Session events read.
+    /// Session events read, and of those the notices of attacks.
     read: u64,
+    notices: u64,
     thread: JoinHandle<()>,
     pool: Arc<Pool>,
     ports: Vec<Arc<Port>>,
@@ -54,7 +55,7 @@ impl Firewall {
             Worker::probed(queues.into(), pipeline, commands, clock, worker_pool, probe).run();
         };
         let (thread, counters) = spawn(cpu, start)?;
-        Ok(Self { counters, mailbox, receiver, read: 0, thread, pool, ports })
+        Ok(Self { counters, mailbox, receiver, read: 0, notices: 0, thread, pool, ports })
     }
 
     /// One counter's value.
@@ -70,13 +71,21 @@ impl Firewall {
     /// Reads the events that wait.
     pub fn consume(&mut self) {
         loop {
-            let read = self.receiver.sessions(1024, |_| {});
+            let notices = &mut self.notices;
+            let read = self.receiver.sessions(1024, |event| {
+                *notices += u64::from(matches!(event.change, SessionChange::Attack { .. }));
+            });
             self.read += read as u64;
             if read == 0 {
                 break;
             }
         }
         while self.receiver.sign_on().is_some() {}
+    }
+
+    /// Notices of attacks that were read.
+    pub const fn notices(&self) -> u64 {
+        self.notices
     }
 
     /// Session events lost because nobody read them in time.

@@ -23,9 +23,11 @@ pub mod rewrite;
 pub mod rules;
 pub mod scene;
 pub mod sessions;
+pub mod siege;
 pub mod svg;
 pub mod testpmd;
 pub mod turns;
+pub mod users;
 pub mod veth;
 pub mod wire;
 

@@ -6,10 +6,11 @@ use std::time::{Duration, Instant};
 
 use dataplane::counters::Counter;
 use dataplane::dpdk::{bind_to, cycles_per_second};
+use dataplane::guard::reserve;
 use serde::{Deserialize, Serialize};
 
 use super::Fallible;
-use super::attack::{Attack, UnderAttack};
+use super::attack::Attack;
 use super::bed::Bed;
 use super::commit;
 use super::draw::Draw;
@@ -21,6 +22,7 @@ use super::measurement::{Measurement, TEMPLATES};
 use super::rewrite::Rewriter;
 use super::rules::Rules;
 use super::sessions::{AT_A_TIME, NewUdp, PACKETS, TcpConnections};
+use super::siege::{Siege, Toll};
 use super::turns::{Turns, timed};
 use super::wire::{Size, Wire};
 
@@ -72,7 +74,8 @@ pub fn all() -> Vec<(String, &'static str)> {
         ("commit", "65,536 established UDP sessions while policies of 10,000 rules are committed, ten a second"),
         ("table", "a table of ten million sessions: start-up, filling, memory"),
     ];
-    let attacks = Attack::ALL.map(|attack| (format!("attack-{attack}"), "65,536 TCP connections and new users"));
+    let attacks =
+        Attack::ALL.map(|attack| (format!("attack-{attack}"), "established connections, new users, and an attacker"));
     plain.map(|(name, about)| (name.to_owned(), about)).into_iter().chain(attacks).collect()
 }
 
@@ -242,12 +245,14 @@ fn table(plan: &Plan, folder: &Path) -> Fallible<Vec<Figure>> {
 }
 
 fn under_attack(attack: Attack, plan: &Plan, folder: &Path) -> Fallible<Vec<Figure>> {
-    let established = plan.size(65_536) as u32;
+    // Where an attack fills the table, eight ninths are those of established connections and the rest is for users.
+    let established = plan.size(if attack.fills_the_table() { 1 << 20 } else { 1 << 16 });
+    let sessions = if attack.fills_the_table() { established / 8 * 9 } else { plan.size(1_000_000) };
     let bed = Bed::make(&plan.measurement(Wire::Pcap), folder)?;
-    let (probe, toll) = UnderAttack::new(attack, established, plan.seed);
+    let (probe, toll) = Siege::new(attack, established as u32, plan.seed);
     let (probe, turns) = timed(probe);
-    let places = plan.size(1_000_000);
-    let mut firewall = Firewall::start(bed, plan.cpu, settings(places), Rules::logging(plan.rules), probe)?;
+    let settings = attack.settings(settings(sessions));
+    let mut firewall = Firewall::start(bed, plan.cpu, settings, Rules::logging(plan.rules), probe)?;
     if !firewall.until(LIMIT, |_| toll.ready.load(Ordering::Relaxed)) {
         return Err("not every connection was established".into());
     }
@@ -256,51 +261,84 @@ fn under_attack(attack: Attack, plan: &Plan, folder: &Path) -> Fallible<Vec<Figu
         firewall.wait(plan.window / 2);
         (firewall.value(Counter::PacketsReceived) - from) as f64 / begin.elapsed().as_secs_f64()
     };
-    let before = firewall.drops();
     toll.attack.store(true, Ordering::Relaxed);
+    let places = sessions + reserve(sessions);
     if attack.fills_the_table() {
         // The attack is at its height when the table is full; a firewall that keeps it from filling is measured then.
         let full = |firewall: &Firewall| firewall.value(Counter::TableEntries) as usize >= places;
         firewall.until(Duration::from_secs(3), full);
-    } else {
-        firewall.wait(Duration::from_millis(300));
     }
-    let read = |pair: &[AtomicU64; 2]| pair.each_ref().map(|one| one.load(Ordering::Relaxed));
-    let all = || [read(&toll.established), read(&toll.hostile), read(&toll.users)];
-    let (memory, from, events, lost) = (
-        machine::memory_in_use(),
-        all(),
-        firewall.value(Counter::SessionEvents) + firewall.lost_events(),
-        firewall.value(Counter::SessionsEvicted),
-    );
+    // Until the first of the users who had to repeat something are through.
+    firewall.wait(if plan.quick { Duration::from_millis(300) } else { Duration::from_millis(1500) });
+    let (memory, from, begin) = (machine::memory_in_use(), Reading::of(&firewall, &toll), Instant::now());
     turns.record(true);
-    let begin = Instant::now();
     firewall.wait(plan.window);
-    let (to, span) = (all(), begin.elapsed().as_secs_f64());
+    let (to, span) = (Reading::of(&firewall, &toll), begin.elapsed().as_secs_f64());
     turns.record(false);
     let growth = machine::memory_in_use() as f64 - memory as f64;
-    let events = firewall.value(Counter::SessionEvents) + firewall.lost_events() - events;
-    let evicted = firewall.value(Counter::SessionsEvicted) - lost;
-    let moved = |class: usize, which: usize| (to[class][which] - from[class][which]) as f64;
-    let reasons = firewall.counters.read().into_iter().filter(|(name, count)| name.starts_with("drop_") && *count > 0);
-    let reasons: Vec<String> = reasons.map(|(name, count)| format!("{name} {count}")).collect();
-    eprintln!("{attack}: dropped before the attack {before}; in all {}", reasons.join(", "));
     let entries = firewall.value(Counter::TableEntries) as f64;
     firewall.stop()?;
-    let figures = vec![
+    let [sent, passed] = to.since(&from, |reading| reading.established);
+    let [hostile, through] = to.since(&from, |reading| reading.hostile);
+    let [ended, served, at_once] = to.since(&from, |reading| reading.users);
+    let [packets, composing] = to.since(&from, |reading| reading.generator);
+    let [events, notices, evicted] = to.since(&from, |reading| reading.told);
+    let mut figures = vec![
         figure("packets in peace", peace / 1e6, "M/s"),
-        figure("packets under attack", (moved(0, 0) + moved(1, 0)) / span / 1e6, "M/s"),
-        figure("of them the attacker's", moved(1, 0) / span / 1e6, "M/s"),
-        figure("attacker's let through", share(moved(1, 1), moved(1, 0)), "%"),
-        figure("established lost", 100.0 - share(moved(0, 1), moved(0, 0)), "% of their packets"),
-        figure("new users served", share(moved(2, 1), moved(2, 0)), "% of their connections"),
-        figure("new users", moved(2, 0) / span / 1e3, "k/s"),
+        figure("packets under attack", packets / span / 1e6, "M/s"),
+        figure("of them the attacker's", hostile / span / 1e6, "M/s"),
+        figure("composing a packet", composing / packets, "cycles"),
+        figure("established lost", 100.0 - share(passed, sent), "% of their packets"),
+        figure("new users served", share(served, ended), "% of their connections"),
+        figure("at the first try", share(at_once, ended), "% of their connections"),
+        figure("new users", ended / span / 1e3, "k/s"),
+        figure("attacker's let through", share(through, hostile), "%"),
+        figure("that is", through / span / 1e6, "M/s"),
         figure("table", entries / places as f64 * 100.0, "% full"),
-        figure("evicted", evicted as f64 / span / 1e6, "M/s"),
-        figure("session events", events as f64 / span / 1e6, "M/s"),
+        figure("evicted", evicted / span / 1e6, "M/s"),
+        figure("session records", (events - notices) / span / 1e3, "k/s"),
+        figure("notices", notices / span, "/s"),
         figure("memory grew by", growth / 1048576.0, "MiB"),
     ];
+    let drops = to.drops.iter().zip(&from.drops).map(|((name, to), (_, from))| (name, (to - from) as f64));
+    figures
+        .extend(drops.filter(|(_, count)| *count > 0.0).map(|(name, count)| figure(name, count / span / 1e6, "M/s")));
     Ok(figures.into_iter().chain(pauses(&turns)).collect())
+}
+
+/// What has been counted under attack.
+struct Reading {
+    established: [u64; 2],
+    hostile: [u64; 2],
+    users: [u64; 3],
+    generator: [u64; 2],
+    /// Session events, of those notices of attacks, and sessions evicted.
+    told: [u64; 3],
+    drops: Vec<(&'static str, u64)>,
+}
+
+impl Reading {
+    fn of(firewall: &Firewall, toll: &Toll) -> Self {
+        let drops = firewall.counters.read().into_iter().filter(|(name, _)| name.starts_with("drop_"));
+        let events = firewall.value(Counter::SessionEvents) + firewall.lost_events();
+        Self {
+            established: load(&toll.established),
+            hostile: load(&toll.hostile),
+            users: load(&toll.users),
+            generator: load(&toll.generator),
+            told: [events, firewall.notices(), firewall.value(Counter::SessionsEvicted)],
+            drops: drops.collect(),
+        }
+    }
+
+    fn since<const N: usize>(&self, before: &Self, of: impl Fn(&Self) -> [u64; N]) -> [f64; N] {
+        let (to, from) = (of(self), of(before));
+        std::array::from_fn(|index| (to[index] - from[index]) as f64)
+    }
+}
+
+fn load<const N: usize>(counts: &[AtomicU64; N]) -> [u64; N] {
+    counts.each_ref().map(|count| count.load(Ordering::Relaxed))
 }
 
 fn share(part: f64, whole: f64) -> f64 {

@@ -54,6 +54,20 @@ pub fn segment(side: Side, step: u32) -> Tcp {
     }
 }
 
+/// Data within a connection, after so many octets of data from this side and from the other.
+pub fn data(side: Side, sent: u32, heard: u32) -> Tcp {
+    let (own, other) = match side {
+        Side::Client => (CLIENT, SERVER),
+        Side::Server => (SERVER, CLIENT),
+    };
+    Tcp {
+        sequence: own.wrapping_add(1).wrapping_add(sent),
+        acknowledgement: other.wrapping_add(1).wrapping_add(heard),
+        flags: ACK | PSH,
+        data: Some(*b"0123456789"),
+    }
+}
+
 /// Where a side stands in a series of connections that are taken `many` at a time, step by step.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Place {

@@ -38,7 +38,7 @@ impl Telemetry {
         socket.connect(&SockAddr::unix(runtime(prefix).join("dpdk_telemetry.v2"))?)?;
         socket.set_read_timeout(Some(ANSWER))?;
         // It begins by saying who it is.
-        socket.read(&mut [0; 4096])?;
+        let _greeting = socket.read(&mut [0; 4096])?;
         Ok(Self(socket))
     }
 

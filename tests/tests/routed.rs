@@ -47,7 +47,7 @@ fn lab() -> Option<Lab> {
         return None;
     }
     for (namespace, device, v4, v6) in [(&lab.client, "c0", CLIENT, CLIENT6), (&lab.server, "s0", SERVER, SERVER6)] {
-        let (network, network6) = (v4.trim_end_matches(".2"), v6.trim_end_matches("::2"));
+        let (network, network6) = (v4.strip_suffix(".2").unwrap(), v6.strip_suffix("::2").unwrap());
         run(&format!("ip -n {namespace} addr add {v4}/24 dev {device}"));
         run(&format!("ip -n {namespace} addr add {v6}/64 dev {device} nodad"));
         run(&format!("ip -n {namespace} route add default via {network}.1"));

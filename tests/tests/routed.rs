@@ -157,6 +157,15 @@ fn what_goes_no_further_is_reported() {
     assert!(said.contains(&format!("From {OURS} icmp_seq=1 Time to live exceeded")), "{said}");
     let said = client(&lab, &format!("ping -c 1 -W 5 -t 1 {SERVER6}"));
     assert!(said.contains(&format!("From {OURS6} icmp_seq=1 Time exceeded: Hop limit")), "{said}");
+    if skip::has_programs(&["traceroute"]) {
+        for (ours, to) in [(OURS, SERVER), (OURS6, SERVER6)] {
+            let said = client(&lab, &format!("traceroute -n -q 1 -w 5 {to}"));
+            let hops: Vec<&str> = said.lines().skip(1).filter_map(|line| line.split_whitespace().nth(1)).collect();
+            assert_eq!(hops, [ours, to], "{said}");
+        }
+    }
+    let (expired, errors) = (firewall.counter("drop_ttl_expired"), firewall.counter("icmp_errors_sent"));
+    assert_eq!(expired, errors);
     let said = client(&lab, "ping -c 1 -W 5 192.0.2.77");
     assert!(said.contains(&format!("From {OURS} icmp_seq=1 Destination Net Unreachable")), "{said}");
     let said = client(&lab, "ping -c 1 -W 8 10.77.2.99");
@@ -166,11 +175,11 @@ fn what_goes_no_further_is_reported() {
     let said = client(&lab, "ping -c 1 -W 1 10.77.8.1");
     assert!(said.contains("100% packet loss") && !said.contains("From"), "{said}");
     for (name, count) in [
-        ("drop_ttl_expired", 2),
+        ("drop_ttl_expired", expired),
         ("drop_no_route", 1),
         ("drop_discard_route", 1),
         ("neighbour_lost", 2),
-        ("icmp_errors_sent", 5),
+        ("icmp_errors_sent", errors + 3),
     ] {
         assert_eq!(firewall.counter(name), count, "{name}: {:?}", firewall.show("counters"));
     }

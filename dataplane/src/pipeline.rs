@@ -226,6 +226,13 @@ impl Pipeline {
         }
     }
 
+    /// Octets that routing takes beside the flow table of one worker: the router's tables, and the ports of every flow.
+    pub fn octets_for_routing(routing: &route::Config, max_sessions: usize) -> usize {
+        let router = Router::new(routing);
+        let places = if router.is_on() { places(max_sessions) } else { 0 };
+        router.octets() + places * size_of::<routing::Path>()
+    }
+
     /// Frames that the last burst asks to be sent; the caller empties it.
     pub fn replies(&mut self) -> impl Iterator<Item = Reply> + '_ {
         self.replies.take()

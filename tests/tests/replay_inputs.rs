@@ -122,6 +122,16 @@ fn a_content_profile_sends_traffic_to_the_engine() {
 }
 
 #[test]
+fn a_routers_policy_is_asked_between_its_first_two_interfaces() {
+    let interface =
+        |port: &str, address: &str| format!("[[interface]]\nport = \"{port}\"\naddresses = [\"{address}\"]\n");
+    let zones = "from = [\"trust\"]\nto = [\"untrust\"]\n";
+    let both = interface("inside", "10.1.0.1/24") + &interface("outside", "192.0.2.1/30");
+    let rule = format!("{PERMIT}{zones}application = [\"qq\"]\n");
+    assert_eq!(actions_under(&rule, |policy| policy.topology = both), TWO_VISITS);
+}
+
+#[test]
 fn on_demand_and_without_application_nothing_is_identified() {
     assert!(actions_under(PERMIT, |_| {}).is_empty());
 }

@@ -17,6 +17,7 @@ use std::collections::BTreeMap;
 use std::io::{self, BufWriter, Read, Write};
 use std::path::{Path, PathBuf};
 
+use dataplane::policy::PortId;
 use dataplane::time::Nanos;
 use ipnet::IpNet;
 use thiserror::Error;
@@ -31,6 +32,7 @@ pub use self::side::INSIDE;
 use self::side::Sides;
 pub use self::summary::Summary;
 use crate::config::Compiled;
+use crate::runtime::DataplaneConfig;
 
 /// What is to be replayed, and how.
 #[derive(Debug)]
@@ -40,7 +42,7 @@ pub struct Options {
     pub files: Vec<PathBuf>,
     /// How to print.
     pub form: Form,
-    /// The networks behind the first port of the first wire (none: [`INSIDE`]): frames whose sender is in one of them
+    /// The networks behind the first port of the first wire, or of a router's first interface (none: [`INSIDE`]): frames whose sender is in one of them
     /// come in there, as do those of which neither end or both are; the others come in at the second port.
     pub inside: Vec<IpNet>,
     /// What to judge by; without a policy file [`crate::config::replay_default`].
@@ -58,8 +60,8 @@ pub enum ReplayError {
         /// Why.
         error: CaptureError,
     },
-    /// The configuration has no wire to replay to.
-    #[error("the policy file has no [[wire]]: a replay needs two ports that are joined")]
+    /// The configuration has nothing to replay to.
+    #[error("the policy file has neither a [[wire]] nor two [[interface]]s: a replay needs two ports")]
     NoWire,
     /// The results cannot be written.
     #[error("cannot write the results: {0}")]
@@ -73,13 +75,17 @@ pub enum ReplayError {
 /// Every file is opened, and its first packets are read, before anything is replayed: a file that is no capture, or of a
 /// link type that cannot be replayed, is an error before the first result. Not so for pipes, which can be read once only.
 pub fn run(options: Options, out: &mut dyn Write, err: &mut dyn Write) -> Result<Summary, ReplayError> {
-    let wire = *options.configuration.dataplane.wires.first().ok_or(ReplayError::NoWire)?;
+    let wire = wire(&options.configuration.dataplane).ok_or(ReplayError::NoWire)?;
     for file in &options.files {
         inspect(file).map_err(|error| ReplayError::Capture { file: file.clone(), error })?;
     }
     let mut out = BufWriter::with_capacity(1 << 16, out);
-    let player =
-        Player::new(&options.configuration, sessions_at_most(&options.files), Report::new(&mut out, options.form));
+    let player = Player::new(
+        &options.configuration,
+        wire,
+        sessions_at_most(&options.files),
+        Report::new(&mut out, options.form),
+    );
     let replay = Replay {
         player,
         batch: Batch::default(),
@@ -91,6 +97,16 @@ pub fn run(options: Options, out: &mut dyn Write, err: &mut dyn Write) -> Result
         Err(ReplayError::Output(error)) if error.kind() == io::ErrorKind::BrokenPipe => Ok(Summary::default()),
         done => done,
     }
+}
+
+/// The ports that captures are replayed between. A capture is of one side of a router: its frames have neither the MAC
+/// addresses nor the hops of both, so the policy is asked as on a wire between the first two interfaces.
+fn wire(dataplane: &DataplaneConfig) -> Option<(PortId, PortId)> {
+    let interfaces = || match dataplane.routing.interfaces.as_slice() {
+        [first, second, ..] => Some((first.port, second.port)),
+        _ => None,
+    };
+    dataplane.wires.first().copied().or_else(interfaces)
 }
 
 /// Whether a file can be replayed, as far as can be told without reading all of it. A pipe can be read once, so it is

@@ -8,6 +8,7 @@ use arrayvec::ArrayVec;
 use dataplane::counters::{Counter, Counters};
 use dataplane::event::{self, EventReceiver, SessionChange, SessionEvent, SignOnEvent, WorkerId};
 use dataplane::pipeline::{Pipeline, Settings};
+use dataplane::policy::PortId;
 use dataplane::time::Nanos;
 
 use super::batch::Batch;
@@ -38,8 +39,8 @@ pub(super) struct Player<'a> {
 }
 
 impl<'a> Player<'a> {
-    /// As `configuration` says, with room for `sessions` at most.
-    pub(super) fn new(configuration: &Compiled, sessions: usize, report: Report<'a>) -> Self {
+    /// As `configuration` says, between these ports and with room for `sessions` at most.
+    pub(super) fn new(configuration: &Compiled, wire: (PortId, PortId), sessions: usize, report: Report<'a>) -> Self {
         let dataplane = &configuration.dataplane;
         let worker = WorkerId(0);
         let settings = Settings {
@@ -48,9 +49,10 @@ impl<'a> Player<'a> {
             inspection_slots: dataplane.inspection_slots.min(sessions),
             fragment_slots: dataplane.fragment_slots.min(sessions),
             timeouts: dataplane.timeouts,
-            wires: dataplane.wires.clone(),
+            wires: vec![wire],
             // A capture shows one side of a translation.
             nat: Vec::new(),
+            // And one side of a router.
             routing: Default::default(),
             midstream: dataplane.midstream,
             verify_checksums: dataplane.verify_checksums,

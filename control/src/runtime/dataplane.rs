@@ -65,7 +65,7 @@ impl Dataplane {
         let eal = eal::start(config)?;
         let clock = Clock::start(&eal);
         let running = ports::start(&eal, config)?;
-        let routing = ports::routing(config, &running.ports)?;
+        let routing = ports::routing(&config.routing, |port| ports::mac(config, &running.ports, port))?;
         let pool = Arc::clone(&running.pool);
         let shared = Shared { routing, policy, signatures, clock: clock.clone(), pool, idle: config.idle };
         let (workers, receivers) = workers::start(config, running.queues, &shared)?;

@@ -9,7 +9,7 @@ use dataplane::dpdk::{
 use dataplane::policy::PortId;
 use dataplane::route::{self, Interface, Mac};
 
-use super::{DataplaneConfig, InterfaceConfig, PortConfig, StartError, eal};
+use super::{DataplaneConfig, InterfaceConfig, PortConfig, RoutingConfig, StartError, eal};
 use crate::record::Name;
 
 /// All ports, running, and their queue pairs: `queues[worker][port]`.
@@ -56,14 +56,18 @@ pub(super) fn start(eal: &Arc<Eal>, config: &DataplaneConfig) -> Result<Running,
     Ok(running)
 }
 
-/// The interfaces with the MAC addresses of their ports.
-pub(super) fn routing(config: &DataplaneConfig, ports: &[Arc<Port>]) -> Result<route::Config, StartError> {
-    let mac = |at: PortId| {
-        let at = usize::from(at.0);
-        let name = config.ports.get(at).map_or_else(|| Name::from(""), |port| port.name.clone());
-        ports.get(at).and_then(|port| port.mac()).ok_or(StartError::NoMac { port: name })
-    };
-    let routing = &config.routing;
+/// The MAC address of a port, which the device says.
+pub(super) fn mac(config: &DataplaneConfig, ports: &[Arc<Port>], at: PortId) -> Result<Mac, StartError> {
+    let at = usize::from(at.0);
+    let name = config.ports.get(at).map_or_else(|| Name::from(""), |port| port.name.clone());
+    ports.get(at).and_then(|port| port.mac()).ok_or(StartError::NoMac { port: name })
+}
+
+/// What is routed, with the MAC addresses of the ports.
+pub(super) fn routing(
+    routing: &RoutingConfig,
+    mac: impl Fn(PortId) -> Result<Mac, StartError>,
+) -> Result<route::Config, StartError> {
     let interface = |interface: &InterfaceConfig| {
         Ok(Interface {
             port: interface.port,
@@ -77,7 +81,7 @@ pub(super) fn routing(config: &DataplaneConfig, ports: &[Arc<Port>]) -> Result<r
         interfaces: routing.interfaces.iter().map(interface).collect::<Result<_, StartError>>()?,
         routes: routing.routes.clone(),
         own: routing.own,
-        management: routing.management.as_ref().and(routing.own).map(mac).transpose()?,
+        management: routing.management.as_ref().and(routing.own).map(&mac).transpose()?,
         neighbours: routing.neighbours,
     })
 }

@@ -10,8 +10,9 @@ use dataplane::dpdk::{
 };
 use dataplane::nat::Nat;
 use dataplane::pipeline::Pipeline;
+use dataplane::route::Mac;
 
-use super::{DataplaneConfig, StartError, eal};
+use super::{DataplaneConfig, StartError, eal, ports};
 use crate::record::Name;
 
 /// Checks everything against this machine; the first fault is returned.
@@ -50,13 +51,16 @@ impl Host {
         self.check_tables(config)
     }
 
-    /// Whether the flow tables fit into memory beside what DPDK takes.
+    /// Whether the tables of flows and routes fit into memory beside what DPDK takes.
     fn check_tables(&self, config: &DataplaneConfig) -> Result<(), StartError> {
         let Some(ordinary) = self.available() else { return Ok(()) };
         let workers = config.workers.len().max(1);
         // Beside the sessions there is a reserve of an eighth at most.
         let sessions = config.max_sessions.div_ceil(workers);
-        let of_worker = Pipeline::octets_for(sessions, &config.protection);
+        // What the ports' MAC addresses are is not known yet, and takes no room.
+        let routing = ports::routing(&config.routing, |_| Ok(Mac::default()))?;
+        let of_worker =
+            Pipeline::octets_for(sessions, &config.protection) + Pipeline::octets_for_routing(&routing, sessions);
         let octets = workers * of_worker + Nat::octets_for(&config.nat, sessions + sessions / 8);
         let need = u32::try_from(octets.div_ceil(1 << 20)).unwrap_or(u32::MAX);
         let free = ordinary.saturating_add(self.free_hugepages()).saturating_sub(config.memory);

@@ -124,9 +124,6 @@ impl Pipeline {
         target: Target,
     ) -> Result<Verdict, DropReason> {
         let from = frame.port;
-        if !self.router.is_management(from) {
-            route::decrement(frame.bytes, &info.link);
-        }
         frame.edited = true;
         let departure = self.router.depart(now, from, target, frame.bytes, info, &self.counters)?;
         Ok(match departure {

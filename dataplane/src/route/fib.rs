@@ -59,6 +59,11 @@ impl Fib {
         self.hops.get((trie.find(octets(&address)) as usize).wrapping_sub(1)).copied()
     }
 
+    /// Octets that it takes.
+    pub fn octets(&self) -> usize {
+        self.v4.octets() + self.v6.octets() + size_of_val(&*self.hops)
+    }
+
     fn of(entries: &[(Address, u8, Hop)]) -> Self {
         let (mut v4, mut v6): (Vec<Prefix<4>>, Vec<Prefix<16>>) = (Vec::new(), Vec::new());
         let mut hops: Vec<Hop> = Vec::new();

@@ -189,6 +189,11 @@ impl Neighbours {
         self.entries.len()
     }
 
+    /// Octets that the table takes, with what waits in it.
+    pub fn octets(&self) -> usize {
+        size_of_val(&*self.entries) + self.waiting.octets() + self.departing.len()
+    }
+
     /// How to send a packet to a neighbour.
     pub fn resolve(&mut self, now: Nanos, port: PortId, address: Address) -> Resolution {
         let Some(id) = self.find(port, address) else {

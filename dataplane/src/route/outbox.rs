@@ -26,6 +26,11 @@ impl Outbox {
         Self { octets: vec![0; octets].into_boxed_slice(), used: 0, frames: Vec::with_capacity(frames) }
     }
 
+    /// Octets that it takes.
+    pub fn octets(&self) -> usize {
+        self.octets.len() + self.frames.capacity() * size_of::<(PortId, Range<usize>)>()
+    }
+
     /// Room for a frame of `length` octets, which the caller fills; none where there is no more. A frame shorter than
     /// Ethernet's least is padded with zeroes.
     pub fn push(&mut self, port: PortId, length: usize) -> Option<&mut [u8]> {

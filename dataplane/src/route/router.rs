@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use super::fib::Fib;
 use super::fragment::Fragments;
-use super::hop::{Hop, Target};
+use super::hop::{self, Hop, Target};
 use super::icmp::{Error, Limit};
 use super::interface::{Interface, Mac};
 use super::neighbour::{Due, NeighbourView, Neighbours, Resolution};
@@ -84,6 +84,11 @@ impl Router {
             by_port,
             interfaces,
         }
+    }
+
+    /// Octets that its tables take.
+    pub fn octets(&self) -> usize {
+        self.fib.octets() + self.neighbours.octets() + self.outbox.octets()
     }
 
     /// Whether anything is routed.
@@ -165,7 +170,8 @@ impl Router {
     }
 
     /// Sends a packet on its way to its neighbour: with its MAC addresses where that is known, in fragments where it is too
-    /// long; otherwise it waits. `length` is the whole frame's, of which `frame` may be the beginning.
+    /// long; otherwise it waits. Its hop is counted when it leaves, so that an error quotes it as it came; a packet of our
+    /// own makes none.
     ///
     /// # Errors
     /// Why it is dropped; its sender was told.
@@ -183,6 +189,9 @@ impl Router {
         let end = usize::from(info.link.offset) + info.length as usize;
         match self.neighbours.resolve(now, target.port, target.neighbour) {
             Resolution::Ready(neighbour) => {
+                if !self.is_management(from) {
+                    hop::decrement(frame, &info.link);
+                }
                 address_frame(frame, neighbour, mac);
                 if info.length <= mtu {
                     return Ok(Departure::Now(target.port));

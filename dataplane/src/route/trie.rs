@@ -46,6 +46,11 @@ impl Trie {
         entry
     }
 
+    /// Octets that it takes.
+    pub(super) fn octets(&self) -> usize {
+        size_of_val(&*self.root) + size_of_val(&*self.nodes)
+    }
+
     fn insert(&mut self, octets: &[u8], length: usize, value: u32) {
         let first = usize::from(u16::from_be_bytes([octets[0], octets[1]]));
         if length <= 16 {

@@ -68,6 +68,11 @@ impl Waiting {
         Self { octets, room, places, free: if count == 0 { NONE } else { 0 } }
     }
 
+    /// Octets that it takes.
+    pub(super) fn octets(&self) -> usize {
+        self.octets.len() + size_of_val(&*self.places)
+    }
+
     /// Has a frame wait; false where the queue or the whole is full, or the frame too long.
     pub(super) fn push(&mut self, queue: &mut Queue, held: Held, frame: &[u8]) -> bool {
         let place = self.free;

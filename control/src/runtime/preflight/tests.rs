@@ -11,7 +11,7 @@ use dataplane::policy::{AddressRange, PortId, PortRange};
 use tempfile::TempDir;
 
 use super::*;
-use crate::runtime::PortConfig;
+use crate::runtime::{InterfaceConfig, PortConfig};
 
 /// A machine with one NIC, at 0000:3b:00.0, and 1,200 hugepages of 2 MiB.
 fn machine() -> (TempDir, Host) {
@@ -244,4 +244,19 @@ fn tables_must_fit_into_memory() {
         panic!("there was room for the sessions alone")
     };
     assert!((need + 20 * 100..need + 20 * 500).contains(&more), "{need} {more}");
+    // Where packets are routed each session has a way of four octets, and there are routes and neighbours.
+    let interface = |port, last| InterfaceConfig {
+        port: PortId(port),
+        addresses: vec![(Address::v4([10, port as u8, 0, last]), 24)],
+        mtu: 1500,
+        reverse_path: true,
+    };
+    large.nat = vec![];
+    large.wires = vec![];
+    large.routing.interfaces = vec![interface(0, 1), interface(1, 1)];
+    large.routing.neighbours = 8192;
+    let Err(StartError::TablesTooLarge { need: routed, .. }) = host.check(&large) else {
+        panic!("what routing takes is not counted")
+    };
+    assert!((need + 76..need + 96).contains(&routed), "{need} {routed}");
 }

@@ -230,9 +230,12 @@ fn a_host_that_does_not_answer_is_reported_unreachable() {
     let (port, error) = router.sent.pop().unwrap();
     assert_eq!((port, &error[..6], &error[34..36]), (INSIDE, &CLIENT.0[..], &[3, 1][..]));
     assert_eq!((&error[26..30], &error[30..34]), (&[10, 0, 0, 254][..], &[10, 0, 0, 1][..]));
+    // Quoted as it was sent, all hops included.
+    assert_eq!(error[42..], question("192.0.2.7:53").ip());
     router.sent.clear();
     router.drops(INSIDE, &question("192.0.2.7:53"), DropReason::NeighbourUnresolved);
-    assert_eq!(router.said().1[34..36], [3, 1]);
+    let (_, error) = router.said();
+    assert_eq!((&error[34..36], &error[42..]), (&[3, 1][..], &question("192.0.2.7:53").ip()[..]));
     assert_eq!(router.counter("neighbour_lost"), 1);
 }
 

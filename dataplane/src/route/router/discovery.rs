@@ -3,8 +3,10 @@
 use super::{DEFEND, Router, address_frame, send_in_fragments};
 use crate::counters::{Counter, Counters};
 use crate::endpoint::Address;
+use crate::packet::Link;
 use crate::policy::PortId;
 use crate::route::arp::Arp;
+use crate::route::hop;
 use crate::route::interface::Mac;
 use crate::route::ndp::{self, ALL_NODES, Kind, Ndp, Read};
 use crate::route::neighbour::{Claim, Id, Learned};
@@ -152,7 +154,13 @@ impl Router {
     fn release(&mut self, id: Id, counters: &Counters) {
         let Some((port, neighbour)) = self.neighbours.of(id) else { return };
         let Some((mac, mtu)) = self.interface(port).map(|interface| (interface.mac, interface.mtu)) else { return };
-        while let Some((_, packet)) = self.neighbours.release(id) {
+        let management = self.management.and(self.own);
+        while let Some((held, packet)) = self.neighbours.release(id) {
+            if management != Some(held.from)
+                && let Ok(Some(link)) = Link::read(packet)
+            {
+                hop::decrement(packet, &link);
+            }
             address_frame(packet, neighbour, mac);
             counters.add(Counter::NeighbourReleased, 1);
             if packet.len() > usize::from(mtu) + ethernet::HEADER {

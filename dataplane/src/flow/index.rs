@@ -6,12 +6,11 @@
 //! year as it was at first.
 
 use super::table::Slot;
+use super::tags::{self, WORDS};
 use crate::dpdk::{HugeSlice, prefetch};
 
 /// Entries of a bucket.
 const ENTRIES: usize = 10;
-/// Words of tags, four in each: the last has two, and [`OVERFLOW`].
-const WORDS: usize = 3;
 /// Buckets for twenty slots: two thirds of the entries are used where the table is full.
 const BUCKETS_PER_20: usize = 3;
 
@@ -19,7 +18,7 @@ const BUCKETS_PER_20: usize = 3;
 #[derive(Clone, Copy, Debug)]
 #[repr(C, align(64))]
 struct Bucket {
-    /// Tags of the entries, 0 where there is none.
+    /// Tags of the entries, 0 where there is none; the last word has two, and [`OVERFLOW`].
     tags: [u64; WORDS],
     slots: [u32; ENTRIES],
 }
@@ -36,8 +35,7 @@ impl Bucket {
     /// The entries with a tag.
     #[inline(always)]
     fn with(&self, tag: u16) -> Entries {
-        let [first, second, third] = self.tags.map(|word| lanes_equal(word, tag));
-        Entries(first | second << 1 | (third & 0x0001_0001) << 2)
+        Entries(tags::equal(&self.tags, tag) & ALL)
     }
 
     #[inline(always)]
@@ -73,28 +71,22 @@ impl Bucket {
     }
 }
 
-/// Entries of a bucket: bit 16 × lane + word is that of the lane's tag in the word.
+/// Entries of a bucket: a bit each, the first lowest.
 #[derive(Clone, Copy, Debug)]
-struct Entries(u64);
+struct Entries(u32);
+
+/// The bits of all entries; what lies above is [`OVERFLOW`]'s.
+const ALL: u32 = (1 << ENTRIES) - 1;
 
 impl Iterator for Entries {
     type Item = usize;
 
     #[inline(always)]
     fn next(&mut self) -> Option<usize> {
-        let bit = (self.0 != 0).then(|| self.0.trailing_zeros() as usize)?;
+        let entry = (self.0 != 0).then(|| self.0.trailing_zeros() as usize)?;
         self.0 &= self.0 - 1;
-        Some(bit % 16 * 4 + bit / 16)
+        Some(entry)
     }
-}
-
-/// The lanes of 16 bits that have a value: bit 0 of each. No lane disturbs another, unlike in the shorter forms of this.
-#[inline(always)]
-const fn lanes_equal(word: u64, value: u16) -> u64 {
-    const ONES: u64 = 0x0001_0001_0001_0001;
-    const LOW: u64 = 0x7fff * ONES;
-    let differs = word ^ (value as u64 * ONES);
-    (!(((differs & LOW) + LOW) | differs) >> 15) & ONES
 }
 
 /// The index of a table.
@@ -117,11 +109,11 @@ impl Index {
         }
     }
 
-    /// The first slot that may have this hash, looking no further than where the lookup begins.
+    /// The first slot that may have this hash.
     #[inline(always)]
     pub(super) fn likely(&self, hash: u64) -> Option<Slot> {
-        let bucket = self.buckets.get(self.home(hash))?;
-        bucket.with(tag(hash)).next().map(|entry| bucket.slot(entry))
+        // Also where it was turned away from its home: at a full table one in fifty was, and each would be waited for.
+        self.find(hash, |_| true)
     }
 
     /// The first slot with this hash's tag that `is_it` accepts.
@@ -285,17 +277,6 @@ mod tests {
             }
             // Nothing is left, not even a count.
             prop_assert!(index.buckets.iter().all(|bucket| bucket.tags == [0; WORDS]));
-        }
-
-        #[test]
-        fn tags_are_compared_as_one_by_one(word: u64, value: u16, same in any::<[bool; 4]>()) {
-            let mut lanes = [0, 16, 32, 48].map(|shift| (word >> shift) as u16);
-            for (lane, same) in lanes.iter_mut().zip(same) {
-                *lane = if same { value } else { *lane };
-            }
-            let word = (0..4).map(|at| u64::from(lanes[at]) << (16 * at)).sum();
-            let slow = (0..4).filter(|at| lanes[*at] == value).map(|at| 1 << (16 * at)).sum::<u64>();
-            prop_assert_eq!(lanes_equal(word, value), slow);
         }
     }
 }

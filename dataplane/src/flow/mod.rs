@@ -11,6 +11,8 @@ mod key;
 mod record;
 mod sweep;
 mod table;
+#[expect(unsafe_code, reason = "the CPU's vectors; compared with safe code in a property test")]
+mod tags;
 mod tcp;
 
 pub use clock::Patience;

@@ -42,6 +42,9 @@ impl Default for Stages {
     }
 }
 
+/// Frames read between asking for a line of the index and looking into it.
+const AHEAD: usize = 24;
+
 /// Which frames of a burst are usual packets: a bit each, the first lowest.
 type Usual = u64;
 const _: () = assert!(Usual::BITS as usize >= BURST);
@@ -88,9 +91,6 @@ impl Pipeline {
         let count = frames.len().min(BURST);
         let (frames, _) = frames.split_at_mut(count);
         let usual = self.read(frames, &mut stages);
-        for (guess, hash) in stages.guesses.iter_mut().zip(&stages.hashes).take(count) {
-            *guess = self.table.prefetch_record(*hash);
-        }
         let common = self.pass(now, frames, usual, &mut stages);
         // There is room: both hold a burst.
         let _ = verdicts.try_extend_from_slice(&stages.verdicts[..count]);
@@ -101,29 +101,38 @@ impl Pipeline {
         common
     }
 
-    /// Reads all headers, and asks for the lines of the index.
+    /// Reads all headers, and asks for the lines of the index and of the records, these [`AHEAD`] frames later: evenly
+    /// among the reading, as a core waits where it asks for too many at once.
     fn read(&self, frames: &[Frame<'_>], stages: &mut Stages) -> Usual {
         stages.parsed.clear();
         let verify_checksums = self.settings.verify_checksums;
         let (mut port, mut wire) = (None, None);
         let mut usual = 0;
-        let places = stages.plain.iter_mut().zip(&mut stages.hashes);
-        for (number, (frame, (plain, hash))) in frames.iter().zip(places).enumerate() {
+        for (number, (frame, plain)) in frames.iter().zip(&mut stages.plain).enumerate() {
             if port != Some(frame.port) {
                 port = Some(frame.port);
                 wire = self.wires.from(frame.port).map(|(wire, _)| wire);
             }
+            let hash;
             let read = wire.and_then(|wire| plain.read(frame.bytes, frame.length, wire, verify_checksums));
             if read.is_some() && self.short_lane {
-                *hash = self.table.hash(&plain.key);
+                hash = self.table.hash(&plain.key);
                 usual |= 1 << number;
             } else {
                 let parsed = self.parse(frame, wire);
-                *hash = key(&parsed).map_or(0, |key| self.table.hash(key));
+                hash = key(&parsed).map_or(0, |key| self.table.hash(key));
                 stages.parsed.push(parsed);
             }
-            self.table.prefetch_index(*hash);
+            self.table.prefetch_index(hash);
+            stages.hashes[number % BURST] = hash;
+            if number >= AHEAD {
+                let number = (number - AHEAD) % BURST;
+                stages.guesses[number] = self.table.prefetch_record(stages.hashes[number]);
+            }
         }
+        let rest = frames.len().saturating_sub(AHEAD);
+        let rest = stages.guesses.iter_mut().zip(&stages.hashes).take(frames.len()).skip(rest);
+        rest.for_each(|(guess, hash)| *guess = self.table.prefetch_record(*hash));
         usual
     }
 

@@ -146,6 +146,8 @@ impl Dispatcher {
                 idle &= !self.send(port);
             }
             if alone && idle {
+                // A worker that was told first may not have taken what was handed to it since.
+                exit.abandoned += self.ports.iter_mut().map(|share| share.reclaim() as u64).sum::<u64>();
                 self.load.rest(false);
                 return exit;
             }

@@ -33,6 +33,11 @@ impl FrameSender {
     pub fn is_abandoned(&self) -> bool {
         Arc::strong_count(&self.0) == 1
     }
+
+    /// Frees frames that nobody will receive any more, and says how many; none while the other end is there.
+    pub fn reclaim(&mut self) -> usize {
+        Arc::get_mut(&mut self.0).map_or(0, FrameRing::clear)
+    }
 }
 
 /// The end that frames come out of. There is one of it, and using it takes it whole: one consumer.
@@ -68,18 +73,25 @@ impl FrameRing {
         unsafe { burst.fill(|frames, most| dpdk_sys::ostiary_dequeue(ring, frames, most, &raw mut marks)) };
         Marks(marks)
     }
+
+    /// Frees what is left in it; how many frames.
+    fn clear(&mut self) -> usize {
+        let mut burst = Burst::new();
+        let mut count = 0;
+        loop {
+            // SAFETY: the ring is borrowed exclusively: no end uses it.
+            unsafe { self.receive(&mut burst) };
+            if burst.is_empty() {
+                return count;
+            }
+            count += burst.frames().len();
+            burst.clear();
+        }
+    }
 }
 
 impl Drop for FrameRing {
     fn drop(&mut self) {
-        let mut burst = Burst::new();
-        loop {
-            // SAFETY: both ends are gone.
-            unsafe { self.receive(&mut burst) };
-            if burst.is_empty() {
-                break;
-            }
-            burst.clear();
-        }
+        self.clear();
     }
 }

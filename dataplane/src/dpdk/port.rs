@@ -634,6 +634,11 @@ impl Dispatched {
         (sent, refused)
     }
 
+    /// Frees frames that were handed to workers that are gone, and says how many.
+    pub fn reclaim(&mut self) -> usize {
+        self.to.iter_mut().map(FrameSender::reclaim).sum()
+    }
+
     /// Whether every worker's end of the rings is gone.
     pub fn is_abandoned(&self) -> bool {
         self.to.iter().all(FrameSender::is_abandoned) && self.back.iter().all(FrameReceiver::is_abandoned)

@@ -4,7 +4,7 @@
 
 use arrayvec::ArrayVec;
 
-use super::housekeeping::PLACES_PER_BURST;
+use super::housekeeping::PLACES;
 use super::protection::on_its_side;
 use super::{BURST, Frame, Pipeline, Timeouts};
 use crate::counters::Counter;
@@ -96,7 +96,7 @@ impl Pipeline {
         let _ = verdicts.try_extend_from_slice(&stages.verdicts[..count]);
         self.stages = Some(stages);
         // At most one session a packet is opened, so this keeps up with any rate.
-        self.expire(now, BURST, PLACES_PER_BURST);
+        self.expire(now, BURST, PLACES);
         self.events.publish();
         common
     }

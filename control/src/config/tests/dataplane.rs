@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use ::dataplane::load::Idle;
 use ::dataplane::pipeline::Midstream;
 
 use super::*;
@@ -23,6 +24,7 @@ session-events = 300
 sign-on-events = 400
 tcp-midstream = "drop"
 verify-checksums = false
+idle = "back-off"
 [dataplane.timeouts]
 tcp-established = "2 h"
 udp = "1500 ms"
@@ -35,9 +37,19 @@ udp = "1500 ms"
     assert_eq!((dataplane.inspection_slots, dataplane.fragment_slots), (100, 200));
     assert_eq!((dataplane.session_events, dataplane.sign_on_events), (300, 400));
     assert_eq!((dataplane.midstream, dataplane.verify_checksums), (Midstream::Drop, false));
+    assert_eq!((dataplane.dispatcher, dataplane.idle), (None, Idle::BackOff));
     assert_eq!(dataplane.timeouts.tcp_established, Duration::from_secs(7_200));
     assert_eq!(dataplane.timeouts.udp, Duration::from_millis(1_500));
     assert_eq!(dataplane.timeouts.icmp, Duration::from_secs(10));
+}
+
+#[test]
+fn a_dispatcher_has_a_core_of_its_own() {
+    let text = format!("{BASE}[dataplane]\nworkers = [0]\ndispatcher = 1\n");
+    // As a reload is read, so that the machine need not have two cores.
+    let compiled = load_text(&text, Purpose::Reload).unwrap().0;
+    assert_eq!((compiled.dataplane.dispatcher, compiled.dataplane.idle), (Some(1), Idle::Poll));
+    refused("[dataplane]\nworkers = [0]\ndispatcher = 0\n", 3, "dataplane.dispatcher", "each core once", "remove one");
 }
 
 #[test]
@@ -57,6 +69,9 @@ fn numbers_have_limits() {
         ("hugepages = \"no\"", "hugepages", "true or false"),
         ("file-prefix = \"a.b\"", "file-prefix", "without '.'"),
         ("tcp-midstream = \"allow\"", "tcp-midstream", "\"permit\", \"drop\""),
+        ("dispatcher = \"one\"", "dispatcher", "a whole number from 0"),
+        ("dispatcher = [1]", "dispatcher", "a whole number from 0"),
+        ("idle = \"sleep\"", "idle", "\"poll\", \"back-off\""),
         ("verify-checksums = 1", "verify-checksums", "true or false"),
         ("workers = 1", "workers", "a list"),
         ("workers = []", "workers", "at least one item"),

@@ -48,6 +48,12 @@ pub enum NeedsRestart {
     /// Keys differ that are read at start only.
     #[error("{} cannot change while it runs: restart it, or put back what was there", .0.join(", "))]
     Keys(Vec<String>),
+    /// What may come in by some port is another, though the keys that say so are the same: they name address objects and
+    /// zones of ports, which the policy may change.
+    #[error(
+        "[protection]: the networks of its zones cannot change while it runs, and an address object that they name or the zone of a port did: restart it, or put back what was there"
+    )]
+    Networks,
     /// Another signature database.
     #[error(
         "application-identification.signatures: version {found} in place of {running} cannot be taken up while it runs: restart it"
@@ -72,6 +78,9 @@ impl Compiled {
         let changed = before.fixed.changed(&self.fixed);
         if !changed.is_empty() {
             return Err(NeedsRestart::Keys(changed.into_iter().take(NAMED).map(str::to_owned).collect()));
+        }
+        if self.dataplane.protection.origins != before.dataplane.protection.origins {
+            return Err(NeedsRestart::Networks);
         }
         if self.database.digest() != before.database.digest() {
             let version = |database: &Database| database.version().to_owned();

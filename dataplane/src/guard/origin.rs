@@ -5,7 +5,7 @@ use crate::policy::{AddressRange, PortId};
 use crate::verdict::DropReason;
 
 /// What a port's zone says of source addresses.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct OriginRule {
     /// Only these; empty: any.
     pub networks: Vec<AddressRange>,

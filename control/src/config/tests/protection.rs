@@ -47,6 +47,18 @@ fn a_zone_s_networks_are_its_own() {
 }
 
 #[test]
+fn networks_cannot_change_while_it_runs_by_an_object_either() {
+    let file = "[address]\noffice = [\"10.1.0.0/16\"]\nlab = [\"10.2.0.0/16\"]\n[protection.zone.trust]\nnetworks = [\"office\"]\n";
+    let before = compiled(file);
+    let mut numbering = Numbering::new(&before.names.rules);
+    let mut succeeds = |file: &str| compiled(file).succeed(&before, &mut numbering);
+    assert_eq!(succeeds(&file.replace("10.2.", "10.3.")), Ok(()), "nobody names it");
+    let refused = succeeds(&file.replace("10.1.", "10.3.")).unwrap_err();
+    assert_eq!(refused, NeedsRestart::Networks);
+    assert!(refused.to_string().starts_with("[protection]: the networks of its zones cannot change"), "{refused}");
+}
+
+#[test]
 fn what_cannot_be_is_refused() {
     refused("[protection.drop]\nlands = true\n", 2, "protection.drop.lands", "known keys", "did you mean \"land\"?");
     refused("[protection]\ntcp-window = \"tight\"\n", 2, "protection.tcp-window", "one of \"strict\"", "");

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::eal::Eal;
 use super::error::SetupError;
 use super::mbuf::Burst;
-use super::port::Marks;
+use super::queue::Marks;
 use super::rings::Ring;
 
 /// Makes a ring for `size` − 1 frames; `size` is a power of two. The name is the ring's own, at most 28 octets.

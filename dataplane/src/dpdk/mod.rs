@@ -15,6 +15,7 @@ mod memory;
 mod pool;
 mod port;
 mod prefetch;
+mod queue;
 mod rings;
 mod rss;
 mod thread;
@@ -28,10 +29,9 @@ pub use handoff::{FrameReceiver, FrameSender, frame_ring};
 pub use mbuf::{Burst, Mbuf};
 pub use memory::{HugeSlice, Pages};
 pub use pool::{Pool, PoolConfig, mbufs_needed, mbufs_needed_dispatched};
-pub use port::{
-    Dispatched, Found, Link, MAX_PORTS, Marks, Port, PortNumber, PortStatistics, QueueId, QueuePair, Queues,
-};
+pub use port::{Found, Link, MAX_PORTS, Port, PortNumber, PortStatistics, QueueId, Queues};
 pub use prefetch::prefetch;
+pub use queue::{Dispatched, Marks, QueuePair};
 pub use rings::{Ring, port_from_rings};
 pub use rss::NoSpread;
 pub use thread::{WorkerThread, bind_to};

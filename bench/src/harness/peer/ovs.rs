@@ -58,6 +58,8 @@ struct Switch {
 
 impl Switch {
     fn start(measurement: &Measurement, folder: &Path) -> Fallible<Self> {
+        // Of a run before.
+        let _ = fs::remove_dir_all(folder);
         fs::create_dir_all(folder)?;
         fs::write(folder.join("flows"), FLOWS)?;
         let file = |name: &str| folder.join(name).display().to_string();

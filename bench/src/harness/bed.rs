@@ -5,8 +5,8 @@ use std::path::Path;
 use std::sync::Arc;
 
 use dataplane::dpdk::{
-    Burst, Clock, Device, Eal, EalConfig, Found, Memory, Pool, PoolConfig, Port, QueuePair, Queues, Ring, SetupError,
-    mbufs_needed, port_from_rings,
+    Burst, Clock, Device, Dispatched, Eal, EalConfig, Found, Memory, Pool, PoolConfig, Port, QueuePair, Queues, Ring,
+    SetupError, mbufs_needed, port_from_rings,
 };
 
 use super::Fallible;
@@ -37,8 +37,7 @@ impl Bed {
     pub fn one_way(measurement: &Measurement, folder: &Path) -> Fallible<Self> {
         Self::with(measurement, |eal, _| {
             let (clients, _) = wire::captures(folder, measurement)?;
-            let clients = format!("net_pcap0,rx_pcap={},infinite_rx=1", clients.display());
-            Ok([find(eal, &clients)?, find(eal, "net_null0,no-rx=1")?])
+            Ok([find(eal, &capture(0, &clients))?, find(eal, "net_null0,no-rx=1")?])
         })
     }
 
@@ -47,27 +46,68 @@ impl Bed {
         measurement: &Measurement,
         ports: impl FnOnce(&Arc<Eal>, &Arc<Pool>) -> Fallible<[Found; 2]>,
     ) -> Fallible<Self> {
-        let mib = memory(measurement);
-        let memory = if measurement.hugepages { Memory::Hugepages { mib } } else { Memory::Ordinary { mib } };
-        let eal = Eal::start(&EalConfig { file_prefix: "ostiary-bench".to_owned(), memory, nics: Vec::new() })?;
-        let config = PoolConfig {
-            name: "frames".to_owned(),
-            mbufs: mbufs(measurement),
-            data_room: data_room(measurement),
-            node: None,
+        let (eal, pool) = ground(measurement, 1)?;
+        Self::lay(measurement, &eal, &pool, ports(&eal, &pool)?)
+    }
+
+    /// As many of them beside each other as workers, with buffers of one pool, as the product's workers have.
+    pub fn several(measurement: &Measurement, workers: u32, folder: &Path) -> Fallible<Vec<Self>> {
+        let (eal, pool) = ground(measurement, workers)?;
+        let (clients, servers) = wire::captures(folder, measurement)?;
+        let captures = |worker| {
+            Fallible::Ok([find(&eal, &capture(2 * worker, &clients))?, find(&eal, &capture(2 * worker + 1, &servers))?])
         };
-        let pool = Pool::create(&eal, &config)?;
-        let found = ports(&eal, &pool)?;
+        (0..workers).map(|worker| Self::lay(measurement, &eal, &pool, captures(worker)?)).collect()
+    }
+
+    fn lay(measurement: &Measurement, eal: &Arc<Eal>, pool: &Arc<Pool>, found: [Found; 2]) -> Fallible<Self> {
         let mut ports = Vec::new();
         let mut queues = Vec::new();
         for found in found {
-            let (port, pairs) = found.start(asked(measurement), &pool)?;
+            let (port, pairs) = found.start(asked(measurement), pool)?;
             ports.push(port);
             queues.extend(pairs);
         }
         let queues = queues.try_into().map_err(|_| "a wire has two ports")?;
-        Ok(Self { clock: Clock::start(&eal), pool, ports, queues })
+        Ok(Self { clock: Clock::start(eal), pool: Arc::clone(pool), ports, queues })
     }
+
+    /// The same with a dispatcher between ports and worker: its share of the ports.
+    pub fn dispatched(measurement: &Measurement, folder: &Path) -> Fallible<(Self, Vec<Dispatched>)> {
+        // Rings between the two hold as many frames again as a port's queues do.
+        let (eal, pool) = ground(measurement, 2)?;
+        let (clients, servers) = wire::captures(folder, measurement)?;
+        let (mut ports, mut queues, mut shares) = (Vec::new(), Vec::new(), Vec::new());
+        for (index, path) in [clients, servers].iter().enumerate() {
+            let found = find(&eal, &capture(index as u32, path))?;
+            let (port, share, pairs) = found.start_dispatched(asked(measurement), &pool)?;
+            ports.push(port);
+            shares.push(share);
+            queues.extend(pairs);
+        }
+        let queues = queues.try_into().map_err(|_| "a wire has two ports")?;
+        Ok((Self { clock: Clock::start(&eal), pool, ports, queues }, shares))
+    }
+}
+
+/// DPDK, and a pool for so many workers.
+fn ground(measurement: &Measurement, workers: u32) -> Fallible<(Arc<Eal>, Arc<Pool>)> {
+    let mib = memory(measurement) * workers;
+    let memory = if measurement.hugepages { Memory::Hugepages { mib } } else { Memory::Ordinary { mib } };
+    let eal = Eal::start(&EalConfig { file_prefix: "ostiary-bench".to_owned(), memory, nics: Vec::new() })?;
+    let config = PoolConfig {
+        name: "frames".to_owned(),
+        mbufs: mbufs(measurement) * workers,
+        data_room: data_room(measurement),
+        node: None,
+    };
+    let pool = Pool::create(&eal, &config)?;
+    Ok((eal, pool))
+}
+
+/// A port that repeats a capture for ever.
+fn capture(index: u32, path: &Path) -> String {
+    format!("net_pcap{index},rx_pcap={},infinite_rx=1", path.display())
 }
 
 /// Memory of EAL that a measurement needs, in MiB.
@@ -83,8 +123,7 @@ fn wire_ports(measurement: &Measurement, eal: &Arc<Eal>, pool: &Arc<Pool>, folde
         Wire::Null => [find(eal, "net_null0")?, find(eal, "net_null1")?],
         Wire::Pcap => {
             let (clients, servers) = wire::captures(folder, measurement)?;
-            let device = |index: u32, path: &Path| format!("net_pcap{index},rx_pcap={},infinite_rx=1", path.display());
-            [find(eal, &device(0, &clients))?, find(eal, &device(1, &servers))?]
+            [find(eal, &capture(0, &clients))?, find(eal, &capture(1, &servers))?]
         }
         Wire::Ring => {
             // What leaves by one port of the wire comes in at the other again: clients' frames go round in one ring,

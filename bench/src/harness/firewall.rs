@@ -117,7 +117,17 @@ impl Firewall {
     ///
     /// # Errors
     /// Where its counts do not agree with each other, or a packet buffer did not come back.
-    pub fn stop(mut self) -> Fallible<()> {
+    pub fn stop(self) -> Fallible<()> {
+        let pool = Arc::clone(&self.pool);
+        self.end()?;
+        all_back(&pool)
+    }
+
+    /// Stops the worker where others have buffers of its pool still: see [`all_back`].
+    ///
+    /// # Errors
+    /// Where its counts do not agree with each other.
+    pub fn end(mut self) -> Fallible<()> {
         self.mailbox.send(Command::Stop)?;
         while !self.thread.is_finished() {
             self.consume();
@@ -133,12 +143,19 @@ impl Firewall {
             ("frames", value(Counter::PacketsReceived), value(Counter::PacketsForwarded) + drops),
             ("sessions", value(Counter::SessionsOpened), value(Counter::SessionsClosed)),
             ("session events", value(Counter::SessionEvents), self.read),
-            ("buffers", u64::from(self.pool.in_use()), 0),
         ];
         match equal.iter().find(|(_, one, other)| one != other) {
             Some((what, one, other)) => Err(format!("{what} do not agree: {one} and {other}").into()),
             None => Ok(()),
         }
+    }
+}
+
+/// That no buffer of a pool is in use, once all workers have ended and all ports are closed.
+pub fn all_back(pool: &Pool) -> Fallible<()> {
+    match pool.in_use() {
+        0 => Ok(()),
+        lost => Err(format!("{lost} packet buffers did not come back").into()),
     }
 }
 

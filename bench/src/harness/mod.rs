@@ -10,6 +10,7 @@ pub mod figure;
 pub mod firewall;
 pub mod floor;
 pub mod flow;
+pub mod gate;
 pub mod interruptions;
 pub mod latency;
 pub mod machine;
@@ -30,6 +31,7 @@ pub mod turns;
 pub mod users;
 pub mod veth;
 pub mod wire;
+pub mod workers;
 
 /// What a measurement comes to, or why there is none.
 pub type Fallible<T> = Result<T, Box<dyn std::error::Error>>;

@@ -25,6 +25,7 @@ use super::sessions::{AT_A_TIME, NewUdp, PACKETS, TcpConnections};
 use super::siege::{Siege, Toll};
 use super::turns::{Turns, timed};
 use super::wire::{Size, Wire};
+use super::workers;
 
 /// How a scene is played.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -72,6 +73,10 @@ pub fn all() -> Vec<(String, &'static str)> {
         ("latency", "established sessions over net_ring at 70 % of the rate that went through; what the firewall adds"),
         ("turns", "a million established UDP sessions: how long each turn of the worker takes"),
         ("commit", "65,536 established UDP sessions while policies of 10,000 rules are committed, ten a second"),
+        ("workers-1024", "two workers, each with 1,024 established sessions of its own: one alone, and both at once"),
+        ("workers-65536", "the same with 65,536 sessions each"),
+        ("workers-1000000", "the same with a million sessions each"),
+        ("dispatcher", "one core that dispatches to one worker: what it costs a packet, and could feed"),
         ("table", "a table of ten million sessions: start-up, filling, memory"),
     ];
     let attacks =
@@ -91,6 +96,10 @@ pub fn play(name: &str, plan: &Plan, folder: &Path) -> Fallible<Vec<Figure>> {
         "latency" => latency::measure(plan),
         "turns" => turns(plan, folder),
         "commit" => commit::measure(plan, folder),
+        "workers-1024" => workers::measure(plan, 1024, folder),
+        "workers-65536" => workers::measure(plan, 65_536, folder),
+        "workers-1000000" => workers::measure(plan, 1_000_000, folder),
+        "dispatcher" => workers::dispatcher(plan, folder),
         "table" => table(plan, folder),
         _ => match name.strip_prefix("attack-") {
             Some(attack) => under_attack(attack.parse()?, plan, folder),

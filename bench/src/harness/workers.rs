@@ -90,7 +90,10 @@ impl Rates {
         let hertz = cycles_per_second() as f64;
         let (alone, together) = (self.alone.iter().sum::<f64>() / 2.0, self.together.iter().sum::<f64>());
         vec![
-            named("one alone", alone / 1e6, "M/s"),
+            named("first alone", self.alone[0] / 1e6, "M/s"),
+            named("second alone", self.alone[1] / 1e6, "M/s"),
+            named("first of both", self.together[0] / 1e6, "M/s"),
+            named("second of both", self.together[1] / 1e6, "M/s"),
             named("both at once", together / 1e6, "M/s"),
             named("alone, a packet", hertz / alone, "cycles"),
             named("at once, a packet", hertz / (together / 2.0), "cycles"),

@@ -7,6 +7,7 @@ use std::time::Duration;
 use arrayvec::ArrayVec;
 use dataplane::counters::{Counter, Counters};
 use dataplane::event::{self, EventReceiver, SessionChange, SessionEvent, SignOnEvent, WorkerId};
+use dataplane::guard::Protection;
 use dataplane::pipeline::{Pipeline, Settings};
 use dataplane::policy::PortId;
 use dataplane::time::Nanos;
@@ -56,7 +57,7 @@ impl<'a> Player<'a> {
             routing: Default::default(),
             midstream: dataplane.midstream,
             verify_checksums: dataplane.verify_checksums,
-            protection: dataplane.protection.clone(),
+            protection: Protection { has_sides: false, ..dataplane.protection.clone() },
         };
         let (sender, events) = event::channel(worker, QUEUE, QUEUE);
         let policy = Arc::clone(&configuration.policy);

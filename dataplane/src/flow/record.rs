@@ -21,7 +21,7 @@ pub enum State {
     SynSent,
     /// TCP: SYN-ACK, or SYN from both.
     SynReceived,
-    /// TCP: picked up in its middle, seen in one direction.
+    /// TCP: picked up in its middle, seen in one direction. UDP: picked up by an answer, no question seen yet.
     Picked,
     /// TCP: the handshake is complete.
     Established,

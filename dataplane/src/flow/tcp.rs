@@ -45,7 +45,7 @@ const FIN_ACKED: u8 = 8;
 const SCALED: u8 = 16;
 /// The connection's numbers are not reliable (kept in the client's side).
 const LIBERAL: u8 = 32;
-/// Its SYN carried data (RFC 7413), of which the other side may acknowledge a part.
+/// It sent data with its SYN, or before that was acknowledged (RFC 7413): the other side may acknowledge a part of them.
 const SYN_DATA: u8 = 64;
 /// It sent a SYN, or answered one, over an open connection, and the other side has not yet shown that it knows that
 /// connection.
@@ -140,6 +140,11 @@ impl TcpTrack {
             return self.synchronize(state, direction, segment);
         }
         if !self.is_liberal() {
+            let is_servers_data = direction == Direction::ToClient && segment.payload_length > 0;
+            if state == State::SynReceived && !self.completes(direction, segment) {
+                // It may answer what took another way, or be a guess: its receiver knows (RFC 9293, 3.10.7.4).
+                return if window == Window::Strict { Step::AckOutOfRange } else { Step::Pass(state) };
+            }
             match self.place(direction, segment) {
                 Place::Within => self.side(direction.reverse()).seen &= !ANEW,
                 // Of the connection that is to come, if there is one.
@@ -147,6 +152,12 @@ impl TcpTrack {
                 Place::AcknowledgesUnseen if window == Window::Strict => return Step::AckOutOfRange,
                 Place::AcknowledgesUnseen => self.set_liberal(),
                 Place::AcknowledgesOld => return Step::AckOutOfRange,
+                // The server goes on: the client has answered it by another way.
+                Place::Outside if state == State::SynReceived && window == Window::Loose && is_servers_data => {
+                    self.set_liberal();
+                    self.advance(direction, segment);
+                    return Step::Pass(State::Established);
+                }
                 Place::Outside => return Step::OutOfWindow,
             }
         }
@@ -244,9 +255,20 @@ impl TcpTrack {
             // that follow differ from those that were.
             (_, _, true) => {
                 let (sender, receiver) = self.sides(direction);
-                if sender.end.wrapping_sub(segment.sequence) > LEAST_SLACK && receiver.seen & ANEW != 0 {
-                    self.side(direction).seen |= ANEW;
+                if sender.end.wrapping_sub(segment.sequence) <= LEAST_SLACK || receiver.seen & ANEW == 0 {
+                    return Step::Pass(state);
                 }
+                // Where a RST or a FIN came before, that is what is to be expected, and nothing is left to be protected: the
+                // next connection begins clean. The scale of the SYN's window is not known.
+                if matches!(state, State::Doubted | State::HalfClosed) && direction == Direction::ToClient {
+                    let end = segment.acknowledgment;
+                    self.client = Side { end, limit: end, seen: SEEN | SYN_SEEN | LIBERAL, ..Side::default() };
+                    self.server = Side::default();
+                    self.server.begin(segment);
+                    self.allow(direction, segment);
+                    return Step::Pass(State::SynReceived);
+                }
+                self.side(direction).seen |= ANEW;
                 Step::Pass(state)
             }
         }
@@ -283,6 +305,19 @@ impl TcpTrack {
         } else {
             Step::ResetOutOfWindow
         }
+    }
+
+    /// Whether a segment, if it is the client's, acknowledges the server's SYN: only who saw that knows its number, and two
+    /// windows would be too much to guess in.
+    fn completes(&mut self, direction: Direction, segment: &Segment) -> bool {
+        if direction == Direction::ToClient {
+            if segment.payload_length > 0 {
+                // Sent on a cookie of an earlier connection (RFC 7413): a part of it may be acknowledged.
+                self.server.seen |= SYN_DATA;
+            }
+            return true;
+        }
+        segment.flags & ACK != 0 && self.server.syn_is_acknowledged(segment.acknowledgment)
     }
 
     fn place(&self, direction: Direction, segment: &Segment) -> Place {

@@ -34,6 +34,9 @@ pub struct Protection {
     pub syn_retry: bool,
     /// Source addresses of each port, by [`crate::policy::PortId`]; a port that is missing has any.
     pub origins: Vec<OriginRule>,
+    /// Whether a frame's port tells on which side its sender is. A live port does; of a capture it is a guess, and no reason
+    /// not to take a packet for an answer.
+    pub has_sides: bool,
     /// What may also be a fault of honest hosts (a segment without session, outside its window …) is noticed from so many
     /// packets a second on.
     pub stray_rate: u64,
@@ -63,6 +66,7 @@ impl Default for Protection {
             floods: Floods::default(),
             syn_retry: true,
             origins: Vec::new(),
+            has_sides: true,
             stray_rate: 100,
         }
     }

@@ -22,14 +22,14 @@ impl Pipeline {
     pub(super) fn flow_packet(&mut self, packet: &Packet<'_>) -> Result<Slot, DropReason> {
         let info = packet.info;
         let Some(slot) = self.find(packet.now, &info.key, packet.hash) else {
-            return self.open(packet, AppId::UNKNOWN);
+            return self.open(packet, AppId::UNKNOWN, None);
         };
         self.check_translation(packet, slot)?;
         // The next session between the same ports need not be of the same application; the same one, readmitted, is.
         let application = if opens_tcp(packet) { AppId::UNKNOWN } else { self.table.record(slot).application };
         match self.known(packet, slot)? {
-            Some(slot) => Ok(slot),
-            None => self.open(packet, application),
+            Known::GoesOn => Ok(slot),
+            Known::GivesWay(reason) => self.open(packet, application, Some((slot, reason))),
         }
     }
 
@@ -43,42 +43,56 @@ impl Pipeline {
         Some(slot)
     }
 
-    /// A packet of an entry; `None` where the entry gave way to a new session that the packet may open.
-    fn known(&mut self, packet: &Packet<'_>, slot: Slot) -> Result<Option<Slot>, DropReason> {
+    /// A packet of an entry.
+    fn known(&mut self, packet: &Packet<'_>, slot: Slot) -> Result<Known, DropReason> {
         let now = packet.now;
         let record = self.table.record(slot);
         let (state, direction) = (record.state(), packet.info.sender.direction(record.client()));
-        if opens_tcp(packet) && matches!(state, State::Denied | State::Closed | State::Closing) {
-            self.leave(now, slot, CloseReason::Fin);
-            return Ok(None);
+        self.check_side(packet, slot, direction)?;
+        let is_on_its_side = self.is_on_its_side(packet, slot, direction);
+        if opens_tcp(packet) {
+            match state {
+                State::Denied | State::Closed => return Ok(Known::GivesWay(CloseReason::Fin)),
+                // The session is still open: who ends it has to be one of its ends.
+                State::Closing if !is_on_its_side => return Err(DropReason::Spoofed),
+                State::Closing => {
+                    self.check_path(packet, slot, direction)?;
+                    return Ok(Known::GivesWay(CloseReason::Fin));
+                }
+                _ => {}
+            }
         }
-        self.check_side(packet, self.table.record(slot))?;
         self.check_path(packet, slot, direction)?;
         match self.ensure_current(packet, slot) {
             // The client itself may begin anew at once.
             Err(DropReason::NatChanged) if direction == Direction::ToServer => {
-                self.leave(now, slot, CloseReason::Policy);
-                return Ok(None);
+                return Ok(Known::GivesWay(CloseReason::Policy));
             }
             judged => judged?,
         }
         if state == State::Denied {
-            self.leave(now, slot, CloseReason::Policy);
-            return Ok(None);
+            return Ok(Known::GivesWay(CloseReason::Policy));
         }
         let initial = self.initial_sequences(slot);
+        let heeded = is_on_its_side || !proves(packet, self.table.record(slot));
         let step = match &packet.info.transport {
             Transport::Tcp(segment) => {
                 let record = self.table.record_mut(slot);
-                match record.tcp.step(state, direction, segment, self.settings.protection.tcp_window) {
+                let mut track = record.tcp;
+                let step = match track.step(state, direction, segment, self.settings.protection.tcp_window) {
                     Step::OutOfWindow => return Err(DropReason::TcpOutOfWindow),
                     Step::ResetOutOfWindow => return Err(DropReason::TcpResetOutOfWindow),
                     Step::AckOutOfRange => return Err(DropReason::TcpAckOutOfRange),
                     Step::Stray => return Err(DropReason::TcpNotSyn),
+                    _ if !heeded => Step::Pass(state),
                     step => step,
+                };
+                if heeded {
+                    record.tcp = track;
                 }
+                step
             }
-            _ if state == State::OneWay && direction == Direction::ToClient => Step::Pass(State::BothWays),
+            _ if heeded && answers(state, direction) => Step::Pass(State::BothWays),
             _ => Step::Pass(state),
         };
         self.table.touch(slot);
@@ -90,13 +104,15 @@ impl Pipeline {
             self.end_quiet(slot);
             self.report_create(slot);
         }
-        self.inspect(packet, slot, direction, initial)?;
+        if heeded {
+            self.inspect(packet, slot, direction, initial)?;
+        }
         self.count(packet, slot, direction);
         if let Step::Close(reason) = step {
             self.close(now, slot, reason);
             self.change_state(slot, State::Closed);
         }
-        Ok(Some(slot))
+        Ok(Known::GoesOn)
     }
 
     /// Counts a packet that passes.
@@ -119,8 +135,14 @@ impl Pipeline {
         [Direction::ToServer, Direction::ToClient].map(|direction| record.tcp.initial_sequence(direction))
     }
 
-    /// The first packet of a flow: judged, and where it is let through, a session.
-    fn open(&mut self, packet: &Packet<'_>, application: AppId) -> Result<Slot, DropReason> {
+    /// The first packet of a flow: judged, and where it is let through, a session. Only then does the entry of the flow's
+    /// last session go.
+    fn open(
+        &mut self,
+        packet: &Packet<'_>,
+        application: AppId,
+        last: Option<(Slot, CloseReason)>,
+    ) -> Result<Slot, DropReason> {
         let info = packet.info;
         if packet.mapping.is_some() {
             // The mapping is for others: whom its client did not ask may not answer.
@@ -140,6 +162,8 @@ impl Pipeline {
             if segment.flags & SYN == 0 {
                 self.counters.add(Counter::TcpMidstream, 1);
             }
+        } else if direction == Direction::ToClient && record.protocol() == protocol::UDP {
+            record.set_state(State::Picked);
         }
         let inspectable = matches!(record.protocol(), protocol::TCP | protocol::UDP);
         let application = match application {
@@ -156,6 +180,9 @@ impl Pipeline {
         self.refuse_first(packet, &record, &decision)?;
         self.apply(&mut record, &decision);
         let mapping = self.map(packet, client, decision.rule)?;
+        if let Some((last, reason)) = last {
+            self.leave(packet.now, last, reason);
+        }
         let entered = self.enter(packet, record);
         let slot = self.tie(packet.now, entered, mapping)?;
         self.open_quietly(packet, slot);
@@ -225,6 +252,26 @@ impl Pipeline {
         self.counters.set(Counter::SessionsActive, self.active);
         self.counters.set(Counter::TableEntries, self.table.len() as u64);
     }
+}
+
+/// What becomes of an entry when a packet of its flow comes.
+enum Known {
+    /// Its session goes on.
+    GoesOn,
+    /// It is over: the packet may open another.
+    GivesWay(CloseReason),
+}
+
+/// Whether a packet, were it taken for its sender's, would show that the sender is there: as the answer that a session
+/// waits for, or as a SYN within one.
+fn proves(packet: &Packet<'_>, record: &Record) -> bool {
+    let is_syn = matches!(&packet.info.transport, Transport::Tcp(segment) if segment.flags & SYN != 0);
+    is_syn || record.natural_class().waits()
+}
+
+/// Whether a packet, not TCP's, that goes in `direction` is what an entry in `state` waits for.
+const fn answers(state: State, direction: Direction) -> bool {
+    matches!((state, direction), (State::OneWay, Direction::ToClient) | (State::Picked, Direction::ToServer))
 }
 
 /// Whether a packet is a SYN that opens a connection.

@@ -3,6 +3,7 @@
 use super::{Packet, Pipeline};
 use crate::counters::Counter;
 use crate::endpoint::Direction;
+use crate::event::CloseReason;
 use crate::flow::{Datagram, Placed, Slot, State};
 use crate::packet::{Piece, Transport};
 use crate::verdict::DropReason;
@@ -33,10 +34,15 @@ impl Pipeline {
             Placed::Bad => return Err(DropReason::Teardrop),
         };
         let slot = self.table.by_id(flow).ok_or(DropReason::FragmentUnknown)?;
+        if self.table.is_silent(slot, self.patience(self.table.record(slot))) {
+            self.leave(packet.now, slot, CloseReason::Timeout);
+            return Err(DropReason::FragmentUnknown);
+        }
         self.check_translation(packet, slot)?;
         // The sender by its address: a fragment has no ports to compare ends by.
         let client = self.table.key(slot).end(self.table.record(slot).client()).address;
         let direction = if packet.info.addresses().0 == client { Direction::ToServer } else { Direction::ToClient };
+        self.check_side(packet, slot, direction)?;
         self.check_path(packet, slot, direction)?;
         self.ensure_current(packet, slot)?;
         if self.table.record(slot).state() == State::Denied {

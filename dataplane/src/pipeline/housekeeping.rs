@@ -7,8 +7,9 @@ use super::{BURST, Pipeline};
 use crate::command::{Command, SessionView};
 use crate::endpoint::Direction;
 use crate::event::CloseReason;
-use crate::flow::Slot;
+use crate::flow::{Slot, State};
 use crate::time::Nanos;
+use crate::wire::protocol;
 
 /// Entries looked at for expiry in one turn at most, besides a burst's worth after each burst: some 15 µs, where the record
 /// of each comes from memory. While nothing comes there are millions of turns a second.
@@ -171,7 +172,10 @@ impl Pipeline {
             ports: (client.0, server.0),
             start: self.table.start(slot),
             last: self.table.last(slot),
-            state: record.state().name(),
+            state: match record.state() {
+                State::Picked if record.protocol() != protocol::TCP => State::OneWay.name(),
+                state => state.name(),
+            },
             to_server: self.table.volume(slot, Direction::ToServer),
             to_client: self.table.volume(slot, Direction::ToClient),
         }

@@ -16,6 +16,11 @@ impl Pipeline {
             return Err(DropReason::IcmpUnknownFlow);
         }
         self.check_translation(packet, slot)?;
+        // It goes back to whom the quoted packet came from, by the way that such packets take: else a third zone would speak
+        // to both ends by no rule.
+        let direction = quoted.sender.direction(self.table.record(slot).client()).reverse();
+        self.check_side(packet, slot, direction)?;
+        self.check_path(packet, slot, direction)?;
         self.ensure_current(packet, slot)?;
         self.counters.add(Counter::IcmpErrors, 1);
         Ok(slot)

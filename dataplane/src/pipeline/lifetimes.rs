@@ -20,13 +20,14 @@ const STATES: usize = 16;
 
 impl Lifetimes {
     pub(super) fn new(timeouts: &Timeouts) -> Self {
-        let row = |one_way: Duration, both_ways: Duration| {
+        let row = |one_way: Duration, picked: Duration, both_ways: Duration| {
             let mut row = [Patience::from(timeouts.other); STATES];
             for state in State::ALL {
                 row[state as usize] = Patience::from(match state {
                     State::OneWay => one_way,
                     State::BothWays => both_ways,
-                    State::SynSent | State::SynReceived | State::Picked => timeouts.tcp_opening,
+                    State::Picked => picked,
+                    State::SynSent | State::SynReceived => timeouts.tcp_opening,
                     State::Established => timeouts.tcp_established,
                     State::HalfClosed => HALF_CLOSED.min(timeouts.tcp_established),
                     State::Doubted | State::Closing | State::Closed => timeouts.tcp_closing,
@@ -36,9 +37,9 @@ impl Lifetimes {
             row
         };
         Self([
-            row(timeouts.udp, timeouts.udp_stream),
-            row(timeouts.icmp, timeouts.icmp),
-            row(timeouts.other, timeouts.other),
+            row(timeouts.udp, timeouts.udp, timeouts.udp_stream),
+            row(timeouts.icmp, timeouts.icmp, timeouts.icmp),
+            row(timeouts.other, timeouts.tcp_opening, timeouts.other),
         ])
     }
 

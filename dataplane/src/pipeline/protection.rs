@@ -117,10 +117,18 @@ impl Pipeline {
 
     /// Whether a packet of a flow came in where its sender's packets come in; asked only where ports have addresses of
     /// their own, as a frame that passes a router may cross a wire in both directions.
-    pub(super) fn check_side(&self, packet: &Packet<'_>, record: &Record) -> Result<(), DropReason> {
-        let is_second = self.wires.is_second(packet.frame.port);
-        let fits = !self.guard.bound || packet.path.is_some() || on_its_side(is_second, packet.info.sender, record);
+    pub(super) fn check_side(&self, packet: &Packet<'_>, slot: Slot, direction: Direction) -> Result<(), DropReason> {
+        let fits = !self.guard.bound || packet.path.is_some() || self.is_on_its_side(packet, slot, direction);
         if fits { Ok(()) } else { Err(DropReason::Spoofed) }
+    }
+
+    /// Whether a packet of a flow came in on the side that its session has its sender on. What does not may be a frame's
+    /// second crossing of the wire, so it passes; but it proves nothing: who sits on one side can forge both directions.
+    pub(super) fn is_on_its_side(&self, packet: &Packet<'_>, slot: Slot, direction: Direction) -> bool {
+        let (client, server) = self.ports(slot);
+        let other = if direction == Direction::ToServer { server } else { client };
+        // Of two hosts behind one interface the port tells nothing.
+        !self.settings.protection.has_sides || client == server || packet.frame.port != other
     }
 
     /// Sees to it that there is a place for a new entry. In a full table a handshake gives way to another before anything

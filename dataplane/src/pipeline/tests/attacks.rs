@@ -15,7 +15,7 @@ use crate::verdict::DropReason;
 use crate::wire::build::{Packet, icmp, udp};
 use crate::wire::tcp::{ACK, FIN, PSH, RST, SYN};
 
-fn protected(protection: Protection) -> Firewall {
+pub(super) fn protected(protection: Protection) -> Firewall {
     let both = vec![RuleSource { session_logging: false, ..rule(Action::Permit) }];
     Firewall::set_up(Settings { protection, ..settings() }, policy(both), Default::default())
 }
@@ -148,7 +148,7 @@ fn range(first: &str, last: &str) -> AddressRange {
     AddressRange { first: Address::from(ip(first)), last: Address::from(ip(last)) }
 }
 
-fn bound() -> Firewall {
+pub(super) fn bound() -> Firewall {
     let networks = vec![range("10.0.0.0", "10.0.255.255")];
     let inside = OriginRule { networks: networks.clone(), ..OriginRule::default() };
     let outside = OriginRule { elsewhere: networks, drop_bogons: true, ..OriginRule::default() };
@@ -218,7 +218,7 @@ fn new_sessions_of_a_source_are_limited_and_established_ones_are_not() {
 }
 
 /// A connection whose handshake is complete.
-fn established(firewall: &mut Firewall, client: &str) -> Connection {
+pub(super) fn established(firewall: &mut Firewall, client: &str) -> Connection {
     let mut web = Connection::new(client, "192.0.2.1:443");
     firewall.out(&web.client(SYN, &[])).passes();
     firewall.back(&web.server(SYN | ACK, &[])).passes();

@@ -14,4 +14,5 @@ mod resets;
 mod routed_translation;
 mod routing;
 mod sessions;
+mod sides;
 mod translation;

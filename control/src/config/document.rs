@@ -12,7 +12,7 @@ use toml::de::{DeArray, DeTable, DeValue};
 
 use super::fault::{Fault, Place, Warning};
 use super::near;
-use super::value::Refusal;
+use super::value::{self, Refusal};
 
 /// A value and where it stands.
 #[derive(Clone, Debug)]
@@ -160,7 +160,7 @@ impl<'t, 'i> Section<'t, 'i> {
         expected: &str,
         parse: impl Fn(&DeValue<'_>) -> Result<T, Refusal>,
     ) -> Option<Located<T>> {
-        if !self.table.contains_key(key) {
+        if !self.has(key) {
             self.known.push(key);
             let mut place = self.place.clone();
             place.key = self.key(key);
@@ -227,6 +227,39 @@ impl<'t, 'i> Section<'t, 'i> {
             .collect();
         entries.sort_by_key(|(at, _)| *at);
         entries.into_iter().map(|(_, entry)| entry).collect()
+    }
+
+    /// Likewise, without those whose keys are no names; these are refused.
+    pub(super) fn named(&self, notes: &mut Notes) -> Vec<(Located<String>, &'t Spanned<DeValue<'i>>)> {
+        let mut entries = self.entries(notes);
+        entries.retain(|(name, _)| match value::name_text(&name.value) {
+            Ok(()) => true,
+            Err(refusal) => {
+                notes.fault(&name.place, Some(name.value.clone()), refusal.expected, refusal.advice);
+                false
+            }
+        });
+        entries
+    }
+
+    /// The tables below names that the operator chose, `[section.NAME]`; what else stands there is refused.
+    pub(super) fn named_tables(&self, notes: &mut Notes) -> Vec<(Located<String>, Section<'t, 'i>)> {
+        let mut sections = Vec::new();
+        for (name, value) in self.named(notes) {
+            let DeValue::Table(table) = value.get_ref() else {
+                let advice = format!("write it as [{}]", name.place.key);
+                notes.refused(&name.place, value, Refusal::new("a table", advice));
+                continue;
+            };
+            let section = Section::new(name.place.key.clone(), value.span().start, table, notes);
+            sections.push((name, section));
+        }
+        sections
+    }
+
+    /// Whether a key is there, whatever its value.
+    pub(super) fn has(&self, key: &str) -> bool {
+        self.table.contains_key(key)
     }
 
     /// Refuses a key that a later version will have.

@@ -30,23 +30,8 @@ const LONGEST_HOLD: Duration = Duration::from_secs(86_400);
 
 impl NatPool {
     pub(super) fn read_all(section: Option<Section<'_, '_>>, notes: &mut Notes) -> Vec<Self> {
-        let Some(section) = section else { return Vec::new() };
-        let mut pools = Vec::new();
-        for (name, value) in section.entries(notes) {
-            if let Err(refusal) = value::name_text(&name.value) {
-                notes.fault(&name.place, Some(name.value.clone()), refusal.expected, refusal.advice);
-                continue;
-            }
-            let DeValue::Table(table) = value.get_ref() else {
-                let found = Some(notes.source(value.span()));
-                let advice = format!("write it as [{}]", name.place.key);
-                notes.fault(&name.place, found, "a table", advice);
-                continue;
-            };
-            let section = Section::new(name.place.key.clone(), value.span().start, table, notes);
-            pools.push(Self::read(name, section, notes));
-        }
-        pools
+        let sections = section.map_or_else(Vec::new, |section| section.named_tables(notes));
+        sections.into_iter().map(|(name, section)| Self::read(name, section, notes)).collect()
     }
 
     fn read(name: Located<String>, mut section: Section<'_, '_>, notes: &mut Notes) -> Self {

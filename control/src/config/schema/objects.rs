@@ -18,11 +18,7 @@ pub(crate) struct Object {
 pub(super) fn read(kind: &str, section: Option<Section<'_, '_>>, notes: &mut Notes) -> Vec<Object> {
     let Some(section) = section else { return Vec::new() };
     let mut objects = Vec::new();
-    for (name, value) in section.entries(notes) {
-        if let Err(refusal) = value::name_text(&name.value) {
-            notes.fault(&name.place, Some(name.value.clone()), refusal.expected, refusal.advice);
-            continue;
-        }
+    for (name, value) in section.named(notes) {
         if !name.value.starts_with(|c: char| c.is_ascii_alphabetic()) {
             let advice = format!("begin it with a letter: it could be taken for {kind}");
             notes.fault(&name.place, Some(name.value.clone()), "a name that begins with a letter", advice);
@@ -60,35 +56,19 @@ pub(crate) struct Profile {
 
 impl Profile {
     pub(super) fn read_all(section: Option<Section<'_, '_>>, notes: &mut Notes) -> Vec<Self> {
-        let Some(section) = section else { return Vec::new() };
-        let mut profiles = Vec::new();
-        for (name, value) in section.entries(notes) {
-            if let Err(refusal) = value::name_text(&name.value) {
-                notes.fault(&name.place, Some(name.value.clone()), refusal.expected, refusal.advice);
-                continue;
-            }
-            let DeValue::Table(table) = value.get_ref() else {
-                let found = Some(notes.source(value.span()));
-                let advice = format!("write it as [{}]", name.place.key);
-                notes.fault(&name.place, found, "a table", advice);
-                continue;
-            };
-            let mut section = Section::new(name.place.key.clone(), name_offset(value), table, notes);
-            let im_audit =
-                section.table("im-audit", notes).map(|audit| read_im_audit(&audit, notes)).unwrap_or_default();
-            if !table.contains_key("im-audit") {
-                let expected = "what the profile is for: im-audit = { qq = \"both\" }";
-                notes.fault(&name.place, None, expected, "add im-audit = { … }, or remove the profile");
-            }
-            section.finish(notes);
-            profiles.push(Self { name, im_audit });
-        }
-        profiles
+        let sections = section.map_or_else(Vec::new, |section| section.named_tables(notes));
+        sections.into_iter().map(|(name, section)| Self::read(name, section, notes)).collect()
     }
-}
 
-fn name_offset(value: &toml::Spanned<DeValue<'_>>) -> usize {
-    value.span().start
+    fn read(name: Located<String>, mut section: Section<'_, '_>, notes: &mut Notes) -> Self {
+        if !section.has("im-audit") {
+            let expected = "what the profile is for: im-audit = { qq = \"both\" }";
+            notes.fault(&name.place, None, expected, "add im-audit = { … }, or remove the profile");
+        }
+        let im_audit = section.table("im-audit", notes).map(|audit| read_im_audit(&audit, notes)).unwrap_or_default();
+        section.finish(notes);
+        Self { name, im_audit }
+    }
 }
 
 fn read_im_audit(section: &Section<'_, '_>, notes: &mut Notes) -> Vec<(Located<String>, ImAudit)> {

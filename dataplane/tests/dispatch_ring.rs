@@ -8,144 +8,50 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::thread;
 
+use common::lab::{self, Cable};
 use crossbeam::channel::bounded;
 use dataplane::command::Command;
 use dataplane::counters::{Counter, Counters};
 use dataplane::dispatcher::Dispatcher;
-use dataplane::dpdk::{
-    Burst, Clock, Eal, Pool, PoolConfig, QueuePair, Queues, Ring, WorkerThread, mbufs_needed_dispatched,
-    port_from_rings,
-};
+use dataplane::dpdk::{Clock, PoolConfig, Queues, mbufs_needed_dispatched, port_from_rings};
 use dataplane::event::{self, WorkerId};
 use dataplane::load::Idle;
-use dataplane::pipeline::{Midstream, Pipeline, Settings, Timeouts};
-use dataplane::policy::{Action, Policy, PolicySource, PortId, RuleSource, ZoneId};
+use dataplane::pipeline::Pipeline;
 use dataplane::worker::{Worker, WorkerExit};
 
 const WORKERS: u16 = 2;
 const RING: u16 = 1024;
 const SHARED: Queues = Queues { pairs: WORKERS, receive: RING, transmit: RING, mtu: 1500 };
-const ONE: Queues = Queues { pairs: 1, ..SHARED };
 const FLOWS: u16 = 60;
 const ROUNDS: u8 = 10;
 const CLIENT: [u8; 4] = [10, 0, 0, 1];
 const SERVER: [u8; 4] = [192, 0, 2, 1];
-
-/// From inside to outside, only: an answer passes with its session or not at all.
-fn outbound() -> Policy {
-    let rule = RuleSource {
-        from: vec![ZoneId(0)],
-        to: vec![ZoneId(1)],
-        source: vec![],
-        destination: vec![],
-        service: vec![],
-        application: vec![],
-        action: Action::Permit,
-        session_logging: true,
-        profile: false,
-        source_nat: None,
-    };
-    Policy::compile(PolicySource {
-        rules: vec![rule],
-        implicit_deny_logging: false,
-        full_identification: false,
-        zones: vec![ZoneId(0), ZoneId(1)],
-    })
-}
-
-fn settings(worker: u16) -> Settings {
-    Settings {
-        worker: WorkerId(worker),
-        max_sessions: 1000,
-        inspection_slots: 10,
-        fragment_slots: 10,
-        timeouts: Timeouts::default(),
-        wires: vec![(PortId(0), PortId(1))],
-        nat: vec![],
-        routing: Default::default(),
-        midstream: Midstream::Permit,
-        verify_checksums: true,
-        protection: dataplane::guard::Protection::default(),
-    }
-}
-
-/// The other end of a port of rings.
-struct Peer {
-    queues: QueuePair,
-    pool: Arc<Pool>,
-}
-
-impl Peer {
-    fn send(&mut self, frames: impl IntoIterator<Item = Vec<u8>>) {
-        let mut burst = Burst::new();
-        for frame in frames {
-            let mut mbuf = self.pool.allocate().unwrap();
-            assert!(mbuf.append(&frame) && burst.push(mbuf).is_ok());
-            if burst.is_full() {
-                assert_eq!(self.queues.send(&mut burst), 0);
-            }
-        }
-        assert_eq!(self.queues.send(&mut burst), 0);
-    }
-
-    fn receive(&mut self, count: usize) -> Vec<Vec<u8>> {
-        let mut frames = Vec::new();
-        let mut burst = Burst::new();
-        while frames.len() < count {
-            self.queues.receive(&mut burst);
-            frames.extend(burst.frames().iter().map(|frame| frame.bytes().to_vec()));
-            burst.clear();
-            thread::yield_now();
-        }
-        assert_eq!(frames.len(), count);
-        frames
-    }
-}
-
-fn ring(eal: &Arc<Eal>, name: &str) -> Arc<Ring> {
-    Ring::create(eal, name, u32::from(RING)).unwrap()
-}
-
-/// Runs on the first CPU, as everything here does: it sleeps between two looks, so that they get along.
-fn on_cpu(cpu: u16, body: impl FnOnce() -> WorkerExit + Send + 'static) -> thread::JoinHandle<WorkerExit> {
-    thread::spawn(move || {
-        let _registered = WorkerThread::enter(cpu).expect("the CPU is ours");
-        body()
-    })
-}
 
 #[test]
 fn flows_stay_with_their_worker_in_order_and_nothing_is_lost() {
     let eal = common::eal(128);
     let mbufs = mbufs_needed_dispatched([(RING, RING); 2], WORKERS) + 4 * u32::from(RING);
     let pool = common::pool(&eal, mbufs, PoolConfig::DATA_ROOM);
-    let (to_inside, from_inside) = (ring(&eal, "to_inside"), ring(&eal, "from_inside"));
-    let (to_outside, from_outside) = (ring(&eal, "to_outside"), ring(&eal, "from_outside"));
-    let shared = |name: &str, receive, transmit| {
-        let (_, dispatched, pairs) =
-            port_from_rings(name, receive, transmit).unwrap().start_dispatched(SHARED, &pool).unwrap();
+    let [inside_cable, outside_cable] = ["inside", "outside"].map(|name| Cable::new(&eal, name, RING, RING));
+    let shared = |name: &str, cable: &Cable| {
+        let port = port_from_rings(name, &cable.receive, &cable.transmit).unwrap();
+        let (_, dispatched, pairs) = port.start_dispatched(SHARED, &pool).unwrap();
         (dispatched, pairs)
     };
-    let peer = |name: &str, receive, transmit| {
-        let mut pairs = port_from_rings(name, receive, transmit).unwrap().start(ONE, &pool).unwrap().1;
-        Peer { queues: pairs.remove(0), pool: Arc::clone(&pool) }
-    };
-    let (inside, inside_pairs) = shared("inside", &to_inside, &from_inside);
-    let (outside, outside_pairs) = shared("outside", &to_outside, &from_outside);
-    let mut client = peer("client", &from_inside, &to_inside);
-    let mut server = peer("server", &from_outside, &to_outside);
+    let (inside, inside_pairs) = shared("inside", &inside_cable);
+    let (outside, outside_pairs) = shared("outside", &outside_cable);
+    let (mut client, mut server) = (inside_cable.peer("inside", &pool), outside_cable.peer("outside", &pool));
 
-    let cpu = first_cpu();
-    let policy = Arc::new(outbound());
+    let policy = lab::policy(lab::outbound());
     let clock = Clock::start(&eal);
     let (mut counters, mut mailboxes, mut threads, mut receivers) = (vec![], vec![], vec![], vec![]);
     for (number, pairs) in inside_pairs.into_iter().zip(outside_pairs).enumerate() {
         let (sender, receiver) = event::channel(WorkerId(number as u16), 1000, 10);
         let (mailbox, commands) = bounded(4);
-        let pipeline = Pipeline::new(settings(number as u16), Arc::clone(&policy), Arc::default(), sender);
+        let pipeline = Pipeline::new(lab::settings(number as u16), Arc::clone(&policy), Arc::default(), sender);
         counters.push(Arc::clone(pipeline.counters()));
         let worker = Worker::new(vec![pairs.0, pairs.1], pipeline, commands, clock.clone(), Arc::clone(&pool));
-        threads.push(on_cpu(cpu, move || worker.idling(Idle::BackOff).run()));
+        threads.push(lab::on_first_cpu(move || worker.idling(Idle::BackOff).run()));
         mailboxes.push(mailbox);
         receivers.push(receiver);
     }
@@ -153,7 +59,7 @@ fn flows_stay_with_their_worker_in_order_and_nothing_is_lost() {
     let dispatched = Arc::new(Counters::default());
     let ports = vec![inside, outside];
     let dispatcher = Dispatcher::new(ports, WORKERS, Arc::clone(&dispatched), Idle::BackOff, commands);
-    let dispatcher = on_cpu(cpu, move || dispatcher.run());
+    let dispatcher = lab::on_first_cpu(move || dispatcher.run());
 
     let question = |port: u16, round: u8| common::udp(CLIENT, SERVER, (port, 53), &[round; 40]);
     let answer = |port: u16, round: u8| common::udp(SERVER, CLIENT, (53, port), &[round; 60]);
@@ -178,7 +84,7 @@ fn flows_stay_with_their_worker_in_order_and_nothing_is_lost() {
     // A policy reaches every worker, and what it had comes back.
     let (retired, back) = bounded(2);
     for mailbox in &mailboxes {
-        let policy = Arc::new(outbound());
+        let policy = lab::policy(lab::outbound());
         mailbox.send(Command::Policy { policy, retired: retired.clone() }).unwrap();
     }
     assert!((0..WORKERS).all(|_| Arc::ptr_eq(&back.recv().unwrap(), &policy)));
@@ -271,12 +177,4 @@ fn unreachable(about: &[u8]) -> Vec<u8> {
     let mut message = vec![3, 3, 0, 0, 0, 0, 0, 0];
     message.extend(&about[14..14 + 28]);
     common::ipv4([198, 51, 100, 7], CLIENT, 1, &message)
-}
-
-/// A CPU that this process may run on.
-fn first_cpu() -> u16 {
-    let status = std::fs::read_to_string("/proc/self/status").unwrap();
-    let list = status.lines().find_map(|line| line.strip_prefix("Cpus_allowed_list:")).unwrap().trim();
-    let digits: String = list.chars().take_while(char::is_ascii_digit).collect();
-    digits.parse().unwrap()
 }

@@ -8,12 +8,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use arrayvec::ArrayVec;
+use common::lab;
 use dataplane::endpoint::Address;
 use dataplane::event::{self, WorkerId};
-use dataplane::guard::Protection;
 use dataplane::nat::{PoolId, PoolSource};
-use dataplane::pipeline::{Frame, Midstream, Pipeline, Settings, Timeouts};
-use dataplane::policy::{Action, AddressRange, Policy, PolicySource, PortId, PortRange, RuleSource, ZoneId};
+use dataplane::pipeline::{Frame, Pipeline, Settings};
+use dataplane::policy::{AddressRange, PortId, PortRange, RuleSource};
 use dataplane::time::Nanos;
 use dataplane::verdict::Verdict;
 
@@ -22,45 +22,16 @@ const OUTSIDE: [u8; 4] = [198, 51, 100, 10];
 const SERVER: [u8; 4] = [192, 0, 2, 1];
 
 fn pipeline() -> Pipeline {
-    let rule = RuleSource {
-        from: vec![ZoneId(0)],
-        to: vec![ZoneId(1)],
-        source: vec![],
-        destination: vec![],
-        service: vec![],
-        application: vec![],
-        action: Action::Permit,
-        session_logging: false,
-        profile: false,
-        source_nat: Some(PoolId(0)),
-    };
-    let policy = PolicySource {
-        rules: vec![rule],
-        implicit_deny_logging: false,
-        full_identification: false,
-        zones: vec![ZoneId(0), ZoneId(1)],
-    };
     let pool = PoolSource {
         addresses: vec![AddressRange { first: Address::v4(OUTSIDE), last: Address::v4(OUTSIDE) }],
         ports: PortRange { first: 1024, last: 65_535 },
         ports_per_host: None,
         hold: Duration::from_secs(120),
     };
-    let settings = Settings {
-        worker: WorkerId(0),
-        max_sessions: 1000,
-        inspection_slots: 10,
-        fragment_slots: 10,
-        timeouts: Timeouts::default(),
-        wires: vec![(PortId(0), PortId(1))],
-        nat: vec![pool],
-        routing: Default::default(),
-        midstream: Midstream::Permit,
-        verify_checksums: true,
-        protection: Protection::default(),
-    };
+    let settings = Settings { nat: vec![pool], ..lab::settings(0) };
+    let policy = lab::policy(RuleSource { source_nat: Some(PoolId(0)), ..lab::outbound() });
     let (sender, _receiver) = event::channel(WorkerId(0), 100, 100);
-    Pipeline::new(settings, Arc::new(Policy::compile(policy)), Arc::default(), sender)
+    Pipeline::new(settings, policy, Arc::default(), sender)
 }
 
 /// Sends a datagram; its ends as it leaves.

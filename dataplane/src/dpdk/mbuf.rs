@@ -12,7 +12,7 @@ use crate::pipeline::BURST;
 ///
 /// It must not outlive the process's EAL; a pool that is dropped first stays allocated for it.
 #[repr(transparent)]
-pub struct Mbuf(NonNull<rte_mbuf>);
+pub struct Mbuf(pub(super) NonNull<rte_mbuf>);
 
 // SAFETY: an mbuf belongs to whoever holds the `Mbuf`; pools are made for many threads.
 unsafe impl Send for Mbuf {}
@@ -100,26 +100,6 @@ impl Mbuf {
         // SAFETY: rte_pktmbuf_append returned room for `length` octets, which nothing else refers to.
         unsafe { std::ptr::copy_nonoverlapping(bytes.as_ptr(), tail.cast(), bytes.len()) };
         true
-    }
-
-    /// Makes the octets those of the wire: puts back VLAN tags that the receiving device took out, and does what whoever
-    /// passed the frame on by pointer left to the transmitting device (checksums, a tag). False where that cannot be, as
-    /// of a large segment that a device is to cut.
-    pub fn settle(&mut self) -> bool {
-        // SAFETY: a live mbuf that we own; every offset that its fields tell is checked.
-        unsafe { dpdk_sys::ostiary_settle(self.0.as_ptr()) == 0 }
-    }
-
-    /// Takes the outer VLAN tag out and leaves it to the device, as devices do that strip tags; false where there is none.
-    pub fn strip_tag(&mut self) -> bool {
-        // SAFETY: a live mbuf that we own.
-        unsafe { dpdk_sys::ostiary_strip_tag(self.0.as_ptr()) == 0 }
-    }
-
-    /// Leaves the checksums of IPv4 and UDP to the device; the frame is untagged, its IPv4 header without options.
-    pub fn leave_checksums(&mut self) {
-        // SAFETY: a live mbuf that we own; only flags and lengths are written.
-        unsafe { dpdk_sys::ostiary_leave_checksums(self.0.as_ptr()) };
     }
 
     /// Adds the segments of another frame behind its own; gives it back where there would be too many.

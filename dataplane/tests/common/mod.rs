@@ -2,6 +2,9 @@
 #![allow(dead_code, unreachable_pub, reason = "each test binary uses its part")]
 #![allow(clippy::unwrap_used, reason = "a test that cannot be set up fails")]
 
+pub mod lab;
+pub mod packet;
+
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::{env, fs, process};
@@ -89,19 +92,6 @@ pub fn udp(source: [u8; 4], destination: [u8; 4], ports: (u16, u16), payload: &[
     }
     segment.extend(payload);
     ipv4(source, destination, 17, &segment)
-}
-
-/// Puts in the UDP checksum of a frame of [`udp`] (RFC 768).
-pub fn put_udp_checksum(frame: &mut [u8]) {
-    frame[40..42].fill(0);
-    let length = (frame.len() - 34) as u32;
-    let mut sum = 17 + length;
-    for pair in frame[26..].chunks(2) {
-        sum += u32::from(pair[0]) << 8 | pair.get(1).map_or(0, |octet| u32::from(*octet));
-    }
-    let sum = (sum & 0xffff) + (sum >> 16);
-    let checksum = !((sum & 0xffff) + (sum >> 16)) as u16;
-    frame[40..42].copy_from_slice(&checksum.to_be_bytes());
 }
 
 /// A packet of IPv4 in Ethernet, its header checksum right.

@@ -26,8 +26,9 @@ macro_rules! counters {
 }
 
 counters! {
-    /// Frames given to the pipeline. Each is forwarded or dropped, so `packets_received` is the sum of
-    /// `packets_forwarded` and of every `drop_…` except `drop_tx_full`, which the worker adds after forwarding.
+    /// Frames given to the pipeline. Each is forwarded, taken or dropped, so `packets_received` is the sum of
+    /// `packets_forwarded`, `packets_taken` and every `drop_…` except `drop_tx_…`, which the worker adds after that, of
+    /// frames of our own as well.
     PacketsReceived = "packets_received",
     /// Octets of those frames, Ethernet header included, FCS not.
     OctetsReceived = "octets_received",
@@ -82,8 +83,12 @@ counters! {
     SignonEventsLost = "signon_events_lost",
     /// Session events sent.
     SessionEvents = "session_events",
-    /// Session events lost to a full queue.
+    /// Session events lost to a full queue; of denied packets told together, as many as they are.
     SessionEventsLost = "session_events_lost",
+    /// Notices of attacks sent.
+    AttackEvents = "attack_events",
+    /// Notices of attacks lost to a full queue.
+    AttackEventsLost = "attack_events_lost",
     /// Frames that a dispatcher handed to workers. Of a dispatcher only.
     FramesDispatched = "frames_dispatched",
     /// Frames that the firewall itself sends: RST and ICMP errors.
@@ -106,7 +111,8 @@ counters! {
     NeighbourHeld = "neighbour_held",
     /// Those that left when it did.
     NeighbourReleased = "neighbour_released",
-    /// Those that were lost because it did not.
+    /// Those that were lost because it did not, or because another needed its place; with those that left they are as many
+    /// as had to wait, but for those that still do.
     NeighbourLost = "neighbour_lost",
     /// Echo requests to our own addresses answered.
     EchoReplies = "echo_replies",

@@ -15,7 +15,7 @@ use crate::verdict::DropReason;
 
 mod queue;
 
-pub use queue::{EventReceiver, EventSender, Losses, channel};
+pub use queue::{EventReceiver, EventSender, Lost, channel};
 
 /// Identifies a session for as long as the process lives: the worker's number in the upper 16 bits, a count below.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]

@@ -135,9 +135,13 @@ drop_reasons! {
     NoWire = "no_wire",
     /// The transmit queue took no more.
     TxFull = "tx_full",
+    /// It was to be sent by a port that the worker does not serve.
+    TxPort = "tx_port",
+    /// In several segments, where the transmitting port takes but one, and longer than a buffer.
+    TxSegments = "tx_segments",
     /// The dispatcher's ring to a worker took no more.
     DispatchFull = "dispatch_full",
-    /// A frame in more segments, or larger, than can be looked at.
+    /// A frame of which not as much is at hand as has to be sent.
     Oversize = "oversize",
     /// A frame, handed over by pointer, that asks the transmitting device for more than checksums and a tag.
     OffloadRequested = "offload_requested",
@@ -168,7 +172,8 @@ drop_reasons! {
 }
 
 impl DropReason {
-    /// Whether it is an attack, of which the log is told; what the policy refuses and what the firewall itself lacks is not.
+    /// Whether it is an attack, of which the log is told; what the policy or a route refuses, what a network does in the
+    /// ordinary, and what the firewall itself lacks is not.
     pub const fn is_attack(self) -> bool {
         !matches!(
             self,
@@ -177,8 +182,16 @@ impl DropReason {
                 | Self::ImplicitDeny
                 | Self::NoWire
                 | Self::TxFull
+                | Self::TxPort
+                | Self::TxSegments
+                | Self::DispatchFull
+                | Self::OffloadRequested
                 | Self::Oversize
                 | Self::TooManyTags
+                | Self::NotForUs
+                | Self::DiscardRoute
+                | Self::GroupDestination
+                | Self::MtuExceeded
         )
     }
 
@@ -204,6 +217,11 @@ impl DropReason {
                 | Self::NatProtocol
                 | Self::NatUnsolicited
                 | Self::NatChanged
+                | Self::NoRoute
+                | Self::TtlExpired
+                | Self::NeighbourUnresolved
+                | Self::NoLocalService
+                | Self::WrongZone
         )
     }
 }

@@ -297,11 +297,11 @@ fn view<'a>(port: PortId, frame: &'a mut Mbuf, spread: &'a mut [u8]) -> Frame<'a
 /// Has a frame wait for a port.
 fn forward(lanes: &mut [Lane], counters: &Counters, to: PortId, mut frame: Mbuf) {
     let Some(lane) = lanes.get_mut(usize::from(to.0)) else {
-        counters.add_drop(DropReason::NoWire, 1);
+        counters.add_drop(DropReason::TxPort, 1);
         return;
     };
     if !lane.queues.sends_segments() && frame.segments() > 1 && !frame.linearize() {
-        counters.add_drop(DropReason::Oversize, 1);
+        counters.add_drop(DropReason::TxSegments, 1);
         return;
     }
     if let Err(frame) = lane.waiting.push(frame) {

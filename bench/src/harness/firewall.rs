@@ -90,7 +90,7 @@ impl Firewall {
 
     /// Session events lost because nobody read them in time.
     pub fn lost_events(&self) -> u64 {
-        self.receiver.lost().0
+        self.receiver.lost().session
     }
 
     /// Reads events until `done`, or for as long as `limit`; whether it is done.

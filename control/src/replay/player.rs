@@ -90,9 +90,10 @@ impl<'a> Player<'a> {
     pub(super) fn finish(&mut self) -> io::Result<()> {
         let waiting = self.presence.finish();
         self.sign_ons(&waiting)?;
-        let (session, sign_on) = self.events.lost();
+        let lost = self.events.lost();
         let span = (self.begun, self.now.unwrap_or_default());
-        for (class, count) in [(Class::Session, session), (Class::Im, sign_on)] {
+        for (class, count) in [(Class::Session, lost.session), (Class::Im, lost.sign_on), (Class::Attack, lost.attack)]
+        {
             if count > 0 {
                 let loss = self.recorder.loss(class, LossPlace::Worker(0), count, span);
                 self.report.record(&loss)?;

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use ::dataplane::command::{Command, SessionView};
 use ::dataplane::counters::Counters;
 use ::dataplane::dpdk::cycles_per_second;
-use ::dataplane::event::{EventReceiver, SessionChange};
+use ::dataplane::event::{EventReceiver, Lost, SessionChange};
 use ::dataplane::policy::Policy;
 use ::dataplane::route::NeighbourView;
 use ::dataplane::time::Nanos;
@@ -76,7 +76,7 @@ struct Swap {
 /// One worker's queues, and what was known to be lost of them.
 struct Tap {
     receiver: EventReceiver,
-    lost: (u64, u64),
+    lost: Lost,
     /// When that was looked at.
     checked: Nanos,
 }
@@ -118,7 +118,7 @@ impl House {
         reloader: Reloader,
     ) -> Self {
         let started = dataplane.now();
-        let tap = |receiver| Tap { receiver, lost: (0, 0), checked: started };
+        let tap = |receiver| Tap { receiver, lost: Lost::default(), checked: started };
         Self {
             events: dataplane.take_events().into_iter().map(tap).collect(),
             loads: vec![Load::default(); dataplane.counters().len()],
@@ -305,14 +305,16 @@ impl House {
         let now = self.dataplane.now();
         let tap = &mut self.events[at];
         let worker = tap.receiver.worker();
-        let (session, sign_on) = tap.receiver.lost();
-        let lost = (session - tap.lost.0, sign_on - tap.lost.1);
+        let (before, lost) = (tap.lost, tap.receiver.lost());
         let span = (tap.checked, now);
-        tap.lost = (session, sign_on);
+        tap.lost = lost;
         tap.checked = now;
-        self.session.lost += lost.0;
-        self.im.lost += lost.1;
-        for (class, count) in [(Class::Session, lost.0), (Class::Im, lost.1)] {
+        for (class, tally, count) in [
+            (Class::Session, &mut self.session, lost.session - before.session),
+            (Class::Im, &mut self.im, lost.sign_on - before.sign_on),
+            (Class::Attack, &mut self.attack, lost.attack - before.attack),
+        ] {
+            tally.lost += count;
             if count > 0 {
                 let record: Record = self.recorder.loss(class, LossPlace::Worker(worker.0), count, span);
                 self.exporters.push(&Arc::new(record));

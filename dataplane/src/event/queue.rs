@@ -18,11 +18,21 @@ const STAGE: usize = 32;
 
 /// Events lost by class, since start: because a queue was full, or one segment showed more sign-ons than can be told.
 #[derive(Debug, Default)]
-pub struct Losses {
-    /// Session events lost.
-    pub session: CachePadded<AtomicU64>,
-    /// Sign-on events lost.
-    pub sign_on: CachePadded<AtomicU64>,
+struct Losses {
+    session: CachePadded<AtomicU64>,
+    attack: CachePadded<AtomicU64>,
+    sign_on: CachePadded<AtomicU64>,
+}
+
+/// Events lost by class, since start.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Lost {
+    /// Of sessions; an event about several denied packets counts as many.
+    pub session: u64,
+    /// Of attacks.
+    pub attack: u64,
+    /// Of users.
+    pub sign_on: u64,
 }
 
 /// Makes the two queues of one worker, for `session` and `sign_on` events at most (each at least 1).
@@ -63,9 +73,35 @@ impl EventSender {
     /// after [`Self::publish`], or when as many are staged as go together.
     #[inline]
     pub fn session(&mut self, time: Nanos, event: impl FnOnce(Header) -> SessionEvent) -> bool {
-        self.session_sequence += 1;
-        if self.room == 0 && self.session_room() == 0 {
+        let kept = self.stage(time, event);
+        if !kept {
             bump(&self.losses.session, 1);
+        }
+        kept
+    }
+
+    /// The same of an event about so many denied packets, which are lost with it.
+    pub fn denied(&mut self, time: Nanos, packets: u64, event: impl FnOnce(Header) -> SessionEvent) -> bool {
+        let kept = self.stage(time, event);
+        if !kept {
+            bump(&self.losses.session, packets);
+        }
+        kept
+    }
+
+    /// The same of a notice of an attack.
+    pub fn attack(&mut self, time: Nanos, event: impl FnOnce(Header) -> SessionEvent) -> bool {
+        let kept = self.stage(time, event);
+        if !kept {
+            bump(&self.losses.attack, 1);
+        }
+        kept
+    }
+
+    #[inline]
+    fn stage(&mut self, time: Nanos, event: impl FnOnce(Header) -> SessionEvent) -> bool {
+        self.session_sequence += 1;
+        if !self.has_session_room() {
             return false;
         }
         self.room -= 1;
@@ -85,6 +121,11 @@ impl EventSender {
             debug_assert!(kept.is_ok());
             self.stage.clear();
         }
+    }
+
+    /// Whether the queue would still take a session event.
+    pub fn has_session_room(&mut self) -> bool {
+        self.room > 0 || self.session_room() > 0
     }
 
     /// Session events that the queue would still take.
@@ -153,9 +194,11 @@ impl EventReceiver {
         self.sign_on.pop().ok()
     }
 
-    /// Session and sign-on events lost since start.
-    pub fn lost(&self) -> (u64, u64) {
-        (self.losses.session.load(Ordering::Relaxed), self.losses.sign_on.load(Ordering::Relaxed))
+    /// Events lost since start.
+    pub fn lost(&self) -> Lost {
+        let Losses { session, attack, sign_on } = &*self.losses;
+        let [session, attack, sign_on] = [session, attack, sign_on].map(|cell| cell.load(Ordering::Relaxed));
+        Lost { session, attack, sign_on }
     }
 
     /// How many events wait: session, sign-on.
@@ -219,7 +262,7 @@ mod tests {
         let kept: Vec<bool> = (0..5).map(|time| sender.session(Nanos(time), create)).collect();
         assert_eq!(kept, [true, true, true, false, false]);
         sender.publish();
-        assert_eq!(receiver.lost(), (2, 0));
+        assert_eq!(receiver.lost(), Lost { session: 2, ..Lost::default() });
         assert_eq!(receiver.session().unwrap().header.sequence(), 1);
         assert!(sender.session(Nanos(9), create), "there is room again");
         sender.publish();
@@ -255,7 +298,7 @@ mod tests {
             });
         }
         writer.join().unwrap();
-        assert_eq!((receiver.lost(), receiver.waiting()), ((0, 0), (0, 0)));
+        assert_eq!((receiver.lost(), receiver.waiting()), (Lost::default(), (0, 0)));
     }
 
     proptest! {
@@ -288,7 +331,7 @@ mod tests {
                         prop_assert_eq!(read, expected);
                     }
                 }
-                prop_assert_eq!(receiver.lost().0, lost);
+                prop_assert_eq!(receiver.lost().session, lost);
                 prop_assert_eq!(sender.session_room(), capacity - plain.len());
             }
         }

@@ -75,8 +75,16 @@ impl Default for Denies {
 }
 
 impl Denies {
-    /// Takes note of a denied packet.
-    pub fn note(&mut self, now: Nanos, rule: RuleId, tuple: Tuple, ports: (u16, u16), octets: u32) -> Noted {
+    /// Takes note of a denied packet, which can be recorded now where there is `room`; where not, it waits to be told.
+    pub fn note(
+        &mut self,
+        now: Nanos,
+        rule: RuleId,
+        tuple: Tuple,
+        ports: (u16, u16),
+        octets: u32,
+        room: bool,
+    ) -> Noted {
         let Tuple { client, server, protocol, svlan, cvlan } = tuple;
         let hash = self.hasher.hash_one((rule, client.address, server, protocol, svlan, cvlan)) as usize;
         let is_like = |denied: &Denied| {
@@ -88,16 +96,17 @@ impl Denies {
         let empty = Denied { rule, tuple, ports, volume: Volume::default(), span: (now, now) };
         let one = Volume { packets: 1, octets: u64::from(octets) };
         let set = hash % (ALIKE / WAYS) * WAYS;
-        match count(self.alike.get_mut(set..set + WAYS).unwrap_or_default(), now, is_like, empty, one) {
+        let first = Denied { volume: one, ..empty };
+        let new = if room { empty } else { first };
+        match count(self.alike.get_mut(set..set + WAYS).unwrap_or_default(), now, is_like, new, one) {
             Some(false) => return Noted::Counted,
             Some(true) => {
                 self.used += 1;
-                return Noted::First;
+                return if room { Noted::First } else { Noted::Counted };
             }
             None => {}
         }
         let set = usize::from(rule.0) % (BY_RULE / WAYS) * WAYS;
-        let first = Denied { volume: one, ..empty };
         match count(
             self.by_rule.get_mut(set..set + WAYS).unwrap_or_default(),
             now,
@@ -191,13 +200,13 @@ mod tests {
     fn what_is_alike_is_told_at_once_and_then_by_number() {
         let mut denies = Denies::default();
         let noted: Vec<Noted> =
-            (0..50).map(|port| denies.note(START, RuleId(4), tuple(1, 1000 + port), (0, 1), 60)).collect();
+            (0..50).map(|port| denies.note(START, RuleId(4), tuple(1, 1000 + port), (0, 1), 60, true)).collect();
         assert_eq!(noted[0], Noted::First);
         assert!(noted[1..].iter().all(|noted| *noted == Noted::Counted));
         assert_eq!(gathered(&mut denies, START), []);
         let [denied] = gathered(&mut denies, START + SPAN).try_into().unwrap();
         assert_eq!((denied.volume.packets, denied.tuple.client.port), (49, 1000));
-        assert_eq!(denies.note(START + SPAN, RuleId(4), tuple(1, 7), (0, 1), 60), Noted::First);
+        assert_eq!(denies.note(START + SPAN, RuleId(4), tuple(1, 7), (0, 1), 60, true), Noted::First);
         assert_eq!(gathered(&mut denies, START + 3 * SPAN), [], "alone it was told");
         assert_eq!(denies.used, 0);
     }
@@ -207,7 +216,7 @@ mod tests {
         let mut denies = Denies::default();
         let mut told = 0;
         for client in 0..100_000 {
-            if denies.note(START, RuleId(client as u16 % 3), tuple(client, 9), (0, 1), 60) != Noted::Counted {
+            if denies.note(START, RuleId(client as u16 % 3), tuple(client, 9), (0, 1), 60, true) != Noted::Counted {
                 told += 1;
             }
         }

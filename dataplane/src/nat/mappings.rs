@@ -180,8 +180,19 @@ impl Mappings {
     pub(super) fn pop_due(&mut self, now: Nanos) -> Option<Mapping> {
         let is_due = |place: u32| self.is(place, |it| it.due <= now);
         let place = self.held.iter().map(|held| held.first).find(|first| is_due(*first))?;
-        let mapping = self.places.get(place as usize).copied().flatten()?;
         self.unlink(place);
+        self.take(place)
+    }
+
+    /// Removes a mapping that its only session never used; none where another has it too.
+    pub(super) fn withdraw(&mut self, id: MappingId) -> Option<Mapping> {
+        let is_only = self.is(id.place(), |it| it.sessions == 1);
+        is_only.then(|| self.take(id.place())).flatten()
+    }
+
+    /// Removes a mapping, which is not held.
+    fn take(&mut self, place: u32) -> Option<Mapping> {
+        let mapping = self.places.get(place as usize).copied().flatten()?;
         self.inside.remove(self.inside_hash(&mapping.inside), place);
         self.outside.remove(self.outside_hash(mapping.inside.kind, mapping.address, mapping.port), place);
         if let Some(entry) = self.places.get_mut(place as usize) {

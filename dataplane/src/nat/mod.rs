@@ -35,7 +35,7 @@ use self::mappings::{Mapping, Mappings};
 use self::pool::Pools;
 pub use self::pool::{Kind, PoolId, PoolSource};
 use self::ports::Ports;
-pub use self::rewrite::{End, Layout, Payload, Rewrite};
+pub use self::rewrite::{End, Layout, Payload, Reversal, Rewrite};
 pub use self::usage::{PoolUsage, Usage};
 use crate::dpdk::HugeSlice;
 use crate::endpoint::{Address, Endpoint};
@@ -85,6 +85,8 @@ pub struct Nat {
     ports: Box<[Ports]>,
     mappings: Mappings,
     hosts: Hosts,
+    /// The mapping that [`Nat::bind`] has just made.
+    fresh: Option<MappingId>,
     /// By slot of the flow table: the mapping of its session.
     bindings: HugeSlice<Option<MappingId>>,
     random: RandomState,
@@ -104,6 +106,7 @@ impl Nat {
         Self {
             mappings: Mappings::new(capacity, sources.len()),
             hosts: Hosts::new(capacity),
+            fresh: None,
             bindings: HugeSlice::new(sessions, None),
             random: RandomState::new(),
             drawn: 0,
@@ -159,8 +162,9 @@ impl Nat {
     }
 
     /// Gives a new session its mapping: the one that its inside endpoint has, or a new one.
-    /// [`Nat::release`] or [`Nat::attach`] must follow.
+    /// [`Nat::refuse`] or [`Nat::attach`] must follow.
     pub fn bind(&mut self, inside: Inside) -> Result<MappingId, Refusal> {
+        self.fresh = None;
         if let Some(id) = self.mappings.inside(&inside) {
             if self.mappings.take_up(id) {
                 self.usage.pool(inside.pool).held(-1);
@@ -191,6 +195,7 @@ impl Nat {
         self.hosts.count(host, inside.kind, 1);
         let id = self.mappings.add(Mapping::new(inside, address, port, host));
         self.usage.pool(inside.pool).opened(inside.kind, is_new);
+        self.fresh = Some(id);
         Ok(id)
     }
 
@@ -214,6 +219,29 @@ impl Nat {
         }
     }
 
+    /// The session that [`Nat::bind`] was just called for was refused. A mapping that was made for it goes at once: nobody
+    /// has seen its port.
+    pub fn refuse(&mut self, now: Nanos, id: MappingId) {
+        if self.fresh.take() != Some(id) {
+            return self.release(now, id);
+        }
+        if let Some(mapping) = self.mappings.withdraw(id) {
+            self.usage.pool(mapping.inside.pool).held(1);
+            self.free(&mapping);
+        }
+    }
+
+    /// The same, where the mapping is attached to an entry already.
+    pub fn refuse_attached(&mut self, now: Nanos, place: usize) {
+        if let Some(binding) = self.bindings.get_mut(place)
+            && self.fresh.is_some()
+            && *binding == self.fresh
+            && let Some(id) = binding.take()
+        {
+            self.refuse(now, id);
+        }
+    }
+
     /// A mapping has a session less; without any it is held.
     pub fn release(&mut self, now: Nanos, id: MappingId) {
         let pool = self.mappings.mapping(id).inside.pool;
@@ -227,11 +255,16 @@ impl Nat {
     pub fn expire(&mut self, now: Nanos, count: usize) {
         for _ in 0..count {
             let Some(mapping) = self.mappings.pop_due(now) else { break };
-            let inside = mapping.inside;
-            self.ports[usize::from(mapping.address) * Kind::COUNT + inside.kind as usize].give_back(mapping.port);
-            let is_gone = self.hosts.count(mapping.host, inside.kind, -1);
-            self.usage.pool(inside.pool).closed(inside.kind, is_gone);
+            self.free(&mapping);
         }
+    }
+
+    /// Gives the port of a mapping back that was held and is gone.
+    fn free(&mut self, mapping: &Mapping) {
+        let inside = mapping.inside;
+        self.ports[usize::from(mapping.address) * Kind::COUNT + inside.kind as usize].give_back(mapping.port);
+        let is_gone = self.hosts.count(mapping.host, inside.kind, -1);
+        self.usage.pool(inside.pool).closed(inside.kind, is_gone);
     }
 
     /// Of two addresses of the pool, drawn at random, the one with more free ports of a kind.

@@ -47,6 +47,22 @@ pub struct Rewrite {
     pub to: Translation,
 }
 
+/// What makes a translated packet again what it was: who sent it has to be told about that one (RFC 5508, 4.1).
+#[derive(Clone, Copy, Debug)]
+pub struct Reversal {
+    /// The change.
+    pub rewrite: Rewrite,
+    /// Where.
+    pub layout: Layout,
+}
+
+impl Reversal {
+    /// Undoes the translation.
+    pub fn apply(self, frame: &mut [u8]) {
+        self.rewrite.apply(frame, self.layout);
+    }
+}
+
 impl Rewrite {
     /// Makes it. What is not at hand stays as it is; a packet that was parsed has all of its headers at hand.
     pub fn apply(self, frame: &mut [u8], layout: Layout) {

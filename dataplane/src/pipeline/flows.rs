@@ -187,7 +187,10 @@ impl Pipeline {
         let slot = self.tie(packet.now, entered, mapping)?;
         self.open_quietly(packet, slot);
         self.report_create(slot);
-        self.inspect(packet, slot, direction, [None; 2])?;
+        if let Err(reason) = self.inspect(packet, slot, direction, [None; 2]) {
+            self.untie_refused(packet.now, slot);
+            return Err(reason);
+        }
         self.count(packet, slot, direction);
         Ok(slot)
     }

@@ -234,7 +234,8 @@ impl Pipeline {
         let (client, server) = self.packet_ports(packet, record.client());
         let (tuple, ports) = (packet.info.key.tuple(record.client()), (client.0, server.0));
         let (now, octets) = (packet.now, packet.info.length);
-        if self.guard.denies.note(now, rule, tuple, ports, octets) != Noted::Counted {
+        let room = self.events.has_session_room();
+        if self.guard.denies.note(now, rule, tuple, ports, octets, room) != Noted::Counted {
             let volume = Volume { packets: 1, octets: octets.into() };
             self.tell_denied(&Denied { rule, tuple, ports, volume, span: (now, now) });
         }
@@ -295,7 +296,8 @@ impl Pipeline {
     }
 
     fn tell_change(&mut self, told: &Denied, total: Volume, change: SessionChange) {
-        let kept = self.events.session(told.span.1, |header| SessionEvent {
+        let packets = told.volume.packets;
+        let event = |header| SessionEvent {
             header,
             translation: None,
             session: SessionId(0),
@@ -308,8 +310,17 @@ impl Pipeline {
             start: told.span.0,
             to_server: told.volume,
             to_client: total,
-        });
-        self.counters.add(if kept { Counter::SessionEvents } else { Counter::SessionEventsLost }, 1);
+        };
+        let time = told.span.1;
+        let (counter, count) = if matches!(change, SessionChange::Attack { .. }) {
+            let kept = self.events.attack(time, event);
+            (if kept { Counter::AttackEvents } else { Counter::AttackEventsLost }, 1)
+        } else if self.events.denied(time, packets, event) {
+            (Counter::SessionEvents, 1)
+        } else {
+            (Counter::SessionEventsLost, packets)
+        };
+        self.counters.add(counter, count);
     }
 
     /// Ports of a notice are counted from the settings' wires and interfaces.

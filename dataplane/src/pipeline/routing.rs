@@ -4,6 +4,7 @@
 use super::{Frame, Packet, Pipeline};
 use crate::endpoint::Direction;
 use crate::flow::{End, Slot, State};
+use crate::nat::Reversal;
 use crate::packet::{Fragment, Network, PacketInfo, Parsed};
 use crate::policy::PortId;
 use crate::route::{self, Departure, Error, Hop, Target};
@@ -61,12 +62,10 @@ impl Pipeline {
         );
         let packet = Packet { now, frame, info, hash, mapping, path: Some(path) };
         let slot = self.judge_packet(&packet)?;
-        if self.nat.is_some() {
-            self.translate(frame, info, slot);
-        }
+        let reversal = if self.nat.is_some() { self.translate(frame, info, slot) } else { None };
         match way {
             Way::Own => self.deliver(frame, info, slot),
-            Way::On(target) => self.depart(now, frame, info, target),
+            Way::On(target) => self.depart(now, frame, info, target, reversal),
         }
     }
 
@@ -122,10 +121,11 @@ impl Pipeline {
         frame: &mut Frame<'_>,
         info: &PacketInfo,
         target: Target,
+        reversal: Option<Reversal>,
     ) -> Result<Verdict, DropReason> {
         let from = frame.port;
         frame.edited = true;
-        let departure = self.router.depart(now, from, target, frame.bytes, info, &self.counters)?;
+        let departure = self.router.depart(now, from, target, frame.bytes, (info, reversal), &self.counters)?;
         Ok(match departure {
             Departure::Now(port) => Verdict::Forward(port),
             Departure::Taken => Verdict::Taken,

@@ -7,7 +7,9 @@ use super::{Frame, Packet, Pipeline};
 use crate::counters::Counter;
 use crate::endpoint::{Address, Direction, Endpoint};
 use crate::flow::{Datagram, End, FlowKey, Slot};
-use crate::nat::{self, Inside, Inward, Kind, Layout, MappingId, Payload, Refusal, Rewrite, Translation, Usage};
+use crate::nat::{
+    self, Inside, Inward, Kind, Layout, MappingId, Payload, Refusal, Reversal, Rewrite, Translation, Usage,
+};
 use crate::packet::{Fragment, PacketInfo, Quoted, Transport};
 use crate::policy::RuleId;
 use crate::time::Nanos;
@@ -111,10 +113,17 @@ impl Pipeline {
                     self.table.record_mut(slot).set_translated();
                     self.counters.add(Counter::SessionsTranslated, 1);
                 }
-                Err(_) => nat.release(now, id),
+                Err(_) => nat.refuse(now, id),
             }
         }
         entered
+    }
+
+    /// Gives the mapping of an entry back whose first packet was refused after all, if it was made for that.
+    pub(super) fn untie_refused(&mut self, now: Nanos, slot: Slot) {
+        if let Some(nat) = &mut self.nat {
+            nat.refuse_attached(now, slot.index());
+        }
     }
 
     /// Lets go of the mapping of an entry that leaves the table.
@@ -155,17 +164,15 @@ impl Pipeline {
         sender.direction(client)
     }
 
-    /// Rewrites a packet that is let through, where its session is translated.
-    pub(super) fn translate(&self, frame: &mut Frame<'_>, info: &PacketInfo, slot: Slot) {
-        let Some(nat) = &self.nat else { return };
-        let Some(id) = nat.binding(slot.index()) else { return };
-        let rewrite = match self.direction(info, slot) {
-            Direction::ToServer => Rewrite { end: nat::End::Source, to: nat.outside(id) },
-            Direction::ToClient => {
-                let inside = nat.inside(id);
-                let to = Translation { address: inside.address, port: inside.port };
-                Rewrite { end: nat::End::Destination, to }
-            }
+    /// Rewrites a packet that is let through, where its session is translated; gives what makes it again what it was.
+    pub(super) fn translate(&self, frame: &mut Frame<'_>, info: &PacketInfo, slot: Slot) -> Option<Reversal> {
+        let nat = self.nat.as_ref()?;
+        let id = nat.binding(slot.index())?;
+        let (inside, outside) = (nat.inside(id), nat.outside(id));
+        let inside = Translation { address: inside.address, port: inside.port };
+        let (end, to, back) = match self.direction(info, slot) {
+            Direction::ToServer => (nat::End::Source, outside, inside),
+            Direction::ToClient => (nat::End::Destination, inside, outside),
         };
         let payload = match (&info.fragment, &info.transport) {
             (Fragment::Later(_), _) | (_, Transport::Other) => Payload::None,
@@ -175,8 +182,10 @@ impl Pipeline {
             (_, Transport::Error(_)) => Payload::Error,
         };
         let (network, transport) = (usize::from(info.link.offset), usize::from(info.transport_offset));
-        rewrite.apply(frame.bytes, Layout { network, transport, payload });
+        let layout = Layout { network, transport, payload };
+        Rewrite { end, to }.apply(frame.bytes, layout);
         frame.edited = true;
+        Some(Reversal { rewrite: Rewrite { end, to: back }, layout })
     }
 }
 

@@ -157,6 +157,8 @@ pub struct Neighbours {
     departing: Box<[u8]>,
     swept: usize,
     known: usize,
+    /// Packets that waited here for one that gave way, since they were last asked for.
+    forsaken: u64,
 }
 
 impl Neighbours {
@@ -171,6 +173,7 @@ impl Neighbours {
             departing: vec![0; longest].into_boxed_slice(),
             swept: 0,
             known: 0,
+            forsaken: 0,
         }
     }
 
@@ -225,6 +228,11 @@ impl Neighbours {
     pub fn release(&mut self, id: Id) -> Option<(Held, &mut [u8])> {
         let entry = self.entries.get_mut(id.0)?;
         self.waiting.pop(&mut entry.queue, &mut self.departing)
+    }
+
+    /// Packets lost since the last call because their neighbour's place went to another.
+    pub const fn take_forsaken(&mut self) -> u64 {
+        std::mem::replace(&mut self.forsaken, 0)
     }
 
     /// The port and the MAC address of a place's neighbour.
@@ -381,7 +389,9 @@ impl Neighbours {
             State::Failed | State::Incomplete | State::Stale => {}
         }
         let id = Id(start + way);
-        while self.release(id).is_some() {}
+        while self.release(id).is_some() {
+            self.forsaken += 1;
+        }
         self.entries[id.0] = Entry { address, port, ..Entry::default() };
         Some(id)
     }

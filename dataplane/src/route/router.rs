@@ -15,6 +15,7 @@ use super::waiting::Held;
 use super::{Config, echo};
 use crate::counters::{Counter, Counters};
 use crate::endpoint::Address;
+use crate::nat::Reversal;
 use crate::packet::{Link, PacketInfo};
 use crate::policy::PortId;
 use crate::time::Nanos;
@@ -171,7 +172,7 @@ impl Router {
 
     /// Sends a packet on its way to its neighbour: with its MAC addresses where that is known, in fragments where it is too
     /// long; otherwise it waits. Its hop is counted when it leaves, so that an error quotes it as it came; a packet of our
-    /// own makes none.
+    /// own makes none. `reversal` makes a translated packet what its sender knows.
     ///
     /// # Errors
     /// Why it is dropped; its sender was told.
@@ -181,7 +182,7 @@ impl Router {
         from: PortId,
         target: Target,
         frame: &mut [u8],
-        info: &PacketInfo,
+        (info, reversal): (&PacketInfo, Option<Reversal>),
         counters: &Counters,
     ) -> Result<Departure, DropReason> {
         let Some(interface) = self.interface(target.port) else { return Err(DropReason::NoRoute) };
@@ -197,14 +198,16 @@ impl Router {
                     return Ok(Departure::Now(target.port));
                 }
                 let packet = frame.get(..end).ok_or(DropReason::Oversize)?;
-                send_in_fragments(&mut self.outbox, target.port, packet, mtu as u16, counters);
-                Ok(Departure::Taken)
+                let cut = send_in_fragments(&mut self.outbox, target.port, packet, mtu as u16, counters);
+                if cut { Ok(Departure::Taken) } else { Err(DropReason::MtuExceeded) }
             }
             Resolution::Wait { id, ask } => {
                 if ask {
+                    counters.add(Counter::NeighbourLost, self.neighbours.take_forsaken());
                     self.ask(target.port, target.neighbour, None, counters);
                 }
-                let held = Held::new(from, info.is_answerable(frame));
+                let mut held = Held::new(from, info.is_answerable(frame));
+                held.reversal = reversal;
                 let packet = frame.get(..end).ok_or(DropReason::NeighbourUnresolved)?;
                 if !self.neighbours.hold(id, held, packet) {
                     return Err(DropReason::NeighbourUnresolved);
@@ -213,6 +216,9 @@ impl Router {
                 Ok(Departure::Taken)
             }
             Resolution::Unreachable => {
+                if let Some(reversal) = reversal {
+                    reversal.apply(frame);
+                }
                 self.refuse(now, from, Error::HostUnreachable, frame, info, counters);
                 Err(DropReason::NeighbourUnresolved)
             }
@@ -264,6 +270,9 @@ impl Router {
                         let (interface, limit) =
                             (&self.interfaces[usize::from(number)], &mut self.limits[usize::from(number)]);
                         if held.answerable {
+                            if let Some(reversal) = held.reversal {
+                                reversal.apply(packet);
+                            }
                             let place = (ethernet::HEADER, packet.len());
                             error(
                                 &mut self.outbox,
@@ -280,6 +289,7 @@ impl Router {
                 }
             }
         }
+        counters.add(Counter::NeighbourLost, self.neighbours.take_forsaken());
         counters.set(Counter::Neighbours, self.neighbours.len() as u64);
     }
 
@@ -349,9 +359,10 @@ fn error(
     counters.add(if sent { Counter::ErrorsSent } else { Counter::OriginatedLost }, 1);
 }
 
-fn send_in_fragments(outbox: &mut Outbox, port: PortId, frame: &[u8], mtu: u16, counters: &Counters) {
-    let Some((link, packet)) = frame.split_at_checked(ethernet::HEADER) else { return };
-    let Some(fragments) = Fragments::of(packet, mtu) else { return };
+/// False where the packet cannot be cut.
+fn send_in_fragments(outbox: &mut Outbox, port: PortId, frame: &[u8], mtu: u16, counters: &Counters) -> bool {
+    let Some((link, packet)) = frame.split_at_checked(ethernet::HEADER) else { return false };
+    let Some(fragments) = Fragments::of(packet, mtu) else { return false };
     counters.add(Counter::Fragmented, 1);
     for piece in fragments {
         let (header, payload) = (&piece.header[..], packet.get(piece.payload).unwrap_or_default());
@@ -366,6 +377,7 @@ fn send_in_fragments(outbox: &mut Outbox, port: PortId, frame: &[u8], mtu: u16, 
         rest.copy_from_slice(payload);
         counters.add(Counter::FragmentsMade, 1);
     }
+    true
 }
 
 fn address_frame(frame: &mut [u8], to: Mac, from: Mac) {

@@ -1,5 +1,6 @@
 //! Packets that wait for their neighbour's MAC address: a fixed number of places, each for one frame.
 
+use crate::nat::Reversal;
 use crate::policy::PortId;
 
 /// A place; [`NONE`] is no place.
@@ -19,19 +20,21 @@ pub(super) struct Waiting {
 }
 
 /// What is to be known of a frame that waits.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default)]
 pub struct Held {
     length: u16,
     /// Where it came in.
     pub from: PortId,
     /// Whether its sender may be told that it is lost.
     pub answerable: bool,
+    /// What its sender knows it by, where it was translated.
+    pub reversal: Option<Reversal>,
 }
 
 impl Held {
     /// A frame that came in there.
     pub const fn new(from: PortId, answerable: bool) -> Self {
-        Self { length: 0, from, answerable }
+        Self { length: 0, from, answerable, reversal: None }
     }
 }
 

@@ -291,3 +291,19 @@ fn who_is_signed_on_does_not_give_way_to_a_newcomer() {
     firewall.out(&newcomer).passes();
     assert_eq!(firewall.changes(), ["create", "application", "close evicted"]);
 }
+
+#[test]
+fn a_session_denied_at_its_first_packet_holds_no_port() {
+    let nat = vec![super::translation::pool((5000, 5000))];
+    let rules = vec![naming(Action::Deny, &["qq"]), super::translation::translated()];
+    let mut firewall = Firewall::set_up(Settings { nat, ..settings() }, policy(rules), signatures());
+    firewall.out(&ask(0x0828)).drops(DropReason::Policy);
+    let usage = firewall.pipeline.nat_usage().unwrap().clone();
+    let usage = &usage.pools()[0];
+    assert_eq!((usage.ports(crate::nat::Kind::Udp), usage.ports_held(), usage.hosts()), (0, 0, 0));
+    firewall.out(&ask(0x0828)).drops(DropReason::Policy);
+    let other = udp("10.0.0.2:1".parse().unwrap(), server(), b"something else");
+    assert!(firewall.out(&other).verdict_is_forward());
+    firewall.wait(std::time::Duration::from_secs(31));
+    firewall.pipeline.nat.as_ref().unwrap().assert_consistent();
+}

@@ -482,7 +482,7 @@ fn a_flood_of_acks_without_a_session_is_told_once_a_second() {
         "{told:?}"
     );
     assert!((5..=6).contains(&told.len()), "{told:?}");
-    firewall.moved(&[("packets_received", 7000), ("drop_tcp_not_syn", 7000), ("session_events", told.len() as i64)]);
+    firewall.moved(&[("packets_received", 7000), ("drop_tcp_not_syn", 7000), ("attack_events", told.len() as i64)]);
 }
 
 #[test]
@@ -515,7 +515,7 @@ fn at_the_end_an_attack_is_told_to_be_over() {
     assert!(firewall.changes().is_empty());
     assert!(firewall.pipeline.shutdown(firewall.now, crate::pipeline::Room::Needed));
     assert_eq!(firewall.changes(), ["land Begin 3 of 3", "land End 0 of 3"]);
-    firewall.moved(&[("packets_received", 3), ("drop_land", 3), ("session_events", 2)]);
+    firewall.moved(&[("packets_received", 3), ("drop_land", 3), ("attack_events", 2)]);
 }
 
 #[test]
@@ -559,4 +559,49 @@ proptest! {
             }
         }
     }
+}
+
+#[test]
+fn what_is_lost_is_counted_by_its_class_and_number() {
+    let logged = RuleSource { session_logging: true, ..rule(Action::Deny) };
+    let mut firewall = Firewall::set_up(settings(), policy(vec![logged]), Default::default());
+    let denied = |host: u32, port| {
+        let [_, _, high, low] = host.to_be_bytes();
+        udp(end(&format!("10.0.{high}.{low}:{port}")), end("192.0.2.1:23"), b"x")
+    };
+    // The queue is full with the first packets of a thousand hosts; those that follow have to wait.
+    for host in 0..1_000 {
+        firewall.out(&denied(host, 1)).drops(DropReason::Policy);
+    }
+    let told = firewall.pipeline.counters().value(crate::counters::Counter::SessionEvents);
+    let lost = |firewall: &Firewall| firewall.events.lost();
+    assert_eq!(lost(&firewall).session, 0);
+    for port in 2..52 {
+        firewall.out(&denied(7, port)).drops(DropReason::Policy);
+    }
+    let land = udp(end("10.0.0.1:7"), end("10.0.0.1:7"), b"x");
+    firewall.out(&land).drops(DropReason::Land);
+    while firewall.pipeline.events.has_session_room() {
+        assert!(firewall.pipeline.events.session(firewall.now, |header| crate::event::SessionEvent {
+            header,
+            session: crate::event::SessionId(0),
+            tuple: Default::default(),
+            translation: None,
+            rule: crate::policy::RuleId(0),
+            application: sigdb::AppId::UNKNOWN,
+            ports: (0, 0),
+            logged: true,
+            change: crate::event::SessionChange::Create,
+            start: firewall.now,
+            to_server: Default::default(),
+            to_client: Default::default(),
+        }));
+    }
+    firewall.pipeline.shutdown(firewall.now, crate::pipeline::Room::Regardless);
+    let lost = lost(&firewall);
+    assert_eq!(told + lost.session, 1_050, "each denied packet is told or lost");
+    assert_eq!((lost.attack, lost.sign_on), (2, 0), "that it began, and that it is over");
+    let counters = firewall.pipeline.counters();
+    assert_eq!(counters.value(crate::counters::Counter::SessionEventsLost), lost.session);
+    assert_eq!(counters.value(crate::counters::Counter::AttackEventsLost), 2);
 }

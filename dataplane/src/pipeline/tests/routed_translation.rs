@@ -93,3 +93,43 @@ fn whoever_asks_for_a_pool_address_on_its_network_gets_our_answer() {
     let (_, defence) = router.said();
     assert_eq!(Arp::read(&defence).map(|arp| arp.sender), Some((OUR_OUTSIDE, address(POOL))));
 }
+
+/// What an ICMP error quotes, checksums and all.
+fn quoted(error: &[u8]) -> Vec<u8> {
+    assert_eq!(crate::wire::checksum::Sum::default().octets(&error[34..]).finish(), 0, "the error's checksum");
+    error[42..].to_vec()
+}
+
+#[test]
+fn who_is_told_that_a_host_is_unreachable_knows_the_packet() {
+    let mut router = router();
+    // Nobody answers outside: the host inside is told of what it sent, when it waited in vain and when it need not wait.
+    let (client, server) = ("10.0.0.1:4000".parse().unwrap(), "192.0.2.7:53".parse().unwrap());
+    let question = udp(client, server, b"question");
+    assert_eq!(router.send(INSIDE, &question).0, Verdict::Taken);
+    router.sent.clear();
+    router.wait(4);
+    let (port, waited) = router.sent.pop().unwrap();
+    router.sent.clear();
+    router.drops(INSIDE, &question, DropReason::NeighbourUnresolved);
+    for (port, error) in [(port, waited), router.said()] {
+        assert_eq!((port, &error[..6], &error[34..36]), (INSIDE, &CLIENT.0[..], &[3, 1][..]));
+        assert_eq!(error[30..34], [10, 0, 0, 1]);
+        assert_eq!(quoted(&error), question.ip());
+    }
+    // Nobody answers inside any more: whoever outside answers hears of the pool address, and of no other.
+    let (client, server) = ("10.0.0.5:4000".parse().unwrap(), "198.51.100.7:53".parse().unwrap());
+    let (_, frame) = router.send(INSIDE, &udp(client, server, b"question"));
+    let answer = udp(server, read(&frame).source, b"answer");
+    assert_eq!(router.send(OUTSIDE, &answer).0, Verdict::Taken);
+    router.sent.clear();
+    router.wait(4);
+    let (port, waited) = router.sent.pop().unwrap();
+    router.sent.clear();
+    router.drops(OUTSIDE, &answer, DropReason::NeighbourUnresolved);
+    for (port, error) in [(port, waited), router.said()] {
+        assert_eq!((port, &error[..6], &error[34..36]), (OUTSIDE, &GATEWAY.0[..], &[3, 1][..]));
+        assert_eq!(error[30..34], [198, 51, 100, 7]);
+        assert_eq!(quoted(&error), answer.ip());
+    }
+}

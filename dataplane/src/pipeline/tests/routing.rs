@@ -119,7 +119,7 @@ impl Router {
         assert_eq!(self.send(port, packet).0, Verdict::Drop(reason));
     }
 
-    fn wait(&mut self, seconds: u64) {
+    pub(super) fn wait(&mut self, seconds: u64) {
         for _ in 0..seconds * 10 {
             self.firewall.now = self.firewall.now + Duration::from_millis(100);
             self.firewall.pipeline.turn(self.firewall.now);
@@ -516,4 +516,55 @@ fn the_kernel_serves_our_addresses_where_there_is_a_management_port() {
     let mut query = udp("192.0.2.1:5353".parse().unwrap(), "198.51.100.7:53".parse().unwrap(), b"q");
     query.macs = (KERNEL.0, OUR_INSIDE.0);
     assert_eq!(router.bytes(OWN, &query.frame()).0, Verdict::Forward(OUTSIDE));
+}
+
+#[test]
+fn every_frame_that_comes_in_goes_out_is_taken_or_is_dropped_by_name() {
+    let mut router = Router::with(vec![outbound(), rule(Action::Permit)], Config { neighbours: 8, ..config() });
+    router.asks_for_us(INSIDE, "10.0.0.1", CLIENT);
+    router.firewall.forget();
+    router.sent.clear();
+    let mut held_frames = 0;
+    for round in 0..40_u8 {
+        // Hosts that do not answer push each other out of a table of eight.
+        for host in 2..30 {
+            router.send(INSIDE, &question(&format!("192.0.2.{}:53", host + round)));
+        }
+        router.send(OUTSIDE, &udp("192.0.2.9:1".parse().unwrap(), "10.0.0.1:2".parse().unwrap(), &[7; 9]));
+        router.send(INSIDE, &question("203.0.113.1:53"));
+        router.send(INSIDE, &question("8.8.8.8:53"));
+        let large = udp("10.0.0.1:5000".parse().unwrap(), "198.51.100.7:53".parse().unwrap(), &[1; 1420]);
+        router.send(INSIDE, &large);
+        router.bytes(INSIDE, &[0; 9]);
+        router.bytes(PortId(7), &question("192.0.2.7:53").frame());
+        if round == 20 {
+            router.asks_for_us(OUTSIDE, "192.0.2.254", GATEWAY);
+        }
+        router.firewall.pipeline.turn(router.firewall.now);
+        if round % 7 == 0 {
+            router.wait(1);
+        }
+        let count = |name: &str| router.counter(name);
+        let drops: u64 = crate::verdict::DropReason::ALL.iter().map(|reason| count(reason.counter())).sum();
+        assert_eq!(count("packets_received"), count("packets_forwarded") + count("packets_taken") + drops);
+        let places = 0..router.firewall.pipeline.router.neighbour_places();
+        let views = places.filter_map(|place| router.firewall.pipeline.router.neighbour(place));
+        let waiting: u64 = views.map(|view| u64::from(view.waiting)).sum();
+        let done = count("neighbour_released") + count("neighbour_lost");
+        assert_eq!(count("neighbour_held"), done + waiting);
+        held_frames = count("neighbour_held");
+    }
+    assert!(held_frames > 100 && router.counter("neighbour_lost") > 50 && router.counter("neighbour_released") > 0);
+}
+
+#[test]
+fn what_a_router_refuses_in_the_ordinary_is_no_attack() {
+    let mut router = Router::usual();
+    let mut dying = question("198.51.100.7:33434");
+    dying.hop_limit = 1;
+    router.drops(INSIDE, &dying, DropReason::TtlExpired);
+    router.drops(INSIDE, &question("8.8.8.8:53"), DropReason::NoRoute);
+    router.drops(INSIDE, &question("203.0.113.1:53"), DropReason::DiscardRoute);
+    router.wait(3);
+    assert_eq!(router.firewall.changes(), [""; 0]);
 }

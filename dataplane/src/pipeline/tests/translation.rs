@@ -423,3 +423,29 @@ fn every_entry_of_the_table_can_have_a_mapping() {
     let usage = &nat.usage().pools()[0];
     assert_eq!(usage.ports(Kind::Udp), usage.ports_held());
 }
+
+#[test]
+fn a_session_that_is_refused_gives_its_port_back_at_once() {
+    // In a table full of young handshakes a SYN has to be repeated.
+    let settings = Settings { nat: vec![pool((5000, 5000))], max_sessions: 16, ..settings() };
+    let source = vec![range("10.0.0.0", "10.0.0.255")];
+    let rules = vec![RuleSource { source, ..translated() }, outbound()];
+    let mut firewall = Firewall::set_up(settings, policy(rules), sigdb::Database::default());
+    for port in 1..=18 {
+        firewall.out(&Connection::new(&format!("10.1.0.1:{port}"), "192.0.2.1:443").client(SYN, &[])).passes();
+    }
+    let usage = firewall.pipeline.nat_usage().unwrap().clone();
+    let usage = &usage.pools()[0];
+    let used = || (usage.ports(Kind::Tcp), usage.ports(Kind::Udp), usage.ports_held(), usage.hosts());
+    let syn = Connection::new("10.0.0.1:4000", "192.0.2.1:443").client(SYN, &[]);
+    firewall.out(&syn).drops(DropReason::SynFlood);
+    assert_eq!(used(), (0, 0, 0, 0));
+    firewall.pipeline.nat.as_ref().unwrap().assert_consistent();
+    pass(&mut firewall, INSIDE, &syn);
+    assert_eq!(used(), (1, 0, 0, 1));
+    // Who has the port already keeps it, whatever becomes of another session of his.
+    let other = Connection::new("10.0.0.1:4000", "192.0.2.2:443").client(SYN, &[]);
+    firewall.out(&other).drops(DropReason::SynFlood);
+    assert_eq!(used(), (1, 0, 0, 1));
+    firewall.pipeline.nat.as_ref().unwrap().assert_consistent();
+}

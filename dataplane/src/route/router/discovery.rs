@@ -162,10 +162,13 @@ impl Router {
                 hop::decrement(packet, &link);
             }
             address_frame(packet, neighbour, mac);
-            counters.add(Counter::NeighbourReleased, 1);
             if packet.len() > usize::from(mtu) + ethernet::HEADER {
-                send_in_fragments(&mut self.outbox, port, packet, mtu, counters);
-            } else if !self.outbox.push_whole(port, packet) {
+                let cut = send_in_fragments(&mut self.outbox, port, packet, mtu, counters);
+                counters.add(if cut { Counter::NeighbourReleased } else { Counter::NeighbourLost }, 1);
+                continue;
+            }
+            counters.add(Counter::NeighbourReleased, 1);
+            if !self.outbox.push_whole(port, packet) {
                 counters.add(Counter::OriginatedLost, 1);
             }
         }

@@ -13,7 +13,7 @@ use bench::harness::ostiary::{self, Own};
 use bench::harness::report::Report;
 use bench::harness::scene::{self, Plan};
 use bench::harness::wire::{Size, Wire};
-use bench::harness::{Fallible, bed, flow, machine, playbill, veth};
+use bench::harness::{Fallible, bed, commit, flow, machine, playbill, veth};
 use clap::{Args, Parser, Subcommand};
 
 /// Measures one worker, through the worker and pipeline that are in service. Contenders take turns; of each the median of
@@ -37,6 +37,9 @@ enum Command {
     Play { scene: String, plan: String },
     /// Throughput and latency between veth cables, beside the kernel's nftables with conntrack (root)
     Veth(veth::Comparison),
+    /// Compiles policies until its input ends: the other process of the scene `commit`
+    #[command(hide = true)]
+    Compile { plan: String },
     /// The sender of `veth`
     #[command(hide = true)]
     VethSend { mac: String, load: String },
@@ -135,6 +138,7 @@ fn main() -> ExitCode {
         Command::Scenes(arguments) => scenes(&arguments),
         Command::All(arguments) => all(&arguments),
         Command::Play { scene, plan } => play(&scene, &plan),
+        Command::Compile { plan } => compile(&plan),
         Command::Veth(comparison) => comparison.run().map(|passages| print!("{passages}")),
         Command::VethSend { mac, load } => veth::send(&mac, &load),
         Command::Once { contender, measurement } => once(contender, &measurement),
@@ -162,6 +166,11 @@ fn play(scene: &str, plan: &str) -> Fallible<()> {
     let figures = scene::play(scene, &serde_json::from_str(plan)?, &scratch.0)?;
     println!("{}", serde_json::to_string(&figures)?);
     Ok(())
+}
+
+/// Policies, until nobody wants them any more.
+fn compile(plan: &str) -> Fallible<()> {
+    Ok(commit::compile_until_told(&serde_json::from_str(plan)?)?)
 }
 
 /// Scenes, in turn.

@@ -16,6 +16,7 @@ use dataplane::worker::{Probe, Worker};
 
 use super::Fallible;
 use super::bed::Bed;
+use super::disturbance::Disturbed;
 use super::rules::{self, Rules};
 
 /// A running firewall.
@@ -25,6 +26,8 @@ pub struct Firewall {
     pub counters: Arc<Counters>,
     /// To its worker.
     pub mailbox: Sender<Command>,
+    /// What the kernel does to its worker.
+    pub disturbed: Disturbed,
     receiver: EventReceiver,
     /// Session events read, and of those the notices of attacks.
     read: u64,
@@ -49,13 +52,13 @@ impl Firewall {
         let (sender, receiver) = event::channel(WorkerId(0), SESSION_EVENTS, SIGN_ON_EVENTS);
         let (mailbox, commands) = bounded(4);
         let worker_pool = Arc::clone(&pool);
-        let start = move |ready: &dyn Fn(Arc<Counters>)| {
+        let start = move |ready: &dyn Fn((Arc<Counters>, Disturbed))| {
             let pipeline = Pipeline::new(settings, policy, signatures, sender);
-            ready(Arc::clone(pipeline.counters()));
+            ready((Arc::clone(pipeline.counters()), Disturbed::here(cpu)));
             Worker::probed(queues.into(), pipeline, commands, clock, worker_pool, probe).run();
         };
-        let (thread, counters) = spawn(cpu, start)?;
-        Ok(Self { counters, mailbox, receiver, read: 0, notices: 0, thread, pool, ports })
+        let (thread, (counters, disturbed)) = spawn(cpu, start)?;
+        Ok(Self { counters, mailbox, disturbed, receiver, read: 0, notices: 0, thread, pool, ports })
     }
 
     /// One counter's value.

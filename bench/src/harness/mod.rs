@@ -5,6 +5,7 @@ pub mod bed;
 pub mod commit;
 pub mod compose;
 pub mod contender;
+pub mod disturbance;
 pub mod draw;
 pub mod figure;
 pub mod firewall;

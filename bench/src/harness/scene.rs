@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use dataplane::counters::Counter;
 use dataplane::dpdk::{bind_to, cycles_per_second};
 use dataplane::guard::reserve;
+use hdrhistogram::Histogram;
 use serde::{Deserialize, Serialize};
 
 use super::Fallible;
@@ -364,7 +365,14 @@ pub(super) fn rate(what: &str, count: usize, span: Duration) -> Vec<Figure> {
 
 /// How long turns took.
 pub(super) fn pauses(turns: &Turns) -> Vec<Figure> {
-    let Some(histogram) = turns.recorded().filter(|histogram| !histogram.is_empty()) else { return Vec::new() };
+    turns.recorded().map_or_else(Vec::new, |histogram| quantiles(&histogram))
+}
+
+/// The same of a histogram in cycles.
+pub(super) fn quantiles(histogram: &Histogram<u64>) -> Vec<Figure> {
+    if histogram.is_empty() {
+        return Vec::new();
+    }
     let microseconds = |cycles: u64| cycles as f64 / cycles_per_second() as f64 * 1e6;
     vec![
         figure("turn, median", microseconds(histogram.value_at_quantile(0.5)), "µs"),

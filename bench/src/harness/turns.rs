@@ -1,7 +1,7 @@
 //! How long each turn of a worker's loop takes, by the time-stamp counter: the worst burst, and pauses of every kind.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use crossbeam::channel::{Receiver, Sender, bounded};
 use dataplane::dpdk::{Mbuf, cycles};
@@ -16,38 +16,55 @@ use hdrhistogram::Histogram;
 pub struct Timed<P> {
     within: P,
     last: u64,
-    recording: Arc<AtomicBool>,
-    /// In cycles.
-    turns: Histogram<u64>,
-    done: Sender<Histogram<u64>>,
+    /// The phase that is recorded, from 1; 0 is none.
+    phase: Arc<AtomicUsize>,
+    /// In cycles, by phase.
+    turns: Vec<Histogram<u64>>,
+    done: Sender<Vec<Histogram<u64>>>,
 }
 
 /// The other end of a [`Timed`].
 #[derive(Debug)]
 pub struct Turns {
-    recording: Arc<AtomicBool>,
-    done: Receiver<Histogram<u64>>,
+    phase: Arc<AtomicUsize>,
+    done: Receiver<Vec<Histogram<u64>>>,
 }
 
 /// Wraps a probe.
 pub fn timed<P>(within: P) -> (Timed<P>, Turns) {
-    let recording = Arc::new(AtomicBool::new(false));
+    timed_by_phase(within, 1)
+}
+
+/// Wraps a probe, and tells turns of so many phases apart.
+pub fn timed_by_phase<P>(within: P, phases: usize) -> (Timed<P>, Turns) {
+    let phase = Arc::new(AtomicUsize::new(0));
     let (sender, done) = bounded(1);
     // Bounds, because recording without failing does not widen a histogram.
-    let turns = Histogram::new_with_bounds(1, LONGEST, 3).expect("three digits are allowed");
-    let probe = Timed { within, last: cycles(), recording: Arc::clone(&recording), turns, done: sender };
-    (probe, Turns { recording, done })
+    let empty = || Histogram::new_with_bounds(1, LONGEST, 3).expect("three digits are allowed");
+    let turns = (0..phases).map(|_| empty()).collect();
+    let probe = Timed { within, last: cycles(), phase: Arc::clone(&phase), turns, done: sender };
+    (probe, Turns { phase, done })
 }
 
 impl Turns {
     /// Turns count from now on, or do not.
     pub fn record(&self, on: bool) {
-        self.recording.store(on, Ordering::Relaxed);
+        self.record_as(on.then_some(0));
+    }
+
+    /// Turns count as those of a phase from now on, or not at all.
+    pub fn record_as(&self, phase: Option<usize>) {
+        self.phase.store(phase.map_or(0, |phase| phase + 1), Ordering::Relaxed);
     }
 
     /// What was recorded, in cycles; once the worker has ended.
     pub fn recorded(&self) -> Option<Histogram<u64>> {
-        self.done.recv().ok()
+        self.by_phase().into_iter().next()
+    }
+
+    /// The same by phase.
+    pub fn by_phase(&self) -> Vec<Histogram<u64>> {
+        self.done.recv().unwrap_or_default()
     }
 }
 
@@ -63,8 +80,9 @@ impl<P: Probe> Probe for Timed<P> {
     fn turned(&mut self, idle: bool) {
         self.within.turned(idle);
         let now = cycles();
-        if !idle && self.recording.load(Ordering::Relaxed) {
-            self.turns.saturating_record(now.wrapping_sub(self.last));
+        let phase = self.phase.load(Ordering::Relaxed);
+        if let Some(turns) = self.turns.get_mut(phase.wrapping_sub(1)).filter(|_| !idle) {
+            turns.saturating_record(now.wrapping_sub(self.last));
         }
         self.last = now;
     }

@@ -103,7 +103,7 @@ proptest! {
         let settings = Settings { max_sessions: 5, inspection_slots: 2, fragment_slots: 8, verify_checksums, ..settings() };
         let [first, ..] = policies();
         let mut firewall = Firewall::set_up_shared(settings, first, signatures());
-        let mut total = 0;
+        let (mut total, mut octets) = (0, 0);
         for (frames, seconds, commit) in &bursts {
             let mut frames = frames.clone();
             let mut frames: Vec<_> = frames
@@ -117,6 +117,7 @@ proptest! {
             firewall.pipeline.process(firewall.now, &mut frames, &mut verdicts);
             prop_assert_eq!(verdicts.len(), frames.len());
             total += frames.len() as u64;
+            octets += frames.iter().map(|frame| u64::from(frame.length)).sum::<u64>();
             for reply in firewall.pipeline.replies() {
                 prop_assert!(reply.bytes.len() >= 60);
             }
@@ -128,7 +129,7 @@ proptest! {
             let value = |counter| counters.value(counter);
             use crate::counters::Counter::*;
             let dropped: u64 = DropReason::ALL.iter().map(|reason| counters.drops(*reason)).sum();
-            prop_assert_eq!(value(PacketsReceived), total);
+            prop_assert_eq!((value(PacketsReceived), value(OctetsReceived)), (total, octets));
             prop_assert_eq!(value(PacketsForwarded) + dropped, total);
             prop_assert_eq!(value(SessionsOpened) - value(SessionsClosed), value(SessionsActive));
             prop_assert!(value(SessionsActive) <= value(TableEntries) && value(TableEntries) <= 5);

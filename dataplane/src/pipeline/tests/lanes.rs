@@ -7,14 +7,17 @@ use arrayvec::ArrayVec;
 use proptest::prelude::*;
 
 use super::any_bytes::{any_frame, policies, signatures};
-use super::firewall::{Firewall, INSIDE, OUTSIDE, settings};
+use super::firewall::{Firewall, INSIDE, OUTSIDE, outbound, policy, rule, settings};
 use super::translation::pool;
-use crate::guard::Screens;
+use crate::endpoint::Address;
+use crate::flow::Window;
+use crate::guard::{OriginRule, Protection, Screens};
 use crate::nat::PoolId;
 use crate::packet::{self, Parsed, Plain};
-use crate::pipeline::{BURST, Frame, Midstream, Room, Settings};
-use crate::policy::{Action, PolicySource};
-use crate::wire::build::{Shim, Tcp, udp};
+use crate::pipeline::{BURST, Frame, Midstream, Room, Settings, Timeouts};
+use crate::policy::{Action, AddressRange, PolicySource, RuleSource};
+use crate::verdict::Verdict;
+use crate::wire::build::{Packet, Shim, Tcp, udp};
 use crate::wire::tcp::{ACK, FIN, PSH, RST, SYN};
 
 /// A frame, whether it comes from inside, and by how much the wire saw more of it than is at hand.
@@ -25,11 +28,25 @@ fn ends() -> impl Strategy<Value = (SocketAddr, SocketAddr)> {
     // The last two are what source NAT makes of the first two, where there is a pool.
     let v4 = ["10.0.0.1:40000", "10.0.0.2:40001", "198.51.100.10:5000", "198.51.100.10:5001"];
     let v6 = ["[2001:db8::1]:40000", "[2001:db8::1]:40001"];
-    (any::<bool>(), 0..4_usize).prop_map(move |(is_v4, which)| {
-        let (client, server) =
-            if is_v4 { (v4[which], "192.0.2.1:443") } else { (v6[which % 2], "[2001:db8:f::1]:443") };
-        (client.parse().unwrap(), server.parse().unwrap())
-    })
+    let usual = (any::<bool>(), 0..4_usize).prop_map(move |(is_v4, which)| {
+        if is_v4 { (v4[which], "192.0.2.1:443") } else { (v6[which % 2], "[2001:db8:f::1]:443") }
+    });
+    // Groups, loopback, itself, and somebody else's network.
+    let odd = prop::sample::select(vec![
+        ("224.0.0.5:40000", "192.0.2.1:443"),
+        ("127.0.0.1:40000", "192.0.2.1:443"),
+        ("192.0.2.1:443", "192.0.2.1:443"),
+        ("203.0.113.1:40000", "192.0.2.1:443"),
+        ("[ff02::1]:40000", "[2001:db8:f::1]:443"),
+        ("[::1]:40000", "[2001:db8:f::1]:443"),
+        ("[2001:db8:f::1]:443", "[2001:db8:f::1]:443"),
+    ]);
+    prop_oneof![12 => usual, 1 => odd].prop_map(|(client, server)| (client.parse().unwrap(), server.parse().unwrap()))
+}
+
+/// Hops that are left, mostly enough.
+fn hops() -> impl Strategy<Value = u8> {
+    prop_oneof![12 => Just(64), 1 => Just(0), 1 => Just(1)]
 }
 
 fn shims() -> impl Strategy<Value = Vec<Shim>> {
@@ -50,21 +67,28 @@ fn segment() -> impl Strategy<Value = Sent> {
     ];
     let number = || prop_oneof![4 => 0..4_u32, 1 => 0..200_000_u32, 1 => any::<u32>()];
     let options = prop_oneof![3 => Just(vec![]), 1 => Just(vec![1, 3, 3, 7]), 1 => Just(vec![0; 40])];
-    (ends(), any::<bool>(), flags, number(), number(), any::<u16>(), options, 0..40_usize, shims()).prop_map(
-        |((client, server), inside, flags, sequence, acknowledgment, window, options, length, shims)| {
+    (ends(), any::<bool>(), flags, number(), number(), any::<u16>(), options, 0..40_usize, (hops(), shims())).prop_map(
+        |((client, server), inside, flags, sequence, acknowledgment, window, options, length, (hops, shims))| {
             let (source, destination) = if inside { (client, server) } else { (server, client) };
             let payload = vec![0x16; length];
             let tcp = Tcp { source, destination, flags, sequence, acknowledgment, window, options, payload };
-            (tcp.packet().within(&shims).frame(), inside, 0)
+            let packet = Packet { hop_limit: hops, ..tcp.packet() };
+            (packet.within(&shims).frame(), inside, 0)
         },
     )
 }
 
 fn datagram() -> impl Strategy<Value = Sent> {
-    (ends(), any::<bool>(), 0..40_usize, shims()).prop_map(|((client, server), inside, length, shims)| {
-        let (source, destination) = if inside { (client, server) } else { (server, client) };
-        (udp(source, destination, &vec![9; length]).within(&shims).frame(), inside, 0)
-    })
+    // IP may hold more than UDP says that it is.
+    let slack = prop_oneof![4 => Just(0), 1 => 1..9_usize];
+    (ends(), any::<bool>(), 0..40_usize, slack, hops(), shims()).prop_map(
+        |((client, server), inside, length, slack, hops, shims)| {
+            let (source, destination) = if inside { (client, server) } else { (server, client) };
+            let mut packet = Packet { hop_limit: hops, ..udp(source, destination, &vec![9; length]) };
+            packet.transport.extend(vec![0xee; slack]);
+            (packet.within(&shims).frame(), inside, 0)
+        },
+    )
 }
 
 /// Any of those with octets changed, cut or padded; and anything at all.
@@ -80,7 +104,31 @@ fn sent() -> impl Strategy<Value = Sent> {
         frame.resize(frame.len() + padding, 0);
         (frame, inside, more)
     });
-    prop_oneof![4 => prop_oneof![segment(), datagram()], 4 => spoiled, 1 => (any_frame(), any::<bool>(), 0..50_u32)]
+    let any = (any_frame(), any::<bool>(), 0..50_u32);
+    // Now and then one comes in on the other side.
+    (prop_oneof![4 => prop_oneof![segment(), datagram()], 4 => spoiled, 1 => any], prop::bool::weighted(0.05))
+        .prop_map(|((frame, inside, more), strays)| (frame, inside ^ strays, more))
+}
+
+/// Those, and one that just permits and logs: of it most sessions take the short lane.
+fn lane_policies() -> impl Iterator<Item = PolicySource> {
+    let both_ways = RuleSource { session_logging: true, ..rule(Action::Permit) };
+    policies().into_iter().chain([policy(vec![outbound()]), policy(vec![both_ways])])
+}
+
+/// What comes from inside has an address of there, what comes from outside has not.
+fn origins() -> Vec<OriginRule> {
+    let end = |text: &str| Address::from(text.parse::<std::net::IpAddr>().unwrap());
+    let range = |first, last| AddressRange { first: end(first), last: end(last) };
+    let networks = vec![
+        range("10.0.0.0", "10.255.255.255"),
+        range("192.0.2.0", "192.0.2.255"),
+        range("2001:db8::", "2001:db8::ff"),
+    ];
+    vec![
+        OriginRule { networks: networks.clone(), ..OriginRule::default() },
+        OriginRule { elsewhere: vec![networks[0], networks[2]], ..OriginRule::default() },
+    ]
 }
 
 /// Every second rule that permits translates.
@@ -102,10 +150,14 @@ fn answer(firewall: &mut Firewall, burst: &[Sent]) -> String {
         })
         .collect();
     let mut verdicts = ArrayVec::new();
-    firewall.pipeline.process(firewall.now, &mut frames, &mut verdicts);
+    let common = firewall.pipeline.process(firewall.now, &mut frames, &mut verdicts);
+    // The worker sends the whole burst by that port, without looking at the verdicts.
+    let to = verdicts.first().copied();
+    let alike = to.filter(|to| matches!(to, Verdict::Forward(_)) && verdicts.iter().all(|verdict| verdict == to));
+    assert!(common.is_none_or(|port| alike == Some(Verdict::Forward(port))), "{common:?} {verdicts:?}");
     let replies: Vec<_> = firewall.pipeline.replies().collect();
     let frames: Vec<_> = frames.iter().map(|frame| (&*frame.bytes, frame.edited)).collect();
-    let told = format!("{verdicts:?} {replies:?} {frames:?}");
+    let told = format!("{verdicts:?} {common:?} {replies:?} {frames:?}");
     told + &format!("{:?} {:?}", firewall.session_events(), firewall.sign_ons())
         + &format!("{:?}", firewall.pipeline.counters().read())
 }
@@ -117,15 +169,21 @@ proptest! {
     fn both_ways_answer_the_same(
         bursts in prop::collection::vec((prop::collection::vec(sent(), 1..BURST), 0..200_u64, 0..12_usize), 1..8),
         verify_checksums: bool,
-        policy in 0..3_usize,
+        policy in 0..5_usize,
         permit: bool,
         translates: bool,
+        is_bound: bool,
+        tcp_window in prop::sample::select(vec![Window::Strict, Window::Loose, Window::Off]),
     ) {
         let midstream = if permit { Midstream::Permit } else { Midstream::Drop };
-        let settings = Settings { max_sessions: 6, inspection_slots: 2, fragment_slots: 8, verify_checksums, midstream, ..settings() };
+        let origins = if is_bound { origins() } else { vec![] };
+        let protection = Protection { origins, tcp_window, ..Protection::default() };
+        let timeouts = Timeouts { tcp_established: std::time::Duration::from_secs(150), ..Timeouts::default() };
+        let settings = Settings { protection, timeouts, ..settings() };
+        let settings = Settings { max_sessions: 6, inspection_slots: 2, fragment_slots: 8, verify_checksums, midstream, ..settings };
         let nat = if translates { vec![pool((5000, 5001))] } else { vec![] };
         let settings = Settings { nat, ..settings };
-        let policies = || policies().into_iter().map(|policy| if translates { translating(policy) } else { policy });
+        let policies = || lane_policies().map(|policy| if translates { translating(policy) } else { policy });
         let [mut short, mut whole] = [true, false].map(|short_lane| {
             let policy = policies().nth(policy).unwrap();
             let mut firewall = Firewall::set_up_shared(settings.clone(), policy, signatures());

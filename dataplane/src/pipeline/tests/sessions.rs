@@ -3,14 +3,18 @@
 use std::collections::HashMap;
 use std::time::Duration;
 
+use arrayvec::ArrayVec;
 use crossbeam::channel::TryRecvError;
 
-use super::firewall::{Connection, Firewall, outbound, policy, settings};
+use super::firewall::{Connection, Firewall, INSIDE, OUTSIDE, outbound, policy, settings};
 use crate::command::Command;
+use crate::endpoint::Endpoint;
 use crate::event::{CloseReason, SessionChange, SessionId, Volume};
-use crate::pipeline::{Room, Settings};
+use crate::flow::{Flags, FlowKey, Realm};
+use crate::guard::Screen;
+use crate::pipeline::{Frame, Room, Settings};
 use crate::policy::RuleId;
-use crate::verdict::DropReason;
+use crate::verdict::{DropReason, Verdict};
 use crate::wire::build::udp;
 use crate::wire::tcp::{ACK, FIN, PSH, RST, SYN};
 
@@ -148,6 +152,78 @@ fn the_same_ports_open_a_new_session_after_the_old_is_over() {
         ("table_entries", 1),
         ("session_events", 4),
     ]);
+}
+
+#[test]
+fn a_syn_opens_a_new_session_over_one_whose_sides_have_both_finished() {
+    let mut firewall = Firewall::with(vec![outbound()]);
+    let mut web = Connection::new("10.0.0.1:40000", "192.0.2.1:443");
+    firewall.out(&web.client(SYN, &[])).passes();
+    firewall.back(&web.server(SYN | ACK, &[])).passes();
+    firewall.out(&web.client(ACK | FIN, &[])).passes();
+    firewall.back(&web.server(ACK | FIN, &[])).passes();
+    // The last acknowledgment was lost.
+    firewall.out(&Connection::new("10.0.0.1:40000", "192.0.2.1:443").client(SYN, &[])).passes();
+    assert_eq!(firewall.changes(), ["create", "close fin", "create"]);
+}
+
+#[test]
+fn a_syn_that_is_a_rst_as_well_opens_nothing() {
+    let mut settings = settings();
+    settings.protection.screens.set(Screen::TcpFlags, false);
+    let mut firewall = Firewall::set_up(settings, policy(vec![outbound()]), sigdb::Database::default());
+    let mut web = Connection::new("10.0.0.1:40000", "192.0.2.1:443");
+    firewall.out(&web.client(SYN, &[])).passes();
+    firewall.back(&web.server(RST | ACK, &[])).passes();
+    firewall.out(&web.client(SYN | RST, &[])).passes();
+    assert_eq!(firewall.changes(), ["create", "close reset"]);
+}
+
+#[test]
+fn what_a_session_carries_is_counted_however_much_it_is() {
+    let mut firewall = Firewall::with(vec![outbound()]);
+    let (client, server) = ("10.0.0.1:5000".parse().unwrap(), "192.0.2.53:5300".parse().unwrap());
+    // The largest packets, of which the beginning is at hand.
+    let [question, answer] = [(client, server), (server, client)].map(|(source, destination)| {
+        let mut bytes = udp(source, destination, &vec![0; 65_507]).frame();
+        bytes.truncate(64);
+        bytes
+    });
+    let rounds = 5000;
+    let mut verdicts = ArrayVec::new();
+    for round in 0..rounds {
+        for (port, bytes) in [(INSIDE, &question), (OUTSIDE, &answer)] {
+            let mut bytes: [Vec<u8>; 15] = std::array::from_fn(|_| bytes.clone());
+            let mut frames = bytes.each_mut().map(|bytes| Frame::new(port, bytes, 14 + 65_535));
+            firewall.pipeline.process(firewall.now, &mut frames, &mut verdicts);
+            assert!(verdicts.iter().all(|verdict| matches!(verdict, Verdict::Forward(_))), "{round}");
+        }
+    }
+    firewall.wait(Duration::from_secs(200));
+    let close = firewall.session_events().pop().unwrap();
+    let packets = 15 * rounds;
+    let carried = Volume { packets, octets: packets * 65_535 };
+    assert!(carried.octets > u64::from(u32::MAX));
+    assert_eq!((close.to_server, close.to_client), (carried, carried));
+}
+
+#[test]
+fn a_connection_that_carried_data_is_not_at_its_start() {
+    // With the handshake's end, later, not at all.
+    for (at_the_end, later) in [(true, false), (false, true), (false, false)] {
+        let mut firewall = Firewall::with(vec![outbound()]);
+        let mut web = Connection::new("10.0.0.1:40000", "192.0.2.1:443");
+        let [client, server] =
+            [web.client, web.server].map(|end| Endpoint { address: end.ip().into(), port: end.port() });
+        let key = FlowKey::of(client, server, 6, Realm::new(0, 0, 0)).0;
+        firewall.out(&web.client(SYN, &[])).passes();
+        firewall.back(&web.server(SYN | ACK, &[])).passes();
+        firewall.out(&web.client(ACK, if at_the_end { b"data" } else { b"" })).passes();
+        firewall.out(&web.client(ACK, if later { b"data" } else { b"" })).passes();
+        let table = &firewall.pipeline.table;
+        let slot = table.find(&key, table.hash(&key)).unwrap();
+        assert_eq!(table.record(slot).has(Flags::FROM_START), !at_the_end && !later);
+    }
 }
 
 #[test]

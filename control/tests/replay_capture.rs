@@ -160,6 +160,25 @@ fn damage_ends_the_reading_where_it_is() {
         let ending = read(&file.bytes).1.expect("damage").to_string();
         assert!(ending.contains(what), "{ending}");
     }
+    // An enhanced packet whose lengths are not true: of the block, at its end, and of the packet.
+    let before = || PcapNg::new(Order::Little).interface(1, 0, &[]).enhanced(0, 0, b"whole", &[]);
+    let (start, good) = (before().bytes.len(), before().enhanced(0, 0, b"damaged", &[]).bytes);
+    for (at, length, what) in [
+        (start + 4, 0_u32, "a block shorter than its header"),
+        (start + 4, 8, "a block shorter than its header"),
+        (start + 4, 45, "a packet block that contradicts itself"),
+        (start + 4, u32::MAX - 3, "a block of more than 16 MiB"),
+        (good.len() - 4, 4, "a packet block that contradicts itself"),
+        (start + 20, u32::MAX, "a packet block that contradicts itself"),
+    ] {
+        let mut file = good.clone();
+        file[at..at + 4].copy_from_slice(&length.to_le_bytes());
+        let (packets, ending) = read(&file);
+        assert_eq!(
+            (packets.len(), ending.unwrap().to_string()),
+            (1, format!("it is damaged at octet {start}: {what}"))
+        );
+    }
     let mut short = PcapNg::new(Order::Little).bytes;
     short.extend([5, 0, 0, 0, 11, 0, 0, 0, 0, 0, 0, 0]);
     assert!(read(&short).1.expect("damage").to_string().contains("shorter than its header"));
@@ -173,6 +192,9 @@ fn what_is_no_capture_is_refused_with_its_reason() {
     assert_eq!(refused(b"GET / HTTP"), "it is neither pcap nor pcapng (it begins with 47 45 54 20)");
     assert_eq!(refused(&[0xd4, 0xc3, 0xb2, 0xa1, 2]), "it ends within its file header, after 5 octets");
     assert_eq!(refused(&[0x0a, 0x0d, 0x0d, 0x0a, 2]), "it ends within its file header, after 5 octets");
+    let mut old = Pcap::new(Order::Little, false, 1).bytes;
+    old[4] = 1;
+    assert_eq!(refused(&old), "it is neither pcap nor pcapng (it begins with the header of a pcap of version 1)");
     let directory = Capture::open(&std::env::temp_dir()).err().expect("no file").to_string();
     assert_eq!(directory, "it is a directory; name the capture files in it");
     let missing = Capture::open(Path::new("/nonexistent/capture.pcap")).err().expect("no file").to_string();

@@ -202,6 +202,10 @@ impl Format {
                 // The upper half of the field tells whether, and how much of, an FCS ends each packet.
                 let field = header.network.0 as u32;
                 let fcs = if field & 0x0400_0000 != 0 { (field >> 28) * 2 } else { 0 };
+                if header.version_major != 2 {
+                    let version = format!("the header of a pcap of version {}", header.version_major);
+                    return Err(CaptureError::NotACapture(version));
+                }
                 // The one variant that only ever had one byte order; its longer record header is not worth the risk.
                 if header.is_modified_format() {
                     return Err(CaptureError::NotACapture("the magic of a modified pcap".into()));

@@ -72,6 +72,14 @@ pub enum StartError {
         /// MiB.
         free: u32,
     },
+    /// More for DPDK than the machine has left, whatever the tables take.
+    #[error("memory is {need} MiB and the machine has {free} MiB left: lower memory in [dataplane]")]
+    MemoryTooLarge {
+        /// MiB.
+        need: u32,
+        /// MiB.
+        free: u32,
+    },
     /// Tables larger than the machine's memory.
     #[error(
         "tables for {sessions} sessions take {need} MiB and the machine has {free} MiB left: lower max-sessions in [dataplane]"

@@ -63,7 +63,10 @@ impl Host {
             Pipeline::octets_for(sessions, &config.protection) + Pipeline::octets_for_routing(&routing, sessions);
         let octets = workers * of_worker + Nat::octets_for(&config.nat, sessions + sessions / 8);
         let need = u32::try_from(octets.div_ceil(1 << 20)).unwrap_or(u32::MAX);
-        let free = ordinary.saturating_add(self.free_hugepages()).saturating_sub(config.memory);
+        let all = ordinary.saturating_add(self.free_hugepages());
+        let Some(free) = all.checked_sub(config.memory) else {
+            return Err(StartError::MemoryTooLarge { need: config.memory, free: all });
+        };
         if need > free {
             return Err(StartError::TablesTooLarge { sessions: config.max_sessions, need, free });
         }

@@ -223,6 +223,8 @@ fn tables_must_fit_into_memory() {
     // What the kernel does not tell is not judged.
     assert_eq!(host.check(&large), Ok(()));
     available(0);
+    let greedy = DataplaneConfig { memory: 2401, hugepages: false, ..config(RINGS) };
+    assert_eq!(host.check(&greedy), Err(StartError::MemoryTooLarge { need: 2401, free: 2400 }));
     let Err(StartError::TablesTooLarge { sessions: 20_000_000, need, free }) = host.check(&large) else {
         panic!("2,400 MiB of hugepages less 512 are too little")
     };

@@ -321,4 +321,31 @@ mod tests {
         rules.dedup();
         assert!(rules.len() > 300, "{}", rules.len());
     }
+
+    #[test]
+    fn what_is_written_is_what_is_compiled() {
+        let rules = Rules::new(7, 1000);
+        let ports = "[[port]]\nname = \"a\"\ndevice = \"net_null0\"\nzone = \"trust\"\n\
+            [[port]]\nname = \"b\"\ndevice = \"net_null1\"\nzone = \"untrust\"\n[[wire]]\nports = [\"a\", \"b\"]\n";
+        let file = std::env::temp_dir().join(format!("ostiary-rules-{}.toml", std::process::id()));
+        std::fs::write(&file, format!("{ports}{}", rules.text())).unwrap();
+        let loaded = control::config::load(&file, control::config::Purpose::Replay);
+        std::fs::remove_file(&file).unwrap();
+        let read = loaded.unwrap().0.policy;
+        let compiled = rules.policy();
+        assert_eq!(read.source().zones, compiled.source().zones);
+        let lines = |policy: &Policy| policy.source().rules.iter().map(line).collect::<Vec<_>>();
+        assert_eq!(lines(&read), lines(&compiled));
+        for query in queries(&compiled.source().rules, 2, 4000) {
+            assert_eq!(read.decide(&query), compiled.decide(&query), "{query:?}");
+        }
+    }
+
+    /// A rule, its services in order.
+    fn line(rule: &RuleSource) -> String {
+        let mut rule = rule.clone();
+        rule.service.sort_by_key(|one| (one.protocol, one.destination.first, one.destination.last));
+        rule.service.dedup();
+        format!("{rule:?}")
+    }
 }

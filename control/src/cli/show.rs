@@ -247,6 +247,7 @@ fn policy_table() -> Table {
         "ACTION",
         "LOGS",
         "PROFILE",
+        "SOURCE-NAT",
     ])
 }
 
@@ -266,6 +267,7 @@ fn policy_cells(row: &PolicyRow) -> Vec<Cell> {
         Cell::text(&row.action).style(action),
         flag(row.session_logging),
         flag(row.profile),
+        Cell::text(row.source_nat.as_deref().unwrap_or("-")),
     ]
 }
 
@@ -370,5 +372,35 @@ fn seconds(time: &str) -> String {
     match time.split_once('.') {
         Some((whole, _)) => format!("{whole}Z"),
         None => time.to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_rule_is_shown_with_its_pool() {
+        let row = |pool: Option<&str>| PolicyRow {
+            number: 1,
+            name: "web".into(),
+            from: vec![],
+            to: vec![],
+            source: vec![],
+            destination: vec![],
+            service: vec![],
+            application: vec![],
+            action: "permit".into(),
+            session_logging: true,
+            profile: false,
+            source_nat: pool.map(str::to_owned),
+        };
+        for (pool, shown) in [(Some("outside"), "outside"), (None, "-")] {
+            let mut table = policy_table();
+            table.row(policy_cells(&row(pool)));
+            let lines = table.lines(false);
+            assert!(lines[0].trim_end().ends_with("SOURCE-NAT"), "{lines:?}");
+            assert!(lines[1].trim_end().ends_with(shown), "{lines:?}");
+        }
     }
 }

@@ -54,7 +54,8 @@ impl Table {
         Ok(())
     }
 
-    fn lines(&self, colour: bool) -> Vec<String> {
+    /// The table line by line, its head first.
+    pub(super) fn lines(&self, colour: bool) -> Vec<String> {
         let right = |column: usize| self.rows.iter().all(|row| row.get(column).is_some_and(|cell| cell.right));
         let head: Vec<Cell> = self
             .head

@@ -19,6 +19,8 @@ use crate::runtime::{InterfaceConfig, RoutingConfig};
 /// The zone of the firewall itself, and its port's name in records.
 pub(super) const OWN: &str = "self";
 
+/// Neighbours of all interfaces together, unless told otherwise.
+const NEIGHBOURS: usize = 4_096;
 /// Routes at most.
 const ROUTE_LIMIT: usize = 10_000;
 
@@ -27,7 +29,11 @@ pub(super) type Used = BTreeMap<usize, Place>;
 
 /// Resolves interfaces and routes. Their ports are added to `used`.
 pub(super) fn routing(source: &Source, ports: &Ports, used: &mut Used, notes: &mut Notes) -> RoutingConfig {
-    let mut routing = RoutingConfig { neighbours: source.dataplane.neighbours, ..RoutingConfig::default() };
+    let neighbours = source.dataplane.neighbours.as_ref();
+    let mut routing = RoutingConfig {
+        neighbours: neighbours.map_or(NEIGHBOURS, |neighbours| neighbours.value),
+        ..RoutingConfig::default()
+    };
     let mut known: Vec<(Address, u8, PortId, Place)> = Vec::new();
     for interface in &source.interfaces {
         let port = interface.port.as_ref().and_then(|port| claim(port, ports, used, notes));
@@ -48,6 +54,10 @@ pub(super) fn routing(source: &Source, ports: &Ports, used: &mut Used, notes: &m
                 "at least one [[interface]]",
                 "add one, or remove it",
             );
+        }
+        if let Some(neighbours) = neighbours {
+            let advice = "remove it, or add an [[interface]]: a wire has no neighbours";
+            notes.fault(&neighbours.place, Some(neighbours.value.to_string()), "at least one [[interface]]", advice);
         }
         if let Some(tap) = &source.management.tap {
             let advice = "remove it, or add an [[interface]]: a wire has no addresses";

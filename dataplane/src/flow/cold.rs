@@ -111,3 +111,26 @@ pub(super) fn upper_counts(life: &Life, wide: Option<&Wide>, is_v4: bool, direct
     }
     (packets | (wide.words[2] >> (32 * at) & 0xffff_ffff) << 32, octets | wide.words[at] << 16)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn counts_end_at_the_largest_and_do_not_begin_again() {
+        for is_v4 in [false, true] {
+            let (mut life, mut wide) = (Life::new(7, 9), Wide::default());
+            life.octets = [u16::MAX - 1; 2];
+            wide.packets = [u32::MAX - 1; 2];
+            for direction in [Direction::ToServer, Direction::ToClient] {
+                let mut counts = Counts { life: &mut life, wide: &mut wide, is_v4 };
+                let carried = [0, 1, 2].map(|_| (counts.carry_packets(direction), counts.carry_octets(direction)));
+                assert_eq!(carried, [(true, true), (is_v4, is_v4), (is_v4, is_v4)]);
+                let (packets, octets) = upper_counts(&life, Some(&wide), is_v4, direction);
+                let most = (u64::from(u32::MAX), u64::from(u16::MAX));
+                assert_eq!((packets, octets), if is_v4 { (most.0 + 2, most.1 + 2) } else { most });
+            }
+            assert_eq!((life.session(), life.start()), (7, 9));
+        }
+    }
+}

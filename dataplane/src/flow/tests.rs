@@ -437,3 +437,22 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn the_counts_of_ipv6_stay_where_they_end() {
+    let mut table = Table::new(WorkerId(0), 1, 1);
+    table.advance(Nanos::from_parts(1_800_000_000, 0));
+    for (number, end) in [(0, Some((1 << 48) - 1)), (1, None)] {
+        let key = key(number);
+        let slot = table.insert(table.hash(&key), &key, Record::new(&key, End::Low), PATIENCE.into()).unwrap();
+        for packets in 1..=70_000_u64 {
+            table.count(slot, Direction::ToClient, u32::MAX);
+            let sum = packets * u64::from(u32::MAX);
+            let octets = end.map_or(sum, |end| sum.min(end));
+            assert_eq!(table.volume(slot, Direction::ToClient), Volume { packets, octets });
+        }
+        table.count(slot, Direction::ToServer, 1);
+        assert_eq!(table.volume(slot, Direction::ToServer), Volume { packets: 1, octets: 1 });
+        table.remove(slot);
+    }
+}

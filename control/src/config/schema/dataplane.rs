@@ -41,7 +41,7 @@ pub(crate) struct Dataplane {
     /// `fragment-slots` of each worker; default 4,096.
     pub(crate) fragment_slots: usize,
     /// `neighbours` of all interfaces together; default 4,096.
-    pub(crate) neighbours: usize,
+    pub(crate) neighbours: Option<Located<usize>>,
     /// `session-events`: queue of each worker; default 65,536.
     pub(crate) session_events: usize,
     /// `sign-on-events`: queue of each worker; default 16,384.
@@ -68,7 +68,7 @@ impl Default for Dataplane {
             max_sessions: 1_000_000,
             inspection_slots: 65_536,
             fragment_slots: 4_096,
-            neighbours: 4_096,
+            neighbours: None,
             session_events: 65_536,
             sign_on_events: 16_384,
             midstream: Midstream::Permit,
@@ -95,7 +95,7 @@ impl Dataplane {
         set(&mut read.max_sessions, section.optional("max-sessions", notes, value::number(1024_usize, 1 << 28)));
         set(&mut read.inspection_slots, section.optional("inspection-slots", notes, value::number(16_usize, 1 << 24)));
         set(&mut read.fragment_slots, section.optional("fragment-slots", notes, value::number(16_usize, 1 << 20)));
-        set(&mut read.neighbours, section.optional("neighbours", notes, value::number(16_usize, 1 << 20)));
+        read.neighbours = section.optional("neighbours", notes, value::number(16_usize, 1 << 20));
         set(&mut read.session_events, section.optional("session-events", notes, value::number(64_usize, 1 << 24)));
         set(&mut read.sign_on_events, section.optional("sign-on-events", notes, value::number(64_usize, 1 << 24)));
         let midstream = value::choice(&[("permit", Midstream::Permit), ("drop", Midstream::Drop)], &[]);

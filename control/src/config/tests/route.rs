@@ -227,3 +227,16 @@ fn a_pool_has_neither_our_addresses_nor_a_next_hops() {
         }
     }
 }
+
+#[test]
+fn room_for_neighbours_needs_an_interface() {
+    let faults = load_text(&format!("{BASE}[dataplane]\nneighbours = 64\n"), Purpose::Run).err().unwrap_or_default();
+    let [fault] = &faults[..] else { panic!("{faults:#?}") };
+    assert_eq!(fault.place.key, "dataplane.neighbours");
+    assert!(fault.expected.contains("[[interface]]") && fault.advice.contains("a wire has no neighbours"), "{fault:?}");
+    // They are of all interfaces together, not of one.
+    let own = ("mtu = 1400\n", "mtu = 1400\nneighbours = 64\n");
+    refused(own, "", 16, "interface[outside].neighbours", "one of the known keys", "the section that it belongs to");
+    let text = format!("{ROUTED}[dataplane]\nneighbours = 64\n");
+    assert_eq!(load_text(&text, Purpose::Run).unwrap().0.dataplane.routing.neighbours, 64);
+}

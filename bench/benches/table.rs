@@ -101,7 +101,8 @@ fn batched(table: &mut Table, numbers: &[u32]) {
         *guess = table.prefetch_record(*hash);
     }
     for ((key, hash), guess) in keys.iter().zip(&hashes).zip(&guesses) {
-        let slot = table.find_at(*guess, key, *hash);
+        let guess = guess.filter(|slot| table.flows().at(*slot, key).is_some());
+        let slot = guess.or_else(|| table.find(key, *hash));
         account(table, slot);
     }
 }

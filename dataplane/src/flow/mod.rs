@@ -19,7 +19,7 @@ pub use clock::Patience;
 pub use fragment::{Datagram, FragmentTable, Placed};
 pub use key::{End, FlowKey, Realm};
 pub use record::{Class, Flags, Record, Stage, State};
-pub use table::{FlowId, Identification, Slot, Table};
+pub use table::{FlowId, Flows, Identification, Slot, Table};
 pub use tcp::{Step, TcpTrack, Window};
 
 #[cfg(test)]

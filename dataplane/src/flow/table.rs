@@ -77,6 +77,25 @@ pub struct Table {
     used: usize,
 }
 
+/// The entries of a table, to be found where they most likely are.
+#[derive(Debug)]
+pub struct Flows<'a> {
+    records: &'a mut [Record],
+    wides: &'a [Wide],
+}
+
+impl Flows<'_> {
+    /// The entry in a slot, if it is of this key.
+    #[inline(always)]
+    pub fn at(&mut self, slot: Slot, key: &FlowKey) -> Option<&mut Record> {
+        let record = self.records.get_mut(slot.index()).filter(|record| record.resembles(key))?;
+        if !key.is_v4() && self.wides.get(slot.index())?.upper() != key.upper {
+            return None;
+        }
+        Some(record)
+    }
+}
+
 /// Entries of a class considered when one has to give way, at most.
 const CANDIDATES: usize = 16;
 /// How long a flow with a sign-on must have been silent before it gives way.
@@ -154,7 +173,7 @@ impl Table {
     }
 
     /// Asks for the record that most likely has this hash, once its line of the index is there: the second stage of a
-    /// burst. The slot is a guess for [`Table::find_at`].
+    /// burst. The slot is a guess for [`Flows::at`].
     #[inline(always)]
     pub fn prefetch_record(&self, hash: u64) -> Option<Slot> {
         let slot = self.index.likely(hash)?;
@@ -164,29 +183,10 @@ impl Table {
         Some(slot)
     }
 
-    /// The entry of a key: at the guessed slot, or wherever it is.
+    /// All entries, for packets that come one after the other.
     #[inline(always)]
-    pub fn find_at(&self, guess: Option<Slot>, key: &FlowKey, hash: u64) -> Option<Slot> {
-        match guess {
-            Some(slot) if self.is_at(slot, key) => Some(slot),
-            _ => self.find(key, hash),
-        }
-    }
-
-    /// The same, to be changed.
-    #[inline(always)]
-    pub fn find_mut_at(&mut self, guess: Option<Slot>, key: &FlowKey, hash: u64) -> Option<(Slot, &mut Record)> {
-        let slot = match guess {
-            Some(slot) if self.is_at(slot, key) => slot,
-            _ => self.find_elsewhere(key, hash)?,
-        };
-        Some((slot, self.records.get_mut(slot.index())?))
-    }
-
-    #[cold]
-    #[inline(never)]
-    fn find_elsewhere(&self, key: &FlowKey, hash: u64) -> Option<Slot> {
-        self.find(key, hash)
+    pub fn flows(&mut self) -> Flows<'_> {
+        Flows { records: &mut self.records, wides: &self.wides }
     }
 
     /// The time that entries are compared with.

@@ -103,14 +103,18 @@ fn find(table: &Table, number: u8) -> Option<Slot> {
     table.find(&key, table.hash(&key))
 }
 
-fn check(table: &Table, twin: &Twin) -> Result<(), TestCaseError> {
+fn check(table: &mut Table, twin: &Twin) -> Result<(), TestCaseError> {
     prop_assert_eq!(table.len(), twin.len());
     for number in 0..40 {
         let found = find(table, number);
         let entry = twin.get(&number);
         prop_assert_eq!(found.is_some(), entry.is_some());
         let hash = table.hash(&key(number));
-        prop_assert_eq!(table.find_at(table.prefetch_record(hash), &key(number), hash), found);
+        // A guess may be another's slot; where it is right it is the one, and with no slot at all there is nothing.
+        let guess = table.prefetch_record(hash);
+        let right = guess.filter(|slot| table.flows().at(*slot, &key(number)).is_some());
+        prop_assert!(right.is_none() || right == found);
+        prop_assert!(guess.is_some() || found.is_none());
         let (Some(slot), Some(entry)) = (found, entry) else { continue };
         prop_assert_eq!(table.key(slot), key(number));
         prop_assert_eq!(table.by_id(table.id(slot)), Some(slot));
@@ -212,7 +216,7 @@ proptest! {
                     }
                 }
             }
-            check(&table, &twin)?;
+            check(&mut table, &twin)?;
         }
     }
 }

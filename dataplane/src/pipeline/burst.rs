@@ -45,9 +45,30 @@ impl Default for Stages {
 /// Frames read between asking for a line of the index and looking into it.
 const AHEAD: usize = 24;
 
-/// Which frames of a burst are usual packets: a bit each, the first lowest.
-type Usual = u64;
-const _: () = assert!(Usual::BITS as usize >= BURST);
+/// A bit for each frame of a burst, the first lowest.
+type Frames = u64;
+const _: () = assert!(Frames::BITS as usize >= BURST);
+
+/// A burst at large.
+#[derive(Clone, Copy, Debug, Default)]
+struct Outline {
+    /// Which are usual packets.
+    usual: Frames,
+    /// Which came by another port than the one before; the first too.
+    turns: Frames,
+    /// Octets of all.
+    octets: u64,
+}
+
+impl Outline {
+    /// How many from a frame on are usual packets that came by the same port.
+    const fn run(&self, at: usize) -> usize {
+        // The last bit falls off where `at` is that of the last frame; so does that of the turn at `at` itself.
+        let usual = (self.usual >> at).trailing_ones();
+        let same = ((self.turns >> at) >> 1).trailing_zeros() + 1;
+        (if usual < same { usual } else { same }) as usize
+    }
+}
 
 /// How long a flow may be silent whose packets take the short lane: by direction and [`crate::flow::Record::standing`]. Zero where they
 /// do not take it, as those of translated flows, which have to be rewritten.
@@ -90,8 +111,8 @@ impl Pipeline {
         let mut stages = self.stages.take()?;
         let count = frames.len().min(BURST);
         let (frames, _) = frames.split_at_mut(count);
-        let usual = self.read(frames, &mut stages);
-        let common = self.pass(now, frames, usual, &mut stages);
+        let outline = self.read(frames, &mut stages);
+        let common = self.pass(now, frames, &outline, &mut stages);
         // There is room: both hold a burst.
         let _ = verdicts.try_extend_from_slice(&stages.verdicts[..count]);
         self.stages = Some(stages);
@@ -103,21 +124,25 @@ impl Pipeline {
 
     /// Reads all headers, and asks for the lines of the index and of the records, these [`AHEAD`] frames later: evenly
     /// among the reading, as a core waits where it asks for too many at once.
-    fn read(&self, frames: &[Frame<'_>], stages: &mut Stages) -> Usual {
+    fn read(&self, frames: &[Frame<'_>], stages: &mut Stages) -> Outline {
         stages.parsed.clear();
         let verify_checksums = self.settings.verify_checksums;
-        let (mut port, mut wire) = (None, None);
-        let mut usual = 0;
+        let short_lane = self.short_lane;
+        let mut port = None;
+        let mut wire = None;
+        let mut outline = Outline::default();
         for (number, (frame, plain)) in frames.iter().zip(&mut stages.plain).enumerate() {
             if port != Some(frame.port) {
                 port = Some(frame.port);
                 wire = self.wires.from(frame.port).map(|(wire, _)| wire);
+                outline.turns |= 1 << number;
             }
+            outline.octets += u64::from(frame.length);
             let hash;
             let read = wire.and_then(|wire| plain.read(frame.bytes, frame.length, wire, verify_checksums));
-            if read.is_some() && self.short_lane {
+            if read.is_some() && short_lane {
                 hash = self.table.hash(&plain.key);
-                usual |= 1 << number;
+                outline.usual |= 1 << number;
             } else {
                 let parsed = self.parse(frame, wire);
                 hash = key(&parsed).map_or(0, |key| self.table.hash(key));
@@ -133,7 +158,7 @@ impl Pipeline {
         let rest = frames.len().saturating_sub(AHEAD);
         let rest = stages.guesses.iter_mut().zip(&stages.hashes).take(frames.len()).skip(rest);
         rest.for_each(|(guess, hash)| *guess = self.table.prefetch_record(*hash));
-        usual
+        outline
     }
 
     #[inline(never)]
@@ -144,37 +169,34 @@ impl Pipeline {
         packet::parse(frame, wire, settings.verify_checksums, settings.protection.screens)
     }
 
-    /// Judges every frame; the port by which all leave, if it is one.
-    fn pass(&mut self, now: Nanos, frames: &mut [Frame<'_>], usual: Usual, stages: &mut Stages) -> Option<PortId> {
-        let epoch = self.policy.epoch();
-        let mut port = frames.first()?.port;
-        let mut out = self.out_of(port);
-        let first = out;
+    /// Judges every frame, in order; the port by which all leave, if it is one.
+    fn pass(&mut self, now: Nanos, frames: &mut [Frame<'_>], outline: &Outline, stages: &mut Stages) -> Option<PortId> {
+        let first = self.out_of(frames.first()?.port);
         let mut is_common = true;
-        let (mut octets, mut forwarded) = (0, 0);
-        let received = frames.len() as u64;
+        let mut forwarded = 0;
         let mut parsed = stages.parsed.drain(..);
-        let lookups = stages.hashes.iter().zip(&stages.guesses);
-        let places = stages.plain.iter().zip(lookups).zip(&mut stages.verdicts);
-        for (number, (frame, ((plain, (&hash, &guess)), place))) in frames.iter_mut().zip(places).enumerate() {
-            octets += u64::from(frame.length);
-            let is_usual = usual >> number & 1 != 0;
-            let verdict = if is_usual {
-                if port != frame.port {
-                    port = frame.port;
-                    out = self.out_of(port);
-                    is_common = false;
-                }
-                if self.goes_on(epoch, frame, plain, hash, guess) {
-                    forwarded += 1;
-                    *place = Verdict::Forward(out);
-                    continue;
-                }
+        let mut at = 0;
+        while let Some(frame) = frames.get_mut(at) {
+            let out = self.out_of(frame.port);
+            is_common &= out == first;
+            let ran = self.run(&frames[at..], outline.run(at), &stages.plain[at..], &stages.guesses[at..]);
+            if let Some(places) = stages.verdicts.get_mut(at..at + ran) {
+                places.fill(Verdict::Forward(out));
+            }
+            at += ran;
+            forwarded += ran as u64;
+            let (Some(frame), Some(place)) = (frames.get_mut(at), stages.verdicts.get_mut(at)) else { break };
+            if outline.turns >> at & 1 != 0 && ran > 0 {
+                continue;
+            }
+            let (plain, hash) = (&stages.plain[at], stages.hashes[at]);
+            let verdict = if outline.usual >> at & 1 != 0 {
                 self.judge(now, frame, &Parsed::Packet(plain.describe(frame.bytes)), hash)
             } else {
                 let parsed = parsed.next().unwrap_or(Err(DropReason::Truncated));
                 parsed.and_then(|parsed| self.judge(now, frame, &parsed, hash))
             };
+            at += 1;
             *place = match verdict {
                 Ok(verdict) => {
                     is_common &= verdict == Verdict::Forward(first);
@@ -192,8 +214,8 @@ impl Pipeline {
                 }
             };
         }
-        self.counters.add(Counter::PacketsReceived, received);
-        self.counters.add(Counter::OctetsReceived, octets);
+        self.counters.add(Counter::PacketsReceived, frames.len() as u64);
+        self.counters.add(Counter::OctetsReceived, outline.octets);
         self.counters.add(Counter::PacketsForwarded, forwarded);
         is_common.then_some(first)
     }
@@ -203,37 +225,55 @@ impl Pipeline {
         self.wires.from(port).map_or(port, |(_, out)| out)
     }
 
-    /// Whether a packet just carries its flow on, so that nothing needs to be decided; then it is counted.
+    /// How many packets, of `most` usual ones from the same port, just carry their flows on, so that nothing needs to be
+    /// decided: up to the first that does not, and they are counted. What does not change is read once for all of them.
     #[inline(always)]
-    fn goes_on(&mut self, epoch: u32, frame: &Frame<'_>, plain: &Plain, hash: u64, guess: Option<Slot>) -> bool {
-        let present = self.table.present();
-        let Some((slot, record)) = self.table.find_mut_at(guess, &plain.key, hash) else { return false };
-        let direction = plain.sender.direction(record.client());
-        let patience = self.lane.patience(direction, record.standing());
-        let is_inspected = record.has(Flags::INSPECT) && record.stage() != Stage::Over;
-        let is_over = patience == Patience::default() || record.is_silent(present, patience);
-        if is_over || is_inspected || !record.is_of_epoch(epoch) {
-            return false;
-        }
-        if self.guard.is_bound() && !on_its_side(self.wires.is_second(frame.port), plain.sender, record) {
-            return false;
-        }
-        if plain.key.protocol() == protocol::TCP {
-            let Some(tcp) = plain.tcp(frame.bytes) else { return false };
-            let segment = plain.segment(&tcp);
-            if !record.tcp.goes_on(direction, &segment) {
-                return false;
+    fn run(&mut self, frames: &[Frame<'_>], most: usize, plain: &[Plain], guesses: &[Option<Slot>]) -> usize {
+        let epoch = self.policy.epoch();
+        let is_bound = self.guard.is_bound();
+        let is_second = frames.first().is_some_and(|frame| self.wires.is_second(frame.port));
+        let mut ran = 0;
+        while ran < most {
+            let lane = &self.lane;
+            let present = self.table.present();
+            let mut flows = self.table.flows();
+            let mut ran_over = None;
+            for ((frame, plain), guess) in frames.iter().zip(plain).zip(guesses).take(most).skip(ran) {
+                let Some(record) = guess.and_then(|slot| flows.at(slot, &plain.key)) else { return ran };
+                let direction = plain.sender.direction(record.client());
+                let patience = lane.patience(direction, record.standing());
+                let is_inspected = record.has(Flags::INSPECT) && record.stage() != Stage::Over;
+                let is_over = patience == Patience::default() || record.is_silent(present, patience);
+                if is_over || is_inspected || !record.is_of_epoch(epoch) {
+                    return ran;
+                }
+                if is_bound && !on_its_side(is_second, plain.sender, record) {
+                    return ran;
+                }
+                if plain.key.protocol() == protocol::TCP {
+                    let Some(tcp) = plain.tcp(frame.bytes) else { return ran };
+                    let segment = plain.segment(&tcp);
+                    if !record.tcp.goes_on(direction, &segment) {
+                        return ran;
+                    }
+                    if segment.payload_length > 0 {
+                        record.set(Flags::FROM_START, false);
+                    }
+                }
+                record.touch(present);
+                ran += 1;
+                let carries = record.count(direction, plain.length);
+                if carries.0 | carries.1 {
+                    ran_over = guess.map(|slot| (slot, direction, carries));
+                    break;
+                }
             }
-            if segment.payload_length > 0 {
-                record.set(Flags::FROM_START, false);
+            match ran_over {
+                Some((slot, direction, carries)) => self.table.carry(slot, direction, carries),
+                None => break,
             }
         }
-        record.touch(present);
-        let carries = record.count(direction, plain.length);
-        if carries.0 | carries.1 {
-            self.table.carry(slot, direction, carries);
-        }
-        true
+        ran
     }
 }
 

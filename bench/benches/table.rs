@@ -91,7 +91,7 @@ fn words(number: u32) -> [u64; 2] {
 fn batched(table: &mut Table, numbers: &[u32]) {
     let mut keys = [FlowKey::default(); BURST];
     let mut hashes = [0; BURST];
-    let mut guesses = [None; BURST];
+    let mut guesses = [Slot::default(); BURST];
     for ((key_of, hash), number) in keys.iter_mut().zip(&mut hashes).zip(numbers) {
         *key_of = key(*number);
         *hash = table.hash(key_of);
@@ -101,7 +101,7 @@ fn batched(table: &mut Table, numbers: &[u32]) {
         *guess = table.prefetch_record(*hash);
     }
     for ((key, hash), guess) in keys.iter().zip(&hashes).zip(&guesses) {
-        let guess = guess.filter(|slot| table.flows().at(*slot, key).is_some());
+        let guess = Some(*guess).filter(|slot| table.flows().at(*slot, key).is_some());
         let slot = guess.or_else(|| table.find(key, *hash));
         account(table, slot);
     }

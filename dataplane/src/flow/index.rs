@@ -109,11 +109,18 @@ impl Index {
         }
     }
 
-    /// The first slot that may have this hash.
+    /// The first slot that may have this hash; [`Slot::NOWHERE`] where there is none.
     #[inline(always)]
-    pub(super) fn likely(&self, hash: u64) -> Option<Slot> {
-        // Also where it was turned away from its home: at a full table one in fifty was, and each would be waited for.
-        self.find(hash, |_| true)
+    pub(super) fn likely(&self, hash: u64) -> Slot {
+        let first = self.buckets.get(self.home(hash)).and_then(|home| Some(home.slot(home.with(tag(hash)).next()?)));
+        first.unwrap_or_else(|| self.likely_beyond(hash))
+    }
+
+    /// The same where it is not in its home: at a full table one in fifty was turned away, and each would be waited for.
+    #[cold]
+    #[inline(never)]
+    fn likely_beyond(&self, hash: u64) -> Slot {
+        self.find(hash, |_| true).unwrap_or(Slot::NOWHERE)
     }
 
     /// The first slot with this hash's tag that `is_it` accepts.

@@ -24,6 +24,9 @@ use crate::time::Nanos;
 pub struct Slot(pub(super) u32);
 
 impl Slot {
+    /// One that no table has.
+    pub(super) const NOWHERE: Self = Self(u32::MAX);
+
     /// Its number, from 0: for arrays beside the table that have an element a slot.
     #[inline(always)]
     pub const fn index(self) -> usize {
@@ -175,12 +178,12 @@ impl Table {
     /// Asks for the record that most likely has this hash, once its line of the index is there: the second stage of a
     /// burst. The slot is a guess for [`Flows::at`].
     #[inline(always)]
-    pub fn prefetch_record(&self, hash: u64) -> Option<Slot> {
-        let slot = self.index.likely(hash)?;
+    pub fn prefetch_record(&self, hash: u64) -> Slot {
+        let slot = self.index.likely(hash);
         if let Some(record) = self.records.get(slot.index()) {
             prefetch(record);
         }
-        Some(slot)
+        slot
     }
 
     /// All entries, for packets that come one after the other.

@@ -22,7 +22,7 @@ pub(super) struct Stages {
     /// Of a usual packet; of another what was there before.
     plain: [Plain; BURST],
     /// The slot where its flow most likely is.
-    guesses: [Option<Slot>; BURST],
+    guesses: [Slot; BURST],
     /// The hash of its key.
     hashes: [u64; BURST],
     /// Of those that are not usual, in order.
@@ -34,7 +34,7 @@ impl Default for Stages {
     fn default() -> Self {
         Self {
             plain: [Plain::default(); BURST],
-            guesses: [None; BURST],
+            guesses: [Slot::default(); BURST],
             hashes: [0; BURST],
             parsed: ArrayVec::new(),
             verdicts: [Verdict::Drop(DropReason::NoWire); BURST],
@@ -228,7 +228,7 @@ impl Pipeline {
     /// How many packets, of `most` usual ones from the same port, just carry their flows on, so that nothing needs to be
     /// decided: up to the first that does not, and they are counted. What does not change is read once for all of them.
     #[inline(always)]
-    fn run(&mut self, frames: &[Frame<'_>], most: usize, plain: &[Plain], guesses: &[Option<Slot>]) -> usize {
+    fn run(&mut self, frames: &[Frame<'_>], most: usize, plain: &[Plain], guesses: &[Slot]) -> usize {
         let epoch = self.policy.epoch();
         let is_bound = self.guard.is_bound();
         let is_second = frames.first().is_some_and(|frame| self.wires.is_second(frame.port));
@@ -239,7 +239,7 @@ impl Pipeline {
             let mut flows = self.table.flows();
             let mut ran_over = None;
             for ((frame, plain), guess) in frames.iter().zip(plain).zip(guesses).take(most).skip(ran) {
-                let Some(record) = guess.and_then(|slot| flows.at(slot, &plain.key)) else { return ran };
+                let Some(record) = flows.at(*guess, &plain.key) else { return ran };
                 let direction = plain.sender.direction(record.client());
                 let patience = lane.patience(direction, record.standing());
                 let is_inspected = record.has(Flags::INSPECT) && record.stage() != Stage::Over;
@@ -264,7 +264,7 @@ impl Pipeline {
                 ran += 1;
                 let carries = record.count(direction, plain.length);
                 if carries.0 | carries.1 {
-                    ran_over = guess.map(|slot| (slot, direction, carries));
+                    ran_over = Some((*guess, direction, carries));
                     break;
                 }
             }

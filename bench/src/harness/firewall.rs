@@ -145,7 +145,7 @@ impl Firewall {
         let equal = [
             ("frames", value(Counter::PacketsReceived), value(Counter::PacketsForwarded) + drops),
             ("sessions", value(Counter::SessionsOpened), value(Counter::SessionsClosed)),
-            ("session events", value(Counter::SessionEvents), self.read),
+            ("session events", value(Counter::SessionEvents) + value(Counter::AttackEvents), self.read),
         ];
         match equal.iter().find(|(_, one, other)| one != other) {
             Some((what, one, other)) => Err(format!("{what} do not agree: {one} and {other}").into()),

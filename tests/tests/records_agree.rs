@@ -113,6 +113,8 @@ fn policy(folder: &Path, capture: &Path) -> Policy {
     )
     .rule("all", "action = \"permit\"\nsession-logging = true\n");
     policy.full = true;
+    // Both directions come in by one port.
+    policy.dataplane = "mirror = true\n".to_owned();
     policy
 }
 

@@ -24,9 +24,11 @@ fn firewall(folder: &Path) -> (Firewall, Story) {
     let device = |number, from: &Path| {
         format!("net_pcap{number},rx_pcap={},tx_pcap={}", from.display(), folder.join(format!("out{number}")).display())
     };
-    let policy = Policy::new(device(0, &capture), device(1, &empty))
+    let mut policy = Policy::new(device(0, &capture), device(1, &empty))
         .rule("staff", "application = [\"qq\"]\naction = \"permit\"\nsession-logging = true\n")
         .rule("rest", "action = \"permit\"\n");
+    // Both directions come in by one port.
+    policy.dataplane = "mirror = true\n".to_owned();
     let firewall = Firewall::start(folder, &policy);
     wait_for("the firewall to see every frame", || {
         (firewall.counter("packets_received") == story.frames.len() as u64).then_some(())

@@ -4,6 +4,7 @@ use dataplane::guard::{OriginRule, Protection};
 use dataplane::policy::AddressRange;
 
 use super::document::Notes;
+use super::fault::Place;
 use super::group::{ANY, Groups, quoted};
 use super::near;
 use super::port::Ports;
@@ -40,7 +41,25 @@ pub(super) fn compile(
     };
     let by_zone: Vec<OriginRule> = ports.zones.iter().map(origin).collect();
     let origins = ports.port_zones.iter().map(|zone| by_zone.get(usize::from(zone.0)).cloned().unwrap_or_default());
-    Protection { origins: origins.collect(), ..written.protection.clone() }
+    let mirror = source.dataplane.mirror.as_ref();
+    if let Some(mirror) = mirror.filter(|mirror| mirror.value) {
+        check_mirror(source, &mirror.place, notes);
+    }
+    let has_sides = !mirror.is_some_and(|mirror| mirror.value);
+    Protection { origins: origins.collect(), has_sides, ..written.protection.clone() }
+}
+
+/// Of a copy nothing can be said by where it came in, and nothing done to it.
+fn check_mirror(source: &Source, place: &Place, notes: &mut Notes) {
+    let hindrances = [
+        (source.protection.zones.iter().any(|zone| !zone.networks.is_empty()), "[protection] zones with networks"),
+        (!source.interfaces.is_empty(), "[[interface]]"),
+        (!source.nat.is_empty(), "[nat]"),
+    ];
+    for (_, what) in hindrances.iter().filter(|(there, _)| *there) {
+        let expected = format!("no {what} beside it: copies of both directions come in by one port");
+        notes.fault(place, Some("true".to_owned()), expected, "remove one of both");
+    }
 }
 
 fn check(zone: &Zone, zones: &[String], notes: &mut Notes) {

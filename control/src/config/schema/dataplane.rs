@@ -50,6 +50,8 @@ pub(crate) struct Dataplane {
     pub(crate) midstream: Midstream,
     /// `verify-checksums`; default true.
     pub(crate) verify_checksums: bool,
+    /// `mirror`: ports get copies of both directions; default false.
+    pub(crate) mirror: Option<Located<bool>>,
     /// `[dataplane.timeouts]`.
     pub(crate) timeouts: Timeouts,
 }
@@ -73,6 +75,7 @@ impl Default for Dataplane {
             sign_on_events: 16_384,
             midstream: Midstream::Permit,
             verify_checksums: true,
+            mirror: None,
             timeouts: Timeouts::default(),
         }
     }
@@ -101,6 +104,7 @@ impl Dataplane {
         let midstream = value::choice(&[("permit", Midstream::Permit), ("drop", Midstream::Drop)], &[]);
         set(&mut read.midstream, section.optional("tcp-midstream", notes, midstream));
         set(&mut read.verify_checksums, section.optional("verify-checksums", notes, value::boolean));
+        read.mirror = section.optional("mirror", notes, value::boolean);
         if let Some(timeouts) = section.table("timeouts", notes) {
             read_timeouts(&mut read.timeouts, timeouts, notes);
         }

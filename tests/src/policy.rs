@@ -21,6 +21,8 @@ pub struct Policy {
     pub topology: String,
     /// Further lines of `[management]`.
     pub management: String,
+    /// Further lines of `[dataplane]`.
+    pub dataplane: String,
     /// `[[rule]]` tables.
     pub rules: String,
     /// Further tables.
@@ -38,6 +40,7 @@ impl Policy {
             full: false,
             topology: "[[wire]]\nports = [\"inside\", \"outside\"]\n".to_owned(),
             management: String::new(),
+            dataplane: String::new(),
             rules: String::new(),
             rest: String::new(),
         }
@@ -90,7 +93,7 @@ file-prefix = "{prefix}"
 max-sessions = 20_000
 inspection-slots = 4_000
 fragment-slots = 256
-
+{dataplane}
 [[port]]
 name = "inside"
 device = "{inside}"
@@ -115,6 +118,7 @@ enable = {im}
             inside = self.inside,
             outside = self.outside,
             management = self.management,
+            dataplane = self.dataplane,
             topology = self.topology,
             rules = self.rules,
             signatures = signatures.display(),

@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use dataplane::load::Idle;
 use rustls_pki_types::pem::{self, PemObject};
 use rustls_pki_types::{CertificateDer, CertificateRevocationListDer, PrivateKeyDer};
 
@@ -32,17 +33,27 @@ pub(super) fn inspect(source: &Source, notes: &mut Notes) {
 
 fn workers(source: &Source, allowed: &[u16], notes: &mut Notes) {
     let mut used: Vec<u16> = Vec::new();
-    for core in source.dataplane.workers.iter().chain(&source.dataplane.dispatcher) {
-        let found = Some(core.value.to_string());
-        if used.contains(&core.value) {
-            let advice = "remove one: two workers, or a worker and the dispatcher, on one core wait for each other";
-            notes.fault(&core.place, found, "each core once", advice);
-        } else if !allowed.contains(&core.value) {
-            let list: Vec<String> = allowed.iter().map(u16::to_string).collect();
-            let expected = format!("a core that this process may run on: {}", list.join(", "));
-            notes.fault(&core.place, found, expected, "choose others, see: lscpu --extended");
-        }
+    let dataplane = &source.dataplane;
+    for core in &dataplane.workers {
+        one(core, &used, allowed, "remove one: two workers on one core wait for each other", notes);
         used.push(core.value);
+    }
+    if let Some(core) = &dataplane.dispatcher {
+        // One that sleeps while nothing comes leaves its core to the other.
+        let taken = if dataplane.idle == Idle::BackOff { &[] } else { &used[..] };
+        let advice = "choose another, or idle = \"back-off\": a worker and a dispatcher that poll on one core wait for each other";
+        one(core, taken, allowed, advice, notes);
+    }
+}
+
+fn one(core: &Located<u16>, taken: &[u16], allowed: &[u16], advice: &str, notes: &mut Notes) {
+    let found = Some(core.value.to_string());
+    if taken.contains(&core.value) {
+        notes.fault(&core.place, found, "each core once", advice);
+    } else if !allowed.contains(&core.value) {
+        let list: Vec<String> = allowed.iter().map(u16::to_string).collect();
+        let expected = format!("a core that this process may run on: {}", list.join(", "));
+        notes.fault(&core.place, found, expected, "choose others, see: lscpu --extended");
     }
 }
 

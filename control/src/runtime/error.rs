@@ -21,8 +21,8 @@ pub enum StartError {
     /// A configuration without workers.
     #[error("no worker is configured: name a CPU in [dataplane] workers")]
     NoWorkers,
-    /// Two workers on one CPU.
-    #[error("CPU {cpu} is given to two workers, or to a worker and the dispatcher")]
+    /// Two that poll on one CPU.
+    #[error("CPU {cpu} is given to two workers, or to a worker and a dispatcher that polls")]
     CpuTwice {
         /// Which.
         cpu: u16,

@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use dataplane::dpdk::{
     Device, MAX_PORTS, NoSpread, PciAddress, PoolConfig, SetupError, mbufs_needed, mbufs_needed_dispatched,
 };
+use dataplane::load::Idle;
 use dataplane::nat::Nat;
 use dataplane::pipeline::Pipeline;
 use dataplane::route::Mac;
@@ -200,7 +201,9 @@ fn check_cpus(config: &DataplaneConfig) -> Result<(), StartError> {
         |cpu: usize| allowed.as_ref().is_none_or(|set| cpu < rustix::thread::CpuSet::MAX_CPU && set.is_set(cpu));
     let mut used = HashSet::new();
     for &cpu in config.workers.iter().chain(&config.dispatcher) {
-        if !used.insert(cpu) {
+        // One that sleeps while nothing comes leaves its CPU to the other; the dispatcher comes last.
+        let shares = config.idle == Idle::BackOff && used.len() == config.workers.len();
+        if !used.insert(cpu) && !shares {
             return Err(StartError::CpuTwice { cpu });
         }
         if !may_use(usize::from(cpu)) {

@@ -44,12 +44,25 @@ udp = "1500 ms"
 }
 
 #[test]
+fn a_mirror_has_no_sides() {
+    let sides = |more: &str| {
+        load_text(&format!("{BASE}[dataplane]\n{more}"), Purpose::Run).unwrap().0.dataplane.protection.has_sides
+    };
+    assert!(sides("") && sides("mirror = false\n") && !sides("mirror = true\n"));
+    let zoned = "[dataplane]\nmirror = true\n[protection.zone.trust]\nnetworks = [\"10.0.0.0/8\"]\n";
+    refused(zoned, 2, "dataplane.mirror", "no [protection] zones with networks", "remove one");
+}
+
+#[test]
 fn a_dispatcher_has_a_core_of_its_own() {
     let text = format!("{BASE}[dataplane]\nworkers = [0]\ndispatcher = 1\n");
     // As a reload is read, so that the machine need not have two cores.
     let compiled = load_text(&text, Purpose::Reload).unwrap().0;
     assert_eq!((compiled.dataplane.dispatcher, compiled.dataplane.idle), (Some(1), Idle::Poll));
-    refused("[dataplane]\nworkers = [0]\ndispatcher = 0\n", 3, "dataplane.dispatcher", "each core once", "remove one");
+    let twice = "[dataplane]\nworkers = [0]\ndispatcher = 0\n";
+    refused(twice, 3, "dataplane.dispatcher", "each core once", "idle = \"back-off\"");
+    // One that sleeps while nothing comes may share.
+    load_text(&format!("{BASE}{twice}idle = \"back-off\"\n"), Purpose::Run).unwrap();
 }
 
 #[test]

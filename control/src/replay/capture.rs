@@ -44,9 +44,6 @@ pub enum CaptureError {
     /// Ends within the file header, so that not even the link type is known.
     #[error("it ends within its file header, after {0} octets")]
     HeaderCut(usize),
-    /// Nothing in it is of a link type that can be replayed.
-    #[error("its link type is {0}, which cannot be replayed; those that can: {list}", list = super::link::SUPPORTED)]
-    LinkType(LinkType),
 }
 
 /// Where and how a file ended before it was complete.
@@ -155,14 +152,6 @@ impl<R: Read> Capture<R> {
     /// What was wrong where reading ended; none as long as nothing was.
     pub fn ending(&self) -> Option<Ending> {
         self.ending
-    }
-
-    /// The link types that the file has declared so far, in the order of its interfaces.
-    pub fn link_types(&self) -> Vec<LinkType> {
-        match &self.format {
-            Format::Pcap(pcap) => vec![pcap.link],
-            Format::PcapNg(section) => section.link_types().to_vec(),
-        }
     }
 }
 

@@ -24,7 +24,7 @@ use thiserror::Error;
 
 use self::batch::Batch;
 use self::capture::{Capture, CaptureError, Packet};
-use self::link::LinkType;
+use self::link::{LinkType, SUPPORTED};
 use self::player::Player;
 use self::report::Report;
 pub use self::report::{Form, SignOns};
@@ -72,8 +72,9 @@ pub enum ReplayError {
 /// stops reading `out` ends the replay without an error.
 ///
 /// # Errors
-/// Every file is opened, and its first packets are read, before anything is replayed: a file that is no capture, or of a
-/// link type that cannot be replayed, is an error before the first result. Not so for pipes, which can be read once only.
+/// Every file is opened, and its header read, before anything is replayed: a file that is no capture is an error before
+/// the first result. Not so for pipes, which can be read once only. Packets of a link type that cannot be replayed are
+/// left out and told in `err`; so are those that carry neither IP nor anything that Ethernet has a type for.
 pub fn run(options: Options, out: &mut dyn Write, err: &mut dyn Write) -> Result<Summary, ReplayError> {
     let wire = wire(&options.configuration.dataplane).ok_or(ReplayError::NoWire)?;
     for file in &options.files {
@@ -109,8 +110,7 @@ fn wire(dataplane: &DataplaneConfig) -> Option<(PortId, PortId)> {
     dataplane.wires.first().copied().or_else(interfaces)
 }
 
-/// Whether a file can be replayed, as far as can be told without reading all of it. A pipe can be read once, so it is
-/// looked at only when it is replayed.
+/// Whether a file is a capture, by its header. A pipe can be read once, so it is looked at only when it is replayed.
 fn inspect(file: &Path) -> Result<(), CaptureError> {
     if file == Path::new("-") {
         return Ok(());
@@ -119,23 +119,7 @@ fn inspect(file: &Path) -> Result<(), CaptureError> {
         // Directories are refused now, pipes later if at all.
         return if file.is_dir() { Err(CaptureError::Directory) } else { Ok(()) };
     }
-    let mut capture = Capture::open(file)?;
-    if let Some(refused) = refused(&capture) {
-        return Err(refused);
-    }
-    while let Some(packet) = capture.next_packet()? {
-        if packet.link.framing().is_some() {
-            return Ok(());
-        }
-    }
-    refused(&capture).map_or(Ok(()), Err)
-}
-
-/// The error of a capture that has link types, none of which can be replayed.
-fn refused<R: Read>(capture: &Capture<R>) -> Option<CaptureError> {
-    let links = capture.link_types();
-    let first = *links.first()?;
-    links.iter().all(|link| link.framing().is_none()).then_some(CaptureError::LinkType(first))
+    Capture::open(file).map(drop)
 }
 
 /// As a packet opens one session at most, and takes at least sixteen octets of a file, the tables need not be larger
@@ -181,9 +165,6 @@ impl Replay<'_> {
             if !self.packet(&packet).map_err(ReplayError::Output)? {
                 *skipped.entry(packet.link).or_default() += 1;
             }
-        }
-        if let Some(error) = refused(&capture) {
-            return Err(refuse(error));
         }
         // Who does not read the remarks still gets the results.
         let _ = self.remarks(file, &capture, &skipped, before, err);
@@ -241,11 +222,11 @@ impl Replay<'_> {
             writeln!(err, "warning: {file}: {ending}; the {packets} packets before were replayed")?;
         }
         for (link, count) in skipped {
-            let why = match link.framing() {
-                None => "a link type that cannot be replayed",
-                Some(_) => "neither IP nor anything that Ethernet has a type for",
-            };
-            writeln!(err, "warning: {file}: {count} packets of link type {link} were skipped: {why}")?;
+            write!(err, "warning: {file}: {count} packets of link type {link} were skipped: ")?;
+            match link.framing() {
+                None => writeln!(err, "it cannot be replayed; those that can: {SUPPORTED}")?,
+                Some(_) => writeln!(err, "neither IP nor anything that Ethernet has a type for")?,
+            }
         }
         Ok(())
     }

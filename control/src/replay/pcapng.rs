@@ -32,19 +32,13 @@ const MOST_INTERFACES: usize = 65_536;
 pub(super) struct Section {
     big_endian: bool,
     interfaces: Vec<Interface>,
-    /// Link types of all sections so far, each once.
-    link_types: Vec<LinkType>,
 }
 
 impl Section {
     /// From the first octets of a file, which stay to be read; none where the byte order is not told.
     pub(super) fn of_file(head: &[u8]) -> Option<Self> {
         let big_endian = byte_order(head.get(8..12)?)?;
-        Some(Self { big_endian, interfaces: Vec::new(), link_types: Vec::new() })
-    }
-
-    pub(super) fn link_types(&self) -> &[LinkType] {
-        &self.link_types
+        Some(Self { big_endian, interfaces: Vec::new() })
     }
 
     /// Reads blocks up to and with the next packet.
@@ -113,11 +107,7 @@ impl Section {
         if self.interfaces.len() >= MOST_INTERFACES {
             return Err("a section with more than 65536 interfaces");
         }
-        let interface = Interface::new(&description, self.big_endian);
-        if !self.link_types.contains(&interface.link) {
-            self.link_types.push(interface.link);
-        }
-        self.interfaces.push(interface);
+        self.interfaces.push(Interface::new(&description, self.big_endian));
         Ok(())
     }
 

@@ -2,7 +2,12 @@
 //! reads. Numbers and layouts: the LINKTYPE registry of tcpdump.org, where the IETF's draft-ietf-opsawg-pcaplinktype
 //! takes them from.
 
+mod names;
+mod relay;
+
 use std::fmt;
+
+use names::NAMES;
 
 /// A LINKTYPE value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -10,7 +15,8 @@ pub struct LinkType(pub u16);
 
 /// The link types that can be replayed, in words.
 pub const SUPPORTED: &str = "Ethernet (1), raw IP (12, 14, 101, 228, 229), Linux cooked v1 (113) and v2 (276), \
-                             null and loop (0, 108), PPP (9, 50, 51, 166, 204)";
+                             null and loop (0, 108), PPP (9, 50, 51, 166, 204), Cisco HDLC (104, 205), frame relay (107, \
+                             182, 206), SLIP (8), RFC 1483 (100)";
 
 /// How a packet begins.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -35,6 +41,16 @@ pub enum Framing {
     PppWithDirection,
     /// From the PPPoE header on (RFC 2516).
     PppOe,
+    /// Cisco's HDLC, behind so many octets of something else.
+    CiscoHdlc(usize),
+    /// Frame relay (RFC 2427), likewise.
+    FrameRelay(usize),
+    /// Frame relay in fragments over several links (FRF.16.1).
+    MultilinkFrameRelay,
+    /// An IP packet behind sixteen octets about direction and compression.
+    Slip,
+    /// IEEE 802.2, as in ATM's AAL5 (RFC 2684).
+    Llc,
 }
 
 const ETHERTYPE_IPV4: u16 = 0x0800;
@@ -60,6 +76,13 @@ impl LinkType {
             9 | 50 => Framing::Ppp,
             166 | 204 => Framing::PppWithDirection,
             51 => Framing::PppOe,
+            104 => Framing::CiscoHdlc(0),
+            205 => Framing::CiscoHdlc(1),
+            107 => Framing::FrameRelay(0),
+            206 => Framing::FrameRelay(1),
+            182 => Framing::MultilinkFrameRelay,
+            8 => Framing::Slip,
+            100 => Framing::Llc,
             _ => return None,
         })
     }
@@ -85,6 +108,11 @@ impl Framing {
         }
         let link = match self.header(packet) {
             Header::Known(link) => link,
+            Header::Ethernet(start) => {
+                let frame = packet.get(start..).unwrap_or_default();
+                frames.extend_from_slice(frame);
+                return Some(length.max(packet.len() as u32) - start.min(packet.len()) as u32);
+            }
             Header::Unknown => return None,
             Header::Cut => {
                 // Too short for an Ethernet header whatever it holds: the pipeline counts it by that name.
@@ -104,12 +132,7 @@ impl Framing {
     fn header(self, packet: &[u8]) -> Header {
         match self {
             Self::Ethernet => Header::Unknown,
-            Self::RawIp => match packet {
-                [] => Header::Cut,
-                [first, ..] if first >> 4 == 6 => Header::of(ETHERTYPE_IPV6, 0),
-                // Anything but version 4 is a bad IP header, and is to be counted as one.
-                _ => Header::of(ETHERTYPE_IPV4, 0),
-            },
+            Self::RawIp => raw_ip(packet, 0),
             Self::RawIpv4 => Header::of(ETHERTYPE_IPV4, 0),
             Self::RawIpv6 => Header::of(ETHERTYPE_IPV6, 0),
             Self::CookedV1 => cooked_v1(packet),
@@ -127,9 +150,17 @@ impl Framing {
                 [_, _, ..] => Header::of(ETHERTYPE_PPPOE_DISCOVERY, 0),
                 _ => Header::Cut,
             },
+            Self::CiscoHdlc(start) => relay::cisco_hdlc(packet, start),
+            Self::FrameRelay(start) => relay::frame_relay(packet, start),
+            Self::MultilinkFrameRelay => relay::multilink(packet),
+            Self::Slip => raw_ip(packet, SLIP_HEADER),
+            Self::Llc => relay::llc(packet),
         }
     }
 }
+
+/// Octets before the IP packet of LINKTYPE_SLIP: the direction, and what compression said.
+const SLIP_HEADER: usize = 16;
 
 /// Octets of an Ethernet header.
 const HEADER: usize = 14;
@@ -137,6 +168,8 @@ const HEADER: usize = 14;
 /// What a link header says.
 enum Header {
     Known(Link),
+    /// An Ethernet frame stands behind so many octets, at most as many as the packet has.
+    Ethernet(usize),
     /// It names a protocol without an EtherType.
     Unknown,
     /// The packet ends within it.
@@ -153,6 +186,16 @@ struct Link {
 impl Header {
     fn of(ethertype: u16, length: usize) -> Self {
         Self::Known(Link { ethertype, length, source: NO_MAC })
+    }
+}
+
+/// An IP packet from `start` on.
+fn raw_ip(packet: &[u8], start: usize) -> Header {
+    match packet.get(start) {
+        None => Header::Cut,
+        Some(first) if first >> 4 == 6 => Header::of(ETHERTYPE_IPV6, start),
+        // Anything but version 4 is a bad IP header, and is to be counted as one.
+        Some(_) => Header::of(ETHERTYPE_IPV4, start),
     }
 }
 
@@ -239,45 +282,6 @@ fn ppp_protocol(packet: &[u8], start: usize) -> Header {
         _ => Header::of(ETHERTYPE_PPP, start),
     }
 }
-
-/// Registered link types, by number, for messages.
-#[rustfmt::skip]
-const NAMES: &[(u16, &str)] = &[
-    (0, "NULL"), (1, "ETHERNET"), (3, "AX25"), (6, "IEEE802_5"), (7, "ARCNET_BSD"), (8, "SLIP"), (9, "PPP"), (10, "FDDI"),
-    (12, "RAW"), (14, "RAW"), (50, "PPP_HDLC"), (51, "PPP_ETHER"), (99, "SYMANTEC_FIREWALL"), (100, "ATM_RFC1483"),
-    (101, "RAW"), (104, "C_HDLC"), (105, "IEEE802_11"), (106, "ATM_CLIP"), (107, "FRELAY"), (108, "LOOP"), (109, "ENC"),
-    (112, "LINUX_CHDLC"), (113, "LINUX_SLL"), (114, "LTALK"), (115, "ECONET"), (117, "PFLOG"), (118, "CISCO_IOS"),
-    (119, "IEEE802_11_PRISM"), (120, "AIRONET_HEADER"), (121, "HHDLC"), (122, "IP_OVER_FC"), (123, "SUNATM"), (124, "RIO"),
-    (125, "PCI_EXP"), (126, "AURORA"), (127, "IEEE802_11_RADIOTAP"), (128, "TZSP"), (129, "ARCNET_LINUX"),
-    (130, "JUNIPER_MLPPP"), (131, "JUNIPER_MLFR"), (132, "JUNIPER_ES"), (133, "JUNIPER_GGSN"), (134, "JUNIPER_MFR"),
-    (135, "JUNIPER_ATM2"), (136, "JUNIPER_SERVICES"), (137, "JUNIPER_ATM1"), (138, "APPLE_IP_OVER_IEEE1394"),
-    (139, "MTP2_WITH_PHDR"), (140, "MTP2"), (141, "MTP3"), (142, "SCCP"), (143, "DOCSIS"), (144, "LINUX_IRDA"),
-    (145, "IBM_SP"), (146, "IBM_SN"), (147, "USER0"), (148, "USER1"), (149, "USER2"), (150, "USER3"), (151, "USER4"),
-    (152, "USER5"), (153, "USER6"), (154, "USER7"), (155, "USER8"), (156, "USER9"), (157, "USER10"), (158, "USER11"),
-    (159, "USER12"), (160, "USER13"), (161, "USER14"), (162, "USER15"), (163, "IEEE802_11_AVS"), (164, "JUNIPER_MONITOR"),
-    (165, "BACNET_MS_TP"), (166, "PPP_PPPD"), (167, "JUNIPER_PPPOE"), (168, "JUNIPER_PPPOE_ATM"), (169, "GPRS_LLC"),
-    (170, "GPF_T"), (171, "GPF_F"), (172, "GCOM_T1E1"), (173, "GCOM_SERIAL"), (174, "JUNIPER_PIC_PEER"), (175, "ERF_ETH"),
-    (176, "ERF_POS"), (177, "LINUX_LAPD"), (178, "JUNIPER_ETHER"), (179, "JUNIPER_PPP"), (180, "JUNIPER_FRELAY"),
-    (181, "JUNIPER_CHDLC"), (182, "MFR"), (183, "JUNIPER_VP"), (185, "A653_ICM"), (186, "USB_FREEBSD"),
-    (187, "BLUETOOTH_HCI_H4"), (188, "IEEE802_16_MAC_CPS"), (189, "USB_LINUX"), (190, "CAN20B"),
-    (191, "IEEE802_15_4_LINUX"), (192, "PPI"), (193, "IEEE802_16_MAC_CPS_RADIO"), (194, "JUNIPER_ISM"),
-    (195, "IEEE802_15_4_WITHFCS"), (196, "SITA"), (197, "ERF"), (198, "RAIF1"), (199, "IPMB_KONTRON"), (200, "JUNIPER_ST"),
-    (201, "BLUETOOTH_HCI_H4_WITH_PHDR"), (202, "AX25_KISS"), (203, "LAPD"), (204, "PPP_WITH_DIR"),
-    (205, "C_HDLC_WITH_DIR"), (206, "FRELAY_WITH_DIR"), (207, "LAPB_WITH_DIR"), (209, "IPMB_LINUX"), (210, "FLEXRAY"),
-    (211, "MOST"), (212, "LIN"), (213, "X2E_SERIAL"), (214, "X2E_XORAYA"), (215, "IEEE802_15_4_NONASK_PHY"),
-    (216, "LINUX_EVDEV"), (217, "GSMTAP_UM"), (218, "GSMTAP_ABIS"), (219, "MPLS"), (220, "USB_LINUX_MMAPPED"),
-    (221, "DECT"), (222, "AOS"), (223, "WIHART"), (224, "FC_2"), (225, "FC_2_WITH_FRAME_DELIMS"), (226, "IPNET"),
-    (227, "CAN_SOCKETCAN"), (228, "IPV4"), (229, "IPV6"), (230, "IEEE802_15_4_NOFCS"), (231, "DBUS"), (232, "JUNIPER_VS"),
-    (233, "JUNIPER_SRX_E2E"), (234, "JUNIPER_FIBRECHANNEL"), (235, "DVB_CI"), (236, "MUX27010"),
-    (237, "STANAG_5066_D_PDU"), (238, "JUNIPER_ATM_CEMIC"), (239, "NFLOG"), (240, "NETANALYZER"),
-    (241, "NETANALYZER_TRANSPARENT"), (242, "IPOIB"), (243, "MPEG_2_TS"), (244, "NG40"), (245, "NFC_LLCP"),
-    (247, "INFINIBAND"), (248, "SCTP"), (249, "USBPCAP"), (250, "RTAC_SERIAL"), (251, "BLUETOOTH_LE_LL"),
-    (252, "WIRESHARK_UPPER_PDU"), (253, "NETLINK"), (254, "BLUETOOTH_LINUX_MONITOR"), (255, "BLUETOOTH_BREDR_BB"),
-    (256, "BLUETOOTH_LE_LL_WITH_PHDR"), (257, "PROFIBUS_DL"), (258, "PKTAP"), (259, "EPON"), (260, "IPMI_HPM_2"),
-    (261, "ZWAVE_R1_R2"), (262, "ZWAVE_R3"), (263, "WATTSTOPPER_DLM"), (264, "ISO_14443"), (265, "RDS"),
-    (266, "USB_DARWIN"), (267, "OPENFLOW"), (268, "SDLC"), (269, "TI_LLN_SNIFFER"), (271, "VSOCK"), (272, "NORDIC_BLE"),
-    (273, "DOCSIS31_XRA31"), (274, "ETHERNET_MPACKET"), (275, "DISPLAYPORT_AUX"), (276, "LINUX_SLL2"),
-];
 
 #[cfg(test)]
 mod tests {
@@ -374,9 +378,27 @@ mod tests {
     }
 
     #[test]
+    fn slip_carries_ip_behind_its_header() {
+        let packet = |first: u8| [&[0; 16][..], &[first, 9]].concat();
+        assert_eq!(frame(8, &packet(0x45)), Some((0x0800, vec![0x45, 9], 116)));
+        assert_eq!(frame(8, &packet(0x60)), Some((0x86dd, vec![0x60, 9], 116)));
+    }
+
+    #[test]
     fn a_packet_that_ends_in_its_header_is_a_frame_that_does() {
-        for (link, packet) in [(113, &[0; 15][..]), (276, &[0; 19]), (0, &[2, 0, 0]), (9, &[0xff, 0x03]), (51, &[0x11])]
-        {
+        let cut = [
+            (113, &[0; 15][..]),
+            (276, &[0; 19]),
+            (0, &[2, 0, 0]),
+            (9, &[0xff, 0x03]),
+            (51, &[0x11]),
+            (8, &[0; 16]),
+            (104, &[0x0f, 0, 8]),
+            (107, &[0x18, 0x41, 3]),
+            (182, &[0xc0]),
+            (100, &[0xaa, 0xaa, 3, 0, 0, 0, 8]),
+        ];
+        for (link, packet) in cut {
             let mut frames = Vec::new();
             let length = LinkType(link).framing().unwrap().ethernet(packet, packet.len() as u32, &mut frames);
             assert_eq!(length, Some(packet.len().min(13) as u32));

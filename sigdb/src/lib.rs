@@ -19,6 +19,6 @@ mod tls;
 pub use compile::{CompileError, DATABASE_FILE, Source, compile, compile_folder};
 pub use database::Database;
 pub use flow::{Finding, Findings, FlowState, Step};
-pub use format::{FORMAT_VERSION, LoadError};
+pub use format::{Container, FORMAT_VERSION, LoadError, Signature};
 pub use program::{Sender, Transport, WINDOW};
 pub use sighting::{AccountText, AppId, Confidence, Sighting, SignOn};

@@ -62,6 +62,10 @@ pub fn compile(sources: &[Source]) -> Result<Database, Vec<CompileError>> {
         compiler.file.clone_from(&source.name);
         if source.name == DATABASE_FILE {
             if let Some(head) = compiler.parse::<DatabaseSource>(&source.text) {
+                match serial_of_date(&head.date) {
+                    Some(serial) => compiler.program.serial = head.serial.unwrap_or(serial),
+                    None => compiler.fault("date", format!("{:?} is no date; write it YYYY-MM-DD", head.date)),
+                }
                 compiler.program.version = head.version;
                 compiler.program.date = head.date;
             }
@@ -84,6 +88,16 @@ pub fn compile(sources: &[Source]) -> Result<Database, Vec<CompileError>> {
         .flat_map(|(file, samples)| samples.iter().filter_map(|one| sample::run(&database, file, one).err()))
         .collect();
     if faults.is_empty() { Ok(database) } else { Err(faults) }
+}
+
+/// `2026-11-21` as 2026112100: later dates are higher, and a day has room for a hundred releases that say their own.
+fn serial_of_date(date: &str) -> Option<u64> {
+    let [year, month, day] = date.split('-').collect::<Vec<_>>()[..] else { return None };
+    let number = |text: &str, digits: usize| {
+        (text.len() == digits && text.bytes().all(|octet| octet.is_ascii_digit())).then(|| text.parse::<u64>().ok())?
+    };
+    let (year, month, day) = (number(year, 4)?, number(month, 2)?, number(day, 2)?);
+    ((1..=12).contains(&month) && (1..=31).contains(&day)).then_some(((year * 100 + month) * 100 + day) * 100)
 }
 
 #[derive(Default)]

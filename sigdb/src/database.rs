@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::program::{Base, Clue, Framing, Program, Protocol, Test, Transport};
+use crate::program::{Application, Base, Clue, Framing, Program, Protocol, Test, Transport};
 use crate::sighting::AppId;
 
 /// A signature database. Cheap to share, never changed: an update is another one.
@@ -10,6 +10,8 @@ use crate::sighting::AppId;
 pub struct Database {
     program: Program,
     digest: [u8; 32],
+    /// By number less one: applications of databases before this one, which this one does not have.
+    gone: Vec<bool>,
     /// For each transport and first octet: the clues that can fit, as (protocol, clue).
     candidates: [Vec<Vec<(u16, u16)>>; 2],
     /// For each transport, one bit a port.
@@ -41,16 +43,17 @@ impl Database {
                 }
             }
         }
-        Self { program, digest, candidates, server_ports }
+        Self { program, digest, gone: Vec::new(), candidates, server_ports }
     }
 
     /// The application of that name, as rules and records write it.
     pub fn by_name(&self, name: &str) -> Option<AppId> {
         let place = self.program.applications.iter().position(|application| application.name == name)?;
-        Some(AppId(place as u16 + 1))
+        (!self.is_gone(place)).then_some(AppId(place as u16 + 1))
     }
 
-    /// The name of an application; `unknown` for [`AppId::UNKNOWN`] and for numbers that this database does not have.
+    /// The name of an application; `unknown` for [`AppId::UNKNOWN`] and for numbers that neither this database has nor one
+    /// before it.
     pub fn name(&self, application: AppId) -> &str {
         let place = usize::from(application.0).wrapping_sub(1);
         self.program.applications.get(place).map_or("unknown", |application| &application.name)
@@ -58,7 +61,8 @@ impl Database {
 
     /// Names and titles of all applications, in the order of their numbers.
     pub fn applications(&self) -> impl Iterator<Item = (&str, &str)> {
-        self.program.applications.iter().map(|application| (&application.name[..], &application.title[..]))
+        let present = self.program.applications.iter().enumerate().filter(|(place, _)| !self.is_gone(*place));
+        present.map(|(_, application)| (&application.name[..], &application.title[..]))
     }
 
     /// Names of the protocols, each with its application's, transport, and how many kinds of messages it knows.
@@ -77,6 +81,11 @@ impl Database {
     /// The date of the content, `YYYY-MM-DD`.
     pub fn date(&self) -> &str {
         &self.program.date
+    }
+
+    /// Goes up with every change of the content: of two databases the one with the lower serial is the older.
+    pub fn serial(&self) -> u64 {
+        self.program.serial
     }
 
     /// SHA-256 of the content.
@@ -107,6 +116,32 @@ impl Database {
     /// Whether a protocol's connection is the session.
     pub fn carries_session(&self, protocol: u16) -> bool {
         self.protocol(protocol).is_some_and(|protocol| protocol.session)
+    }
+
+    /// The same content, its applications at the places of `names`, where `place` finds them all; the others of `names` are
+    /// known by their names only.
+    pub(crate) fn renumbered(self, names: &[String], place: impl Fn(&str) -> Option<u16>) -> Self {
+        let Self { mut program, digest, .. } = self;
+        let unknown = |name: &String| Application { name: name.clone(), title: String::new() };
+        let mut applications: Vec<Application> = names.iter().map(unknown).collect();
+        let mut gone = vec![true; names.len()];
+        let mut moved = Vec::with_capacity(program.applications.len());
+        for application in std::mem::take(&mut program.applications) {
+            let to = place(&application.name).unwrap_or_default();
+            moved.push(to);
+            if let (Some(there), Some(gone)) = (applications.get_mut(usize::from(to)), gone.get_mut(usize::from(to))) {
+                (*there, *gone) = (application, false);
+            }
+        }
+        for protocol in &mut program.protocols {
+            protocol.application = moved.get(usize::from(protocol.application)).copied().unwrap_or_default();
+        }
+        program.applications = applications;
+        Self { gone, ..Self::new(program, digest) }
+    }
+
+    fn is_gone(&self, place: usize) -> bool {
+        self.gone.get(place).is_some_and(|gone| *gone)
     }
 
     pub(crate) fn protocol(&self, index: u16) -> Option<&Protocol> {

@@ -17,6 +17,8 @@ pub struct Program {
     pub version: String,
     /// Date of the content, `YYYY-MM-DD`.
     pub date: String,
+    /// Goes up with every change of the content: a lower one is older.
+    pub serial: u64,
     /// Applications; the id is the place plus one.
     pub applications: Vec<Application>,
     /// Protocols of all applications.

@@ -2,8 +2,8 @@
 
 use arrayvec::ArrayString;
 
-/// An application's number within one database; 0 where none is known. Numbers are not stable across databases: records
-/// carry names.
+/// An application's number; 0 where none is known. It is the same in every database that one process adopted by its
+/// [`crate::Registry`], and another in the next process: records and files carry names.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct AppId(pub u16);
 

@@ -12,6 +12,8 @@ use crate::program::{Certainty, Form, Meaning, Sender, Transport};
 pub(crate) struct DatabaseSource {
     pub(crate) version: String,
     pub(crate) date: String,
+    /// Absent: the date as a number, `YYYYMMDD00`.
+    pub(crate) serial: Option<u64>,
 }
 
 /// One application's file.

@@ -128,3 +128,18 @@ fn all_faults_are_said_at_once() {
     let text = GOOD.replacen("u8 = 1", "u8 = []", 1).replacen("name = \"thing\"", "name = \"\"", 1);
     assert!(faults(&text).lines().count() >= 2, "{}", faults(&text));
 }
+
+#[test]
+fn the_serial_is_the_date_unless_it_is_said() {
+    let serial = |head: &str| {
+        let sources = [("database.toml", head), ("thing.toml", GOOD)]
+            .map(|(name, text)| Source { name: name.into(), text: text.into() });
+        compile(&sources).map(|database| database.serial()).map_err(|faults| faults[0].to_string())
+    };
+    assert_eq!(serial(HEAD), Ok(2_026_010_100));
+    assert_eq!(serial(&format!("{HEAD}serial = 2026010103\n")), Ok(2_026_010_103));
+    for date in ["2026-13-01", "2026-1-1", "yesterday", "2026-01-01-01"] {
+        let fault = serial(&HEAD.replace("2026-01-01", date)).unwrap_err();
+        assert!(fault.contains("database.toml: date") && fault.contains("YYYY-MM-DD"), "{fault}");
+    }
+}

@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use crate::program::{Application, Base, Clue, Framing, Program, Protocol, Test, Transport};
-use crate::sighting::AppId;
+use crate::program::{Application, Base, Clue, Framing, Program, Protocol, Sender, Test, Transport};
+use crate::sighting::{AppId, Generation};
 
 /// A signature database. Cheap to share, never changed: an update is another one.
 #[derive(Debug)]
@@ -12,6 +12,9 @@ pub struct Database {
     digest: [u8; 32],
     /// By number less one: applications of databases before this one, which this one does not have.
     gone: Vec<bool>,
+    generation: Generation,
+    /// For each protocol that is a base: whether a side that did not show it may yet name what it carries.
+    other_side_may_tell: Vec<bool>,
     /// For each transport and first octet: the clues that can fit, as (protocol, clue).
     candidates: [Vec<Vec<(u16, u16)>>; 2],
     /// For each transport, one bit a port.
@@ -43,7 +46,27 @@ impl Database {
                 }
             }
         }
-        Self { program, digest, gone: Vec::new(), candidates, server_ports }
+        let other_side_may_tell =
+            (0..program.protocols.len()).map(|index| other_side_may_tell(&program, index)).collect();
+        Self {
+            program,
+            digest,
+            gone: Vec::new(),
+            generation: Generation::default(),
+            other_side_may_tell,
+            candidates,
+            server_ports,
+        }
+    }
+
+    /// The same database as one loaded later than others.
+    pub fn with_generation(self, generation: Generation) -> Self {
+        Self { generation, ..self }
+    }
+
+    /// Which of the databases loaded since the start it is.
+    pub fn generation(&self) -> Generation {
+        self.generation
     }
 
     /// The application of that name, as rules and records write it.
@@ -122,7 +145,7 @@ impl Database {
     /// known by their names only.
     pub(crate) fn renumbered(self, names: &[String], place: impl Fn(&str) -> Option<u16>) -> Self {
         let Self { mut program, digest, .. } = self;
-        let unknown = |name: &String| Application { name: name.clone(), title: String::new() };
+        let unknown = |name: &String| Application { name: name.clone(), title: String::new(), base: false };
         let mut applications: Vec<Application> = names.iter().map(unknown).collect();
         let mut gone = vec![true; names.len()];
         let mut moved = Vec::with_capacity(program.applications.len());
@@ -148,6 +171,22 @@ impl Database {
         self.program.protocols.get(usize::from(index))
     }
 
+    /// The application of a protocol.
+    pub(crate) fn application(&self, protocol: u16) -> Option<AppId> {
+        self.protocol(protocol).map(|protocol| AppId(protocol.application + 1))
+    }
+
+    /// Whether a protocol only carries others.
+    pub(crate) fn is_base(&self, protocol: u16) -> bool {
+        let application = self.protocol(protocol).map(|protocol| usize::from(protocol.application));
+        application.and_then(|place| self.program.applications.get(place)).is_some_and(|application| application.base)
+    }
+
+    /// Whether, where one side showed this base protocol, the other may yet name what it carries.
+    pub(crate) fn other_side_may_tell(&self, protocol: u16) -> bool {
+        self.other_side_may_tell.get(usize::from(protocol)).is_some_and(|may| *may)
+    }
+
     pub(crate) fn program(&self) -> &Program {
         &self.program
     }
@@ -164,15 +203,35 @@ fn place(transport: Transport) -> usize {
     }
 }
 
+/// Whether an application is told from this protocol's messages by what the server says.
+fn other_side_may_tell(program: &Program, index: usize) -> bool {
+    let Some(base) = program.protocols.get(index) else { return false };
+    let is_base = |protocol: &Protocol| program.applications[usize::from(protocol.application)].base;
+    is_base(base)
+        && program.protocols.iter().any(|protocol| {
+            !is_base(protocol)
+                && protocol.transport == base.transport
+                && std::mem::discriminant(&protocol.framing) == std::mem::discriminant(&base.framing)
+                && protocol.clues.iter().any(|clue| clue.from == Sender::Server)
+        })
+}
+
 /// Whether a message that begins with this octet can fit: what keeps most flows away from most clues.
 fn can_begin(protocol: &Protocol, clue: &Clue, octet: u8) -> bool {
     match &protocol.framing {
         Framing::Tls => return octet == 0x16,
         Framing::Http => return octet.is_ascii_uppercase(),
         Framing::Length { strip: 1.., .. } => return true,
-        Framing::Length { .. } | Framing::Datagram | Framing::Stream => {}
+        // A line may be empty, or lead with words that do not count.
+        Framing::Line { pass_over } if b"\r\n ".contains(&octet) || pass_over.contains(&octet) => return true,
+        Framing::Length { .. } | Framing::Datagram | Framing::Stream | Framing::Line { .. } => {}
     }
-    clue.tests.iter().all(|test| match test {
+    clue.openings().any(|tests| tests.iter().all(|test| may_begin(test, octet)))
+}
+
+/// Whether a test may hold for a message that begins with this octet.
+fn may_begin(test: &Test, octet: u8) -> bool {
+    match test {
         Test::Octets(at, value, mask) if (at.base, at.offset) == (Base::Start, 0) => {
             match (value.first(), mask.first()) {
                 (Some(value), Some(mask)) => octet & mask == value & mask,
@@ -182,6 +241,10 @@ fn can_begin(protocol: &Protocol, clue: &Clue, octet: u8) -> bool {
         Test::Number { at, size: 1, ranges, .. } if (at.base, at.offset) == (Base::Start, 0) => {
             ranges.iter().any(|(first, last)| (*first..=*last).contains(&u64::from(octet)))
         }
+        Test::Word { number: 0, values, any_case } => {
+            let octet = if *any_case { octet.to_ascii_lowercase() } else { octet };
+            values.iter().any(|value| value.as_bytes().first() == Some(&octet))
+        }
         _ => true,
-    })
+    }
 }

@@ -58,7 +58,7 @@ mod tests {
     use crate::program::{Application, Framing, Program, Protocol, Transport};
 
     fn database(names: &[&str]) -> Database {
-        let application = |name: &&str| Application { name: (*name).into(), title: name.to_uppercase() };
+        let application = |name: &&str| Application { name: (*name).into(), title: name.to_uppercase(), base: false };
         let protocol = |(place, name): (usize, &&str)| Protocol {
             application: place as u16,
             name: format!("{name}/udp"),

@@ -3,8 +3,9 @@
 
 use crate::compile::{CompileError, hex};
 use crate::database::Database;
-use crate::flow::{Finding, Findings, FlowState, Step};
+use crate::flow::{Finding, Findings, FlowState, Start, Step};
 use crate::program::{Sender, Transport, WINDOW};
+use crate::scratch::Scratch;
 use crate::sighting::Sighting;
 use crate::source::{SampleSource, SegmentSource};
 
@@ -12,7 +13,13 @@ use crate::source::{SampleSource, SegmentSource};
 pub(crate) fn run(database: &Database, file: &str, sample: &SampleSource) -> Result<(), CompileError> {
     let fault = |what| CompileError { file: file.into(), place: format!("sample {:?}", sample.name), what };
     let mut found = Found { application: "none".into(), sightings: Vec::new() };
-    let mut flow = FlowState::new(sample.transport, sample.server_port, sample.from_start);
+    let mut flow = FlowState::new(Start {
+        transport: sample.transport,
+        server_port: sample.server_port,
+        from_start: sample.from_start,
+        resolved: None,
+    });
+    let mut scratch = Scratch::new();
     let mut waiting = [Vec::new(), Vec::new()];
     let mut unwanted = [0usize; 2];
     let mut now = 1_000_000_000_000u64;
@@ -29,7 +36,7 @@ pub(crate) fn run(database: &Database, file: &str, sample: &SampleSource) -> Res
         let mut at = 0;
         while at < waiting[side].len() {
             let mut findings = Findings::new();
-            let step = flow.read(database, now, segment.from, &waiting[side][at..], &mut findings);
+            let step = flow.read(database, &mut scratch, now, segment.from, &waiting[side][at..], &mut findings);
             found.add(database, &findings);
             match step {
                 Step::Consumed(length) => at += length.max(1),
@@ -58,6 +65,7 @@ impl Found {
             match finding {
                 Finding::Application(application, _) => self.application = database.name(*application).into(),
                 Finding::SignOn(sign_on) => self.sightings.push(words(sign_on.sighting, &sign_on.account)),
+                Finding::Resolved(_) => {}
             }
         }
     }

@@ -63,8 +63,27 @@ pub struct SignOn {
     /// Which of the application's protocols showed it, as an index into the database's list; presence takes the limits of
     /// silence from there.
     pub protocol: u16,
+    /// The database that this list is of.
+    pub database: Generation,
+    /// How much it rests on.
+    pub confidence: Confidence,
     /// What was seen.
     pub sighting: Sighting,
     /// The account; empty where none is visible.
     pub account: AccountText,
+}
+
+/// Which of the databases that were loaded since the start; the first is 0.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Generation(pub u16);
+
+/// An address that a server of names gave for one of an application's names, in answer to a question of the same flow.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Resolved {
+    /// Whose name.
+    pub application: AppId,
+    /// The address; IPv4 as `::ffff:a.b.c.d`.
+    pub address: [u8; 16],
+    /// How long it holds.
+    pub seconds: u32,
 }

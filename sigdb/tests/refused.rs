@@ -101,7 +101,7 @@ fn what_contradicts_itself_is_refused() {
     refused("{ kind = \"datagram\" }", "{ kind = \"stream\" }", "'datagram' goes with udp");
     refused("name = \"thing\"", "name = \"Thing\"", "lower-case");
     refused("name = \"thing\"", "name = \"unknown\"", "is taken");
-    refused("form = \"digits\" }", "form = \"digits\", prefix = 3 }", "'prefix' is 1, 2 or 4");
+    refused("form = \"digits\" }", "form = \"digits\", prefix = 5 }", "'prefix' is 1, 2, 3 or 4");
 }
 
 #[test]
@@ -113,7 +113,11 @@ fn what_would_be_ignored_is_refused() {
     refused("u8 = 1 }", "u8 = 256 }", "a number in 1 octets is never");
     refused("form = \"digits\" }", "form = \"digits\", inclusive = true }", "'inclusive' goes with 'prefix'");
     refused("form = \"digits\" }", "form = \"ascii\", least = 5 }", "'least' and 'most' go with numbers");
-    refused("{ at = 5, form = \"digits\" }", "{ query = \"u\", form = \"u32\" }", "a query's value is digits or ascii");
+    refused(
+        "{ at = 5, form = \"digits\" }",
+        "{ query = \"u\", form = \"u32\" }",
+        "a query's value or a word is digits",
+    );
 }
 
 #[test]

@@ -5,7 +5,7 @@ use std::fmt::Write;
 use dataplane::endpoint::{Address, Endpoint, Tuple};
 use dataplane::event::{Header, SessionId, WorkerId};
 use dataplane::policy::RuleId;
-use sigdb::{Sighting, SignOn};
+use sigdb::{Confidence, Generation, Sighting, SignOn};
 
 use super::*;
 
@@ -51,6 +51,8 @@ impl Story {
             sign_on: SignOn {
                 application: self.database.by_name(application).unwrap(),
                 protocol: index as u16,
+                database: Generation::default(),
+                confidence: Confidence::Certain,
                 sighting,
                 account: AccountText::from(account).unwrap(),
             },

@@ -142,7 +142,7 @@ impl Recorder {
 #[cfg(test)]
 mod tests {
     use dataplane::event::{CloseReason, Header, SignOnEvent, Volume, WorkerId};
-    use sigdb::{AccountText, Confidence, Sighting, SignOn};
+    use sigdb::{AccountText, Confidence, Generation, Sighting, SignOn};
 
     use super::*;
     use crate::config;
@@ -181,7 +181,14 @@ mod tests {
     fn login(configuration: &Compiled, logged: bool, account: &str) -> Transition {
         let account = AccountText::from(account).unwrap();
         let application = configuration.database.by_name("qq").unwrap();
-        let sign_on = SignOn { application, protocol: 0, sighting: Sighting::Login, account };
+        let sign_on = SignOn {
+            application,
+            protocol: 0,
+            database: Generation::default(),
+            confidence: Confidence::Certain,
+            sighting: Sighting::Login,
+            account,
+        };
         let context = SignOnEvent {
             header: header(),
             session: SessionId(3),

@@ -7,7 +7,7 @@ mod stream;
 
 use std::sync::Arc;
 
-use sigdb::{Database, FlowState, Sender, Step, Transport};
+use sigdb::{Database, FlowState, Scratch, Sender, Start, Step, Transport};
 pub use sigdb::{Finding, Findings};
 
 use crate::endpoint::Direction;
@@ -60,6 +60,7 @@ pub struct Inspector {
     slots: Vec<Option<Inspection>>,
     free: Vec<u32>,
     pool: Pool,
+    scratch: Scratch,
     lost: u64,
 }
 
@@ -85,6 +86,7 @@ impl Inspector {
             slots: std::iter::repeat_with(|| None).take(slots).collect(),
             free: (0..slots as u32).rev().collect(),
             pool: Pool::new(slots.div_ceil(SLOTS_PER_BUFFER)),
+            scratch: Scratch::new(),
             lost: 0,
         }
     }
@@ -99,7 +101,12 @@ impl Inspector {
         let id = self.free.pop()?;
         let slot = self.slots.get_mut(id as usize)?;
         *slot = Some(Inspection {
-            state: FlowState::new(transport, flow.server_port, flow.from_start),
+            state: FlowState::new(Start {
+                transport,
+                server_port: flow.server_port,
+                from_start: flow.from_start,
+                resolved: None,
+            }),
             tcp: transport == Transport::Tcp,
             halves: [Half::default(), Half::default()],
         });
@@ -117,10 +124,10 @@ impl Inspector {
         };
         let Inspection { state, tcp, halves } = inspection;
         let database = &*self.database;
-        let lost = &mut self.lost;
+        let (scratch, lost) = (&mut self.scratch, &mut self.lost);
         let mut found = Findings::new();
         let mut read = |octets: &[u8]| {
-            let step = state.read(database, now.0, from, octets, &mut found);
+            let step = state.read(database, scratch, now.0, from, octets, &mut found);
             for finding in found.drain(..) {
                 *lost += u64::from(findings.try_push(finding).is_err());
             }

@@ -72,6 +72,7 @@ impl Flow {
                     format!("{}{sure}", self.engine.database.name(*application))
                 }
                 Finding::SignOn(sign_on) => format!("{:?} {}", sign_on.sighting, sign_on.account),
+                Finding::Resolved(resolved) => format!("{resolved:?}"),
             });
         }
     }

@@ -1,6 +1,6 @@
 //! Whether a program that was read can be run.
 
-use crate::program::{Base, MESSAGES, Place, Position, Program, Test};
+use crate::program::{Base, Field, MESSAGES, Place, Position, Program, Test};
 
 /// Whether every index points into the program: a checksum keeps out accidents, not another program's mistakes.
 pub(super) fn sound(program: &Program) -> bool {
@@ -11,10 +11,11 @@ pub(super) fn sound(program: &Program) -> bool {
                 Base::Anchor(anchor) => usize::from(anchor) < protocol.anchors.len(),
                 _ => true,
             };
+            let readable = |field: &Field| !matches!(&field.place, Place::At(at) if !anchored(at));
             let placed = |test: &Test| match test {
                 Test::Octets(at, value, mask) => anchored(at) && value.len() == mask.len(),
                 Test::Number { at, .. } | Test::Length { at, .. } | Test::Varint(at, _) => anchored(at),
-                Test::Field(field) => !matches!(&field.place, Place::At(at) if !anchored(at)),
+                Test::Field(field) => readable(field),
                 _ => true,
             };
             let earlier =
@@ -22,7 +23,14 @@ pub(super) fn sound(program: &Program) -> bool {
             usize::from(protocol.application) < program.applications.len()
                 && protocol.messages.len() <= MESSAGES
                 && protocol.anchors.iter().map(|anchor| &anchor.at).enumerate().all(earlier)
-                && protocol.clues.iter().flat_map(|clue| &clue.tests).all(placed)
+                && protocol.clues.iter().all(|clue| clue.also.len() < MESSAGES / 2)
+                && protocol
+                    .clues
+                    .iter()
+                    .flat_map(|clue| clue.also.iter().chain([&clue.tests, &clue.between]))
+                    .flatten()
+                    .all(placed)
                 && protocol.messages.iter().flat_map(|message| &message.tests).all(placed)
+                && protocol.messages.iter().flat_map(|message| &message.accounts).all(readable)
         })
 }

@@ -1,6 +1,14 @@
 //! A compiled database as data: what the compiler makes, the file carries and the matcher runs.
 
+mod field;
+mod framing;
+mod test;
+
 use serde::{Deserialize, Serialize};
+
+pub use field::{Field, Form, Place};
+pub use framing::Framing;
+pub use test::{Anchor, Base, Position, Ranges, Test};
 
 use crate::sighting::Confidence;
 
@@ -9,6 +17,9 @@ pub const WINDOW: usize = 4096;
 
 /// Messages that one protocol can name (they are bits of a word in each flow).
 pub const MESSAGES: usize = 64;
+
+/// Clues of a database that can be evidence for others (bits of a word in each flow, too).
+pub const EVIDENCE: u32 = 64;
 
 /// Everything a database says.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
@@ -19,7 +30,7 @@ pub struct Program {
     pub date: String,
     /// Goes up with every change of the content: a lower one is older.
     pub serial: u64,
-    /// Applications; the id is the place plus one.
+    /// Applications, in the order of their numbers.
     pub applications: Vec<Application>,
     /// Protocols of all applications.
     pub protocols: Vec<Protocol>,
@@ -32,6 +43,8 @@ pub struct Application {
     pub name: String,
     /// The name in its maker's spelling.
     pub title: String,
+    /// Whether it is what others are carried by, such as HTTP: it names a flow only when nothing else can any more.
+    pub base: bool,
 }
 
 /// One way in which an application talks, over one transport.
@@ -71,34 +84,6 @@ pub enum Transport {
     Udp,
 }
 
-/// How messages are told apart.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub enum Framing {
-    /// One datagram, one message.
-    Datagram,
-    /// The first octets of each direction are the only message.
-    Stream,
-    /// A length at a fixed place.
-    Length {
-        /// Offset of the length.
-        at: u16,
-        /// Its octets: 1, 2 or 4.
-        size: u8,
-        /// Least significant octet first.
-        little: bool,
-        /// What to add to it for the whole message's length, header included.
-        add: i32,
-        /// Octets in front that the tests do not count.
-        strip: u16,
-        /// Least and most of the sum; anything else is no frame.
-        range: (u32, u32),
-    },
-    /// HTTP/1 (RFC 9112): head, and as much of the body as is looked at.
-    Http,
-    /// TLS: the ClientHello (RFC 8446, 4.1.2).
-    Tls,
-}
-
 /// Who sends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -111,7 +96,7 @@ pub enum Sender {
     Either,
 }
 
-/// What identifies a protocol: all tests hold for a message.
+/// What identifies a protocol: all tests hold for one message, or several messages of a side fit in their turn.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Clue {
     /// Whose message.
@@ -120,6 +105,24 @@ pub struct Clue {
     pub confidence: Certainty,
     /// All of them.
     pub tests: Vec<Test>,
+    /// Further messages of the same side, in any order, each with all of its tests.
+    pub also: Vec<Vec<Test>>,
+    /// What may stand between or before these messages; empty where nothing may.
+    pub between: Vec<Test>,
+    /// How many messages from the side's first on may be looked at.
+    pub messages: u8,
+    /// Bits of the clues that the flow must have shown before.
+    pub needs: u64,
+    /// The bit that it sets when it fits: then it is evidence for others and names nothing itself.
+    pub shows: u64,
+}
+
+impl Clue {
+    /// Lists of tests, one of which the side's first message has to fit if the clue is ever to hold.
+    pub fn openings(&self) -> impl Iterator<Item = &[Test]> {
+        let between = (self.messages > 1 && !self.between.is_empty()).then_some(&self.between);
+        std::iter::once(&self.tests).chain(&self.also).chain(between).map(|tests| &tests[..])
+    }
 }
 
 /// [`Confidence`] as data.
@@ -152,8 +155,8 @@ pub struct Message {
     pub tests: Vec<Test>,
     /// Bits of the messages, one of which it answers: it counts only after one of them.
     pub answers: u64,
-    /// Where the account is.
-    pub account: Option<Field>,
+    /// Where the account is: the first of these that can be read.
+    pub accounts: Vec<Field>,
     /// Whether it counts without its account.
     pub account_optional: bool,
     /// Whether it is about the account that its flow showed last; then it shows none itself.
@@ -162,6 +165,8 @@ pub struct Message {
     pub means: Meaning,
     /// What it means in a flow whose start was seen, where that differs.
     pub from_start: Option<Meaning>,
+    /// How much its meaning rests on.
+    pub confidence: Certainty,
 }
 
 /// What a message means.
@@ -188,137 +193,4 @@ pub enum Meaning {
     Mention,
     /// [`crate::Sighting::Opened`]; in a flow met in its middle, online.
     Opened,
-}
-
-/// A place in a message.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Position {
-    /// From where.
-    pub base: Base,
-    /// How far.
-    pub offset: i32,
-}
-
-/// From where a place counts.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub enum Base {
-    /// The message's first octet.
-    Start,
-    /// Behind its last.
-    End,
-    /// HTTP: the first octet of the body.
-    Body,
-    /// Behind a field of variable length.
-    Anchor(u8),
-}
-
-/// A field of variable length; the anchor is the place behind it.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-pub struct Anchor {
-    /// Its name.
-    pub name: String,
-    /// Where its length is.
-    pub at: Position,
-    /// Octets of the length.
-    pub prefix: u8,
-    /// Whether the length counts itself.
-    pub inclusive: bool,
-}
-
-/// Inclusive ranges of numbers.
-pub type Ranges = Vec<(u64, u64)>;
-
-/// A condition.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-pub enum Test {
-    /// Octets, under a mask of the same length.
-    Octets(Position, Vec<u8>, Vec<u8>),
-    /// A number of so many octets.
-    Number {
-        /// Where.
-        at: Position,
-        /// 1, 2 or 4.
-        size: u8,
-        /// Least significant octet first.
-        little: bool,
-        /// One of these.
-        ranges: Ranges,
-    },
-    /// A number that, plus `add`, is the message's length.
-    Length {
-        /// Where.
-        at: Position,
-        /// 1, 2 or 4.
-        size: u8,
-        /// Least significant octet first.
-        little: bool,
-        /// Added before the comparison.
-        add: i32,
-    },
-    /// A base-128 number as protocol buffers have it.
-    Varint(Position, Ranges),
-    /// A field that can be read.
-    Field(Field),
-    /// Octets anywhere within so many from the start.
-    Contains(Vec<u8>, u16),
-    /// The message's length.
-    Size(Ranges),
-    /// The server's port.
-    Port(Vec<u16>),
-    /// HTTP request: method.
-    Method(Vec<String>),
-    /// HTTP request: the target begins so.
-    Path(Vec<String>),
-    /// HTTP request: host; `*.name` means every name below it.
-    Host(Vec<String>),
-    /// HTTP: a field (lower case) whose value contains this text, whatever its case.
-    Header(String, String),
-    /// HTTP: Content-Length.
-    ContentLength(Ranges),
-    /// HTTP response: status.
-    Status(Ranges),
-    /// TLS: the server name; patterns as for `Host`.
-    ServerName(Vec<String>),
-}
-
-/// Text to be read from a message.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-pub struct Field {
-    /// Where it begins.
-    pub place: Place,
-    /// Octets of a length in front of it; 0 where there is none.
-    pub prefix: u8,
-    /// Whether that length counts itself.
-    pub inclusive: bool,
-    /// How it is written.
-    pub form: Form,
-    /// For numbers: least and most.
-    pub range: (u64, u64),
-}
-
-/// Where a field begins.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-pub enum Place {
-    /// There.
-    At(Position),
-    /// Behind these octets, within the window.
-    After(Vec<u8>),
-    /// HTTP request: this parameter of the query.
-    Query(String),
-}
-
-/// How a field is written.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Form {
-    /// Four octets, most significant first.
-    U32,
-    /// Four octets, least significant first.
-    U32Little,
-    /// Decimal digits.
-    Digits,
-    /// Printable ASCII.
-    Ascii,
-    /// A base-128 number.
-    Varint,
 }

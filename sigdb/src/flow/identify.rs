@@ -1,0 +1,164 @@
+//! Which protocol a flow is.
+
+use super::{Finding, Findings, FlowState, PATIENCE, Piece, Start, Step, side};
+use crate::framing::{Framed, Looks, Next, frame};
+use crate::matcher::Outcome;
+use crate::program::{Clue, Protocol, Sender, Transport, WINDOW};
+use crate::scratch::Scratch;
+use crate::sighting::Confidence;
+
+/// A protocol that a clue named, and how surely.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Named {
+    index: u16,
+    confidence: Confidence,
+    /// Whether it only carries others.
+    base: bool,
+}
+
+impl Named {
+    /// An application goes before what carries it, and what is certain before what is likely.
+    fn rank(self) -> (bool, bool) {
+        (!self.base, self.confidence == Confidence::Certain)
+    }
+}
+
+impl FlowState {
+    /// Tries all clues that can fit. Bounded by the database: each clue looks at the window once, at eight messages at most.
+    pub(super) fn identify(&mut self, piece: &Piece<'_>, _scratch: &mut Scratch, findings: &mut Findings) -> Step {
+        let Piece { database, from, data, .. } = *piece;
+        if self.deaf[side(from)] {
+            return self.missed(piece, findings);
+        }
+        let Some(&first) = data.first() else { return Step::Consumed(0) };
+        let looks = Looks::of(data);
+        let mut waits = false;
+        let mut best: Option<Named> = None;
+        for &(index, clue) in database.candidates(self.start.transport, first) {
+            let Some(protocol) = database.protocol(index) else { continue };
+            let Some(clue) = protocol.clues.get(usize::from(clue)) else { continue };
+            if (clue.from != Sender::Either && clue.from != from) || clue.needs & !self.evidence != 0 {
+                continue;
+            }
+            match fits(&self.start, protocol, clue, data, looks) {
+                Outcome::Yes if clue.shows != 0 => self.evidence |= clue.shows,
+                Outcome::Yes => {
+                    let base = database.is_base(index);
+                    let named = Named { index, confidence: clue.confidence.into(), base };
+                    if named.rank() == (true, true) {
+                        return self.decide(piece, named, findings);
+                    }
+                    best = best.filter(|best| best.rank() >= named.rank()).or(Some(named));
+                }
+                Outcome::More => waits = true,
+                Outcome::No => {}
+            }
+        }
+        if waits && data.len() < WINDOW && self.start.transport == Transport::Tcp {
+            return Step::More;
+        }
+        match best {
+            Some(named) if !(named.base && (waits || self.may_tell(piece, named))) => {
+                self.decide(piece, named, findings)
+            }
+            Some(named) => {
+                self.fallback.get_or_insert((named, from));
+                self.missed(piece, findings)
+            }
+            None => self.missed(piece, findings),
+        }
+    }
+
+    /// Whether the other side may still name what this base protocol carries.
+    fn may_tell(&self, piece: &Piece<'_>, named: Named) -> bool {
+        let other = if piece.from == Sender::Client { Sender::Server } else { Sender::Client };
+        let heard = self.deaf[side(other)] || self.fallback.is_some_and(|(_, from)| from == other);
+        !heard && self.start.transport == Transport::Tcp && piece.database.other_side_may_tell(named.index)
+    }
+
+    /// No clue fits this piece.
+    fn missed(&mut self, piece: &Piece<'_>, findings: &mut Findings) -> Step {
+        // The first message of a direction is tried once; in a flow met in its middle any segment may begin one.
+        let again = std::mem::replace(
+            &mut self.deaf[side(piece.from)],
+            self.start.transport == Transport::Tcp && self.start.from_start,
+        );
+        self.misses = self.misses.saturating_add(1);
+        let over = self.deaf == [true; 2] || self.misses >= PATIENCE;
+        match self.fallback {
+            // The other side had its say, or this one goes on without it.
+            Some((named, from)) if over || again || (from != piece.from && self.start.transport == Transport::Tcp) => {
+                self.decide(piece, named, findings)
+            }
+            _ if over => Step::GaveUp,
+            _ => Step::Resync,
+        }
+    }
+
+    fn decide(&mut self, piece: &Piece<'_>, named: Named, findings: &mut Findings) -> Step {
+        let database = piece.database;
+        let Some(protocol) = database.protocol(named.index) else { return Step::GaveUp };
+        let Some(application) = database.application(named.index) else { return Step::GaveUp };
+        self.protocol = Some(named.index);
+        self.deaf = [false; 2];
+        let _ = findings.try_push(Finding::Application(application, named.confidence));
+        if protocol.messages.is_empty() {
+            return Step::Finished;
+        }
+        self.message(piece, named.index, protocol, findings)
+    }
+}
+
+/// Whether a clue fits a side's messages from the first on.
+fn fits(start: &Start, protocol: &Protocol, clue: &Clue, data: &[u8], looks: Looks<'_>) -> Outcome {
+    if clue.also.is_empty() && clue.messages <= 1 {
+        return match frame(protocol, data, looks, start.server_port) {
+            Framed::Message(frame) => frame.view.all(&clue.tests),
+            Framed::More => Outcome::More,
+            Framed::No => Outcome::No,
+        };
+    }
+    // Bit 0: `tests`; bit n: `also[n - 1]`.
+    let mut missing = (1u32 << (clue.also.len() + 1)) - 1;
+    let mut rest = data;
+    for _ in 0..clue.messages {
+        if rest.is_empty() {
+            return Outcome::More;
+        }
+        let frame = match frame(protocol, rest, Looks::by(&protocol.framing, rest), start.server_port) {
+            Framed::Message(frame) => frame,
+            Framed::More => return Outcome::More,
+            Framed::No => return Outcome::No,
+        };
+        let mut outcome = Outcome::No;
+        for (number, tests) in std::iter::once(&clue.tests).chain(&clue.also).enumerate() {
+            if missing & 1 << number == 0 {
+                continue;
+            }
+            match frame.view.all(tests) {
+                Outcome::Yes => {
+                    missing &= !(1 << number);
+                    outcome = Outcome::Yes;
+                    break;
+                }
+                Outcome::More => outcome = Outcome::More,
+                Outcome::No => {}
+            }
+        }
+        if missing == 0 {
+            return Outcome::Yes;
+        }
+        if outcome == Outcome::No && !clue.between.is_empty() {
+            outcome = frame.view.all(&clue.between);
+        }
+        if outcome != Outcome::Yes {
+            return outcome;
+        }
+        match frame.next {
+            Next::At(length) if length <= rest.len() => rest = rest.get(length..).unwrap_or_default(),
+            Next::At(_) | Next::Later => return Outcome::More,
+            Next::BeyondWindow | Next::Unknown => return Outcome::No,
+        }
+    }
+    Outcome::No
+}

@@ -1,0 +1,199 @@
+//! What identification knows of one flow, and how it goes on with each piece of its payload.
+//!
+//! A flow is undecided until a message of it fits a clue; from then on its messages are told apart by the protocol's framing
+//! and each is read for what it says of a user. The caller puts TCP in order and keeps what a message still lacks.
+
+mod identify;
+mod session;
+
+use arrayvec::ArrayVec;
+
+use crate::database::Database;
+use crate::framing::{Framed, Looks, Next, frame};
+use crate::program::{Framing, Protocol, Sender, Transport, WINDOW};
+use crate::scratch::Scratch;
+use crate::sighting::{AppId, Confidence, Resolved, Sighting, SignOn};
+use identify::Named;
+use session::{Reading, Session};
+
+/// What was found out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Finding {
+    /// The application, once a flow.
+    Application(AppId, Confidence),
+    /// A sighting of a user.
+    SignOn(SignOn),
+    /// An address that an application's name resolved to.
+    Resolved(Resolved),
+}
+
+/// What one call can find; a piece that holds more says the rest at its next message.
+pub type Findings = ArrayVec<Finding, 8>;
+
+/// What the engine made of the octets it was shown.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Step {
+    /// So many are done with; where that is more than were shown, those to come are not wanted either.
+    Consumed(usize),
+    /// Show them again with more behind them.
+    More,
+    /// They belong to no message that can be told apart: go on at the start of this direction's next segment.
+    Resync,
+    /// Named, and nothing more to learn from this flow.
+    Finished,
+    /// Not to be named.
+    GaveUp,
+}
+
+/// What is known of a flow before its first payload.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Start {
+    /// What carries it.
+    pub transport: Transport,
+    /// Where its server listens: a hint, never more.
+    pub server_port: u16,
+    /// TCP: its first octets will be shown; false for a flow met in its middle. UDP: true.
+    pub from_start: bool,
+    /// The application for one of whose names its client was just told the server's address: a hint, too.
+    pub resolved: Option<AppId>,
+}
+
+/// Segments (datagrams) that fit no clue before a flow is given up.
+const PATIENCE: u8 = 12;
+
+/// The state of one flow.
+#[derive(Clone, Debug)]
+pub struct FlowState {
+    start: Start,
+    protocol: Option<u16>,
+    misses: u8,
+    /// Per side (client, server): its first message fitted no clue, or there is nothing more to read from it.
+    deaf: [bool; 2],
+    /// Per side: octets up to the end of a message that was longer than the window are passed over.
+    skipping: [bool; 2],
+    /// Clues that fitted and are evidence for others, by their bits.
+    evidence: u64,
+    /// A protocol that names the flow if nothing better does, and which side showed it.
+    fallback: Option<(Named, Sender)>,
+    session: Session,
+}
+
+const _: () = assert!(size_of::<FlowState>() <= 256, "there is one of them in each slot of every worker");
+
+impl FlowState {
+    /// A flow at its beginning, or met in its middle.
+    pub fn new(start: Start) -> Self {
+        Self {
+            start,
+            protocol: None,
+            misses: 0,
+            deaf: [false; 2],
+            skipping: [false; 2],
+            evidence: 0,
+            fallback: None,
+            session: Session::default(),
+        }
+    }
+
+    /// The protocol, once decided, as an index into the database's list.
+    pub fn protocol(&self) -> Option<u16> {
+        self.protocol
+    }
+
+    /// Reads on from one side. `now` is in nanoseconds; `data` begins where the last step of this side said. For UDP it is
+    /// one datagram. `findings` is emptied first.
+    pub fn read(
+        &mut self,
+        database: &Database,
+        scratch: &mut Scratch,
+        now: u64,
+        from: Sender,
+        data: &[u8],
+        findings: &mut Findings,
+    ) -> Step {
+        findings.clear();
+        let piece = Piece { database, now, from, data };
+        let Some(index) = self.protocol else { return self.identify(&piece, scratch, findings) };
+        if self.deaf[side(from)] {
+            return Step::Resync;
+        }
+        match database.protocol(index) {
+            Some(protocol) => self.message(&piece, index, protocol, findings),
+            None => Step::GaveUp,
+        }
+    }
+
+    /// The flow ended: a connection that carried a session says so.
+    pub fn end(&mut self, database: &Database) -> Option<SignOn> {
+        let index = self.protocol?;
+        let (confidence, account) = self.session.close()?;
+        Some(SignOn {
+            application: database.application(index)?,
+            protocol: index,
+            database: database.generation(),
+            confidence,
+            sighting: Sighting::Closed,
+            account,
+        })
+    }
+
+    /// Reads the message at the start of a decided flow's piece.
+    fn message(&mut self, piece: &Piece<'_>, index: u16, protocol: &Protocol, findings: &mut Findings) -> Step {
+        let Piece { data, from, .. } = *piece;
+        if self.skipping[side(from)] {
+            return self.skip(from, data);
+        }
+        let frame = match frame(protocol, data, Looks::by(&protocol.framing, data), self.start.server_port) {
+            Framed::Message(frame) if frame.next == Next::Later => return Step::More,
+            Framed::Message(frame) => frame,
+            Framed::More if data.len() < WINDOW => return Step::More,
+            Framed::More | Framed::No => return Step::Resync,
+        };
+        match self.session.read(piece, protocol, &frame.view, self.start.from_start) {
+            Reading::Nothing => {}
+            Reading::More => return Step::More,
+            Reading::Sighting { sighting, confidence, account } => {
+                if let Some(application) = piece.database.application(index) {
+                    let database = piece.database.generation();
+                    let sign_on = SignOn { application, protocol: index, database, confidence, sighting, account };
+                    let _ = findings.try_push(Finding::SignOn(sign_on));
+                }
+            }
+        }
+        match frame.next {
+            Next::At(length) => Step::Consumed(length),
+            Next::BeyondWindow => {
+                self.skipping[side(from)] = true;
+                Step::Consumed(data.len())
+            }
+            Next::Later | Next::Unknown => {
+                self.deaf[side(from)] = protocol.framing == Framing::Stream;
+                Step::Resync
+            }
+        }
+    }
+
+    /// Passes over the rest of a line.
+    fn skip(&mut self, from: Sender, data: &[u8]) -> Step {
+        match memchr::memchr(b'\n', data) {
+            Some(end) => {
+                self.skipping[side(from)] = false;
+                Step::Consumed(end + 1)
+            }
+            None => Step::Consumed(data.len()),
+        }
+    }
+}
+
+/// What one call is shown.
+#[derive(Clone, Copy)]
+struct Piece<'a> {
+    database: &'a Database,
+    now: u64,
+    from: Sender,
+    data: &'a [u8],
+}
+
+fn side(from: Sender) -> usize {
+    usize::from(from == Sender::Server)
+}

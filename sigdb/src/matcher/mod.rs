@@ -1,0 +1,178 @@
+//! Whether a test holds for a message: yes, no, or not to be told before more of the message is here.
+
+mod field;
+mod form;
+mod names;
+mod read;
+mod test;
+
+use crate::framing::line;
+use crate::http;
+use crate::program::{Anchor, Test};
+
+pub(crate) use field::FieldText;
+
+/// What a test says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Outcome {
+    /// It holds.
+    Yes,
+    /// It does not, and more octets would not change that.
+    No,
+    /// More octets decide.
+    More,
+}
+
+impl Outcome {
+    fn of(holds: bool) -> Self {
+        if holds { Self::Yes } else { Self::No }
+    }
+}
+
+/// A message, as much of it as is here.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct View<'a> {
+    /// From its first octet (behind what the framing strips).
+    pub(crate) octets: &'a [u8],
+    /// Its length, where the framing tells.
+    pub(crate) whole: Option<usize>,
+    /// No more of it will come: `octets` is all there is to judge by.
+    pub(crate) complete: bool,
+    /// Where the server listens.
+    pub(crate) server_port: u16,
+    /// What its framing took apart.
+    pub(crate) parts: Parts<'a>,
+    /// The protocol's named places.
+    pub(crate) anchors: &'a [Anchor],
+}
+
+/// A message as its framing takes it apart.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Parts<'a> {
+    /// It does not.
+    None,
+    /// A head.
+    Http(http::Head<'a>),
+    /// A ClientHello, with its server name where it has one.
+    Hello(Option<&'a [u8]>),
+    /// Words.
+    Line(line::Words<'a>),
+}
+
+impl<'a> View<'a> {
+    /// Whether all tests hold. A test that fails decides at once, whatever others still wait for.
+    pub(crate) fn all(&self, tests: &[Test]) -> Outcome {
+        let mut outcome = Outcome::Yes;
+        for test in tests {
+            match self.holds(test) {
+                Outcome::No => return Outcome::No,
+                Outcome::More => outcome = Outcome::More,
+                Outcome::Yes => {}
+            }
+        }
+        outcome
+    }
+
+    /// What a read behind the last octet means.
+    fn short(&self) -> Outcome {
+        if self.complete { Outcome::No } else { Outcome::More }
+    }
+
+    fn http(&self) -> Option<http::Head<'a>> {
+        match self.parts {
+            Parts::Http(head) => Some(head),
+            _ => None,
+        }
+    }
+
+    fn words(&self) -> Option<line::Words<'a>> {
+        match self.parts {
+            Parts::Line(words) => Some(words),
+            _ => None,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::names::any_name;
+    use super::*;
+    use crate::program::{Base, Field, Form, Place, Position};
+
+    fn view(octets: &[u8]) -> View<'_> {
+        View { octets, whole: Some(octets.len()), complete: true, server_port: 8000, parts: Parts::None, anchors: &[] }
+    }
+
+    const fn start(offset: i32) -> Position {
+        Position { base: Base::Start, offset }
+    }
+
+    #[test]
+    fn octets_under_a_mask() {
+        let test = |mask: u8| [Test::Octets(start(1), vec![0x52], vec![mask])];
+        assert_eq!(view(&[1, 0x5f]).all(&test(0xff)), Outcome::No);
+        assert_eq!(view(&[1, 0x5f]).all(&test(0xf0)), Outcome::Yes);
+        assert_eq!(view(&[1]).all(&test(0xff)), Outcome::No);
+        assert_eq!(View { complete: false, whole: None, ..view(&[1]) }.all(&test(0xff)), Outcome::More);
+    }
+
+    #[test]
+    fn a_failed_test_decides_though_another_waits() {
+        let tests = [Test::Octets(start(9), vec![1], vec![0xff]), Test::Octets(start(0), vec![1], vec![0xff])];
+        assert_eq!(View { complete: false, whole: None, ..view(&[2]) }.all(&tests), Outcome::No);
+    }
+
+    #[test]
+    fn an_anchor_lies_behind_its_field() {
+        let anchors = [Anchor { name: "token".into(), at: start(0), prefix: 2, inclusive: true }];
+        let octets = [0, 4, 9, 9, 0, 0, 0, 7];
+        let field = Field {
+            place: Place::At(Position { base: Base::Anchor(0), offset: 0 }),
+            prefix: 0,
+            inclusive: false,
+            form: Form::U32,
+            range: (0, u64::MAX),
+            strip: Vec::new(),
+        };
+        let FieldText::Text(text) = (View { anchors: &anchors, ..view(&octets) }).field(&field) else {
+            panic!("no text")
+        };
+        assert_eq!(&text[..], "7");
+    }
+
+    #[test]
+    fn a_prefixed_number_of_digits() {
+        let field = |range| Field {
+            place: Place::At(start(0)),
+            prefix: 4,
+            inclusive: true,
+            form: Form::Digits,
+            range,
+            strip: Vec::new(),
+        };
+        let octets = [0, 0, 0, 9, b'1', b'2', b'3', b'4', b'5'];
+        assert!(
+            matches!(view(&octets).field(&field((10_000, u64::MAX))), FieldText::Text(text) if &text[..] == "12345")
+        );
+        assert!(matches!(view(&octets).field(&field((20_000, u64::MAX))), FieldText::Absent));
+        assert!(matches!(view(&octets[..8]).field(&field((0, u64::MAX))), FieldText::Absent));
+        let growing = View { complete: false, whole: Some(9), ..view(&octets[..8]) };
+        assert!(matches!(growing.field(&field((0, u64::MAX))), FieldText::More));
+    }
+
+    #[test]
+    fn a_varint_ends_with_a_clear_bit() {
+        assert_eq!(view(&[0xac, 0x02]).all(&[Test::Varint(start(0), vec![(300, 300)])]), Outcome::Yes);
+        assert_eq!(view(&[0xff; 12]).all(&[Test::Varint(start(0), vec![(0, u64::MAX)])]), Outcome::No);
+    }
+
+    #[test]
+    fn names_match_whole_labels() {
+        let patterns = ["*.weixin.qq.com", "wx.qq.com", "!work.weixin.qq.com"].map(str::to_owned);
+        assert!(!any_name(&patterns, b"work.weixin.qq.com"));
+        assert!(any_name(&patterns, b"short.Weixin.QQ.com"));
+        assert!(any_name(&patterns, b"wx.qq.com"));
+        assert!(!any_name(&patterns, b"notweixin.qq.com"));
+        assert!(!any_name(&patterns, b"weixin.qq.com.evil.example"));
+    }
+}

@@ -1,0 +1,89 @@
+//! Reading at places of a message.
+
+use super::View;
+use crate::program::{Base, Position, WINDOW};
+
+/// An octet string or number that could be read, cannot be, or is not here yet.
+pub(super) enum Read<T> {
+    Value(T),
+    Absent,
+    More,
+}
+
+/// `?` for [`Read`], in functions that return an [`Outcome`] or a [`Read`].
+macro_rules! read {
+    ($read:expr, $absent:expr, $more:expr) => {
+        match $read {
+            Read::Value(value) => value,
+            Read::Absent => return $absent,
+            Read::More => return $more,
+        }
+    };
+}
+pub(super) use read;
+
+impl<'a> View<'a> {
+    pub(super) fn missing<T>(&self) -> Read<T> {
+        if self.complete { Read::Absent } else { Read::More }
+    }
+
+    pub(super) fn place(&self, position: Position) -> Read<usize> {
+        let base = match position.base {
+            Base::Start => 0,
+            Base::End => match self.whole {
+                // Behind the window the end is never seen; a test on it cannot hold.
+                Some(whole) if whole <= WINDOW => whole,
+                _ => return Read::Absent,
+            },
+            Base::Body => match self.http() {
+                Some(head) => head.body_at,
+                None => return Read::Absent,
+            },
+            Base::Anchor(which) => {
+                let Some(anchor) = self.anchors.get(usize::from(which)) else { return Read::Absent };
+                let at = read!(self.place(anchor.at), Read::Absent, Read::More);
+                let length = read!(self.number(at, anchor.prefix, false), Read::Absent, Read::More);
+                let own = if anchor.inclusive { 0 } else { u64::from(anchor.prefix) };
+                // A length beyond the window points nowhere that could be read.
+                if length > WINDOW as u64 || (anchor.inclusive && length < u64::from(anchor.prefix)) {
+                    return Read::Absent;
+                }
+                at + (length + own) as usize
+            }
+        };
+        match base.checked_add_signed(position.offset as isize) {
+            Some(place) => Read::Value(place),
+            None => Read::Absent,
+        }
+    }
+
+    pub(super) fn slice(&self, start: usize, length: usize) -> Read<&'a [u8]> {
+        let end = start.saturating_add(length);
+        if self.whole.is_some_and(|whole| end > whole) {
+            return Read::Absent;
+        }
+        match self.octets.get(start..end) {
+            Some(slice) => Read::Value(slice),
+            None => self.missing(),
+        }
+    }
+
+    pub(super) fn number(&self, start: usize, size: u8, little: bool) -> Read<u64> {
+        let octets = read!(self.slice(start, usize::from(size)), Read::Absent, Read::More);
+        let fold = |number: u64, octet: &u8| number << 8 | u64::from(*octet);
+        Read::Value(if little { octets.iter().rev().fold(0, fold) } else { octets.iter().fold(0, fold) })
+    }
+
+    /// At most ten octets, seven bits each, the least significant first.
+    pub(super) fn varint(&self, start: usize) -> Read<u64> {
+        let mut number = 0u64;
+        for place in 0..10 {
+            let octets = read!(self.slice(start + place, 1), Read::Absent, Read::More);
+            number |= u64::from(octets[0] & 0x7f) << (7 * place as u32).min(63);
+            if octets[0] & 0x80 == 0 {
+                return Read::Value(number);
+            }
+        }
+        Read::Absent
+    }
+}

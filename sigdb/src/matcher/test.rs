@@ -1,0 +1,128 @@
+//! Tests, one by one.
+
+use memchr::memmem;
+
+use super::names::any_name;
+use super::read::{Read, read};
+use super::{FieldText, Outcome, Parts, View};
+use crate::http::StartLine;
+use crate::program::{Ranges, Test};
+
+impl<'a> View<'a> {
+    pub(super) fn holds(&self, test: &Test) -> Outcome {
+        match test {
+            Test::Octets(at, value, mask) => {
+                // What is here may already contradict; a long literal need not wait for its end.
+                let start = read!(self.place(*at), Outcome::No, Outcome::More);
+                let here = self.octets.get(start..).unwrap_or_default();
+                let known = here.len().min(value.len());
+                let agree = here.iter().zip(value).zip(mask).all(|((octet, value), mask)| octet & mask == value & mask);
+                match (agree, known == value.len()) {
+                    (false, _) => Outcome::No,
+                    (true, true) => Outcome::Yes,
+                    (true, false) => self.short(),
+                }
+            }
+            Test::Number { at, size, little, ranges } => {
+                let start = read!(self.place(*at), Outcome::No, Outcome::More);
+                let number = read!(self.number(start, *size, *little), Outcome::No, Outcome::More);
+                Outcome::of(within(ranges, number))
+            }
+            Test::Length { at, size, little, add } => {
+                let start = read!(self.place(*at), Outcome::No, Outcome::More);
+                let number = read!(self.number(start, *size, *little), Outcome::No, Outcome::More);
+                Outcome::of(self.whole.is_some_and(|whole| whole as i64 == number as i64 + i64::from(*add)))
+            }
+            Test::Varint(at, ranges) => {
+                let start = read!(self.place(*at), Outcome::No, Outcome::More);
+                let number = read!(self.varint(start), Outcome::No, Outcome::More);
+                Outcome::of(within(ranges, number))
+            }
+            Test::Field(field) => match self.field(field) {
+                FieldText::Text(_) => Outcome::Yes,
+                FieldText::Absent => Outcome::No,
+                FieldText::More => Outcome::More,
+            },
+            Test::Contains { literal, within, any_case } => {
+                let limit = self.octets.len().min(usize::from(*within));
+                let window = self.octets.get(..limit).unwrap_or_default();
+                let found = if *any_case {
+                    contains_any_case(window, literal)
+                } else {
+                    memmem::find(window, literal).is_some()
+                };
+                match found {
+                    true => Outcome::Yes,
+                    false if limit == usize::from(*within) => Outcome::No,
+                    false => self.short(),
+                }
+            }
+            Test::Size(ranges) => Outcome::of(self.whole.is_some_and(|whole| within(ranges, whole as u64))),
+            Test::Modulo(divisor, rest) => Outcome::of(
+                self.whole.is_some_and(|whole| whole.checked_rem(*divisor as usize) == Some(*rest as usize)),
+            ),
+            Test::Word { number, values, any_case } => {
+                let word = match self.word(*number) {
+                    Read::Value(word) => word,
+                    Read::Absent => return Outcome::No,
+                    Read::More => return Outcome::More,
+                };
+                let same = |value: &String| match any_case {
+                    true => value.as_bytes().eq_ignore_ascii_case(word),
+                    false => value.as_bytes() == word,
+                };
+                Outcome::of(values.iter().any(same))
+            }
+            Test::Port(ports) => Outcome::of(ports.contains(&self.server_port)),
+            Test::Method(methods) => Outcome::of(
+                matches!(self.request(), Some((method, _)) if methods.iter().any(|one| one.as_bytes() == method)),
+            ),
+            Test::Path(prefixes) => Outcome::of(
+                matches!(self.request(), Some((_, target)) if prefixes.iter().any(|one| target.starts_with(one.as_bytes()))),
+            ),
+            Test::Host(patterns) => {
+                Outcome::of(self.http().and_then(|head| head.host()).is_some_and(|host| any_name(patterns, host)))
+            }
+            Test::Header(name, text) => Outcome::of(
+                self.http()
+                    .and_then(|head| head.field(name))
+                    .is_some_and(|value| text.is_empty() || contains_any_case(value, text.as_bytes())),
+            ),
+            Test::ContentLength(ranges) => Outcome::of(
+                self.http().and_then(|head| head.content_length()).is_some_and(|length| within(ranges, length)),
+            ),
+            Test::Status(ranges) => Outcome::of(
+                matches!(self.http().map(|head| head.start), Some(StartLine::Response(status)) if within(ranges, status.into())),
+            ),
+            Test::ServerName(patterns) => {
+                Outcome::of(matches!(self.parts, Parts::Hello(Some(name)) if any_name(patterns, name)))
+            }
+        }
+    }
+
+    fn request(&self) -> Option<(&'a [u8], &'a [u8])> {
+        match self.http()?.start {
+            StartLine::Request(method, target) => Some((method, target)),
+            StartLine::Response(_) => None,
+        }
+    }
+
+    /// A word of a line; the last of a line whose end is not here may go on.
+    pub(super) fn word(&self, number: u8) -> Read<&'a [u8]> {
+        match self.words().map(|words| words.word(number)) {
+            Some(Some((word, ended))) if ended || self.complete => Read::Value(word),
+            Some(Some(_)) => Read::More,
+            Some(None) => self.missing(),
+            None => Read::Absent,
+        }
+    }
+}
+
+fn within(ranges: &Ranges, number: u64) -> bool {
+    ranges.iter().any(|(first, last)| (*first..=*last).contains(&number))
+}
+
+/// Whether `value` holds `text`, ASCII letters of either case.
+fn contains_any_case(value: &[u8], text: &[u8]) -> bool {
+    value.windows(text.len().max(1)).any(|window| window.eq_ignore_ascii_case(text))
+}

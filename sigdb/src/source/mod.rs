@@ -1,0 +1,116 @@
+//! The signature language as it stands in the files: what serde reads, before anything is resolved.
+
+mod carrier;
+mod field;
+mod sample;
+mod test;
+
+use std::collections::BTreeMap;
+
+use serde::Deserialize;
+
+pub(crate) use carrier::{CarrierSource, FramingSource};
+pub(crate) use field::{FieldSource, FieldSources};
+pub(crate) use sample::{SampleSource, SegmentSource};
+pub(crate) use test::{AnchorSource, NumberSource, PositionSource, TestSource};
+
+use crate::program::{Certainty, Meaning, Sender, Transport};
+
+/// `database.toml`: what the compiled file as a whole is called.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub(crate) struct DatabaseSource {
+    pub(crate) version: String,
+    pub(crate) date: String,
+    /// Absent: the date as a number, `YYYYMMDD00`.
+    pub(crate) serial: Option<u64>,
+}
+
+/// One application's file.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub(crate) struct FileSource {
+    pub(crate) application: ApplicationSource,
+    #[serde(default)]
+    pub(crate) protocol: Vec<ProtocolSource>,
+    #[serde(default)]
+    pub(crate) sample: Vec<SampleSource>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub(crate) struct ApplicationSource {
+    pub(crate) name: String,
+    pub(crate) title: String,
+    /// Whether others are carried by it: it names a flow only when nothing else can any more.
+    #[serde(default)]
+    pub(crate) base: bool,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub(crate) struct ProtocolSource {
+    pub(crate) name: String,
+    pub(crate) carrier: Vec<CarrierSource>,
+    /// Silence after which a user is taken for gone, such as `"180 s"`.
+    pub(crate) limit: Option<String>,
+    /// How long after its last connection a session may go on in another.
+    pub(crate) grace: Option<String>,
+    #[serde(default)]
+    pub(crate) anchor: BTreeMap<String, AnchorSource>,
+    pub(crate) identify: Vec<ClueSource>,
+    #[serde(default)]
+    pub(crate) message: Vec<MessageSource>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub(crate) struct ClueSource {
+    /// Only over this transport.
+    pub(crate) over: Option<Transport>,
+    #[serde(default = "either")]
+    pub(crate) from: Sender,
+    #[serde(default = "certain")]
+    pub(crate) confidence: Certainty,
+    pub(crate) when: Vec<TestSource>,
+    /// Further messages of the same side.
+    #[serde(default)]
+    pub(crate) also: Vec<Vec<TestSource>>,
+    /// What may stand between them.
+    #[serde(default)]
+    pub(crate) between: Vec<TestSource>,
+    /// How many messages of the side are looked at.
+    pub(crate) messages: Option<u8>,
+    /// A name: it is evidence for others, and identifies nothing itself.
+    pub(crate) shows: Option<String>,
+    /// What the flow has to have shown.
+    #[serde(default)]
+    pub(crate) needs: Vec<String>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub(crate) struct MessageSource {
+    pub(crate) name: String,
+    #[serde(default = "either")]
+    pub(crate) from: Sender,
+    #[serde(default)]
+    pub(crate) when: Vec<TestSource>,
+    #[serde(default)]
+    pub(crate) answers: Vec<String>,
+    pub(crate) account: Option<FieldSources>,
+    #[serde(default)]
+    pub(crate) account_of_flow: bool,
+    pub(crate) means: Meaning,
+    pub(crate) from_start: Option<Meaning>,
+    #[serde(default = "certain")]
+    pub(crate) confidence: Certainty,
+}
+
+fn either() -> Sender {
+    Sender::Either
+}
+
+fn certain() -> Certainty {
+    Certainty::Certain
+}

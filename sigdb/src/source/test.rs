@@ -1,0 +1,85 @@
+//! Places and conditions.
+
+use serde::Deserialize;
+
+use super::FieldSource;
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub(crate) struct AnchorSource {
+    pub(crate) at: PositionSource,
+    pub(crate) prefix: u8,
+    #[serde(default)]
+    pub(crate) inclusive: bool,
+}
+
+/// An offset from the start, or `"end - 1"`, `"body + 6"`, `"ANCHOR + 1"`.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(untagged)]
+pub(crate) enum PositionSource {
+    Offset(u16),
+    Named(String),
+}
+
+/// A number, several, a range, or `"length"`.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(untagged)]
+pub(crate) enum NumberSource {
+    One(u64),
+    Several(Vec<u64>),
+    Range { from: Option<u64>, to: Option<u64> },
+    Word(String),
+}
+
+#[derive(Clone, Debug, Deserialize)]
+#[serde(untagged)]
+pub(crate) enum Texts {
+    One(String),
+    Several(Vec<String>),
+}
+
+impl Texts {
+    pub(crate) fn list(&self) -> Vec<String> {
+        match self {
+            Self::One(text) => vec![text.clone()],
+            Self::Several(texts) => texts.clone(),
+        }
+    }
+}
+
+/// One condition; which keys stand together is the compiler's to check.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
+pub(crate) struct TestSource {
+    pub(crate) at: Option<PositionSource>,
+    pub(crate) octets: Option<String>,
+    pub(crate) text: Option<String>,
+    pub(crate) mask: Option<String>,
+    pub(crate) u8: Option<NumberSource>,
+    pub(crate) u16: Option<NumberSource>,
+    pub(crate) u24: Option<NumberSource>,
+    pub(crate) u32: Option<NumberSource>,
+    pub(crate) u64: Option<NumberSource>,
+    pub(crate) varint: Option<NumberSource>,
+    pub(crate) little: Option<bool>,
+    pub(crate) add: Option<i32>,
+    pub(crate) field: Option<FieldSource>,
+    pub(crate) contains: Option<String>,
+    pub(crate) within: Option<u16>,
+    /// For text: letters may be of either case.
+    pub(crate) any_case: Option<bool>,
+    pub(crate) length: Option<NumberSource>,
+    /// A divisor, and what the message's length leaves.
+    pub(crate) modulo: Option<(u32, u32)>,
+    pub(crate) word: Option<u8>,
+    pub(crate) is: Option<Texts>,
+    pub(crate) server_port: Option<NumberSource>,
+    pub(crate) method: Option<Texts>,
+    pub(crate) path: Option<Texts>,
+    pub(crate) host: Option<Texts>,
+    pub(crate) header: Option<String>,
+    pub(crate) has: Option<String>,
+    pub(crate) content_length: Option<NumberSource>,
+    pub(crate) status: Option<NumberSource>,
+    pub(crate) server_name: Option<Texts>,
+}

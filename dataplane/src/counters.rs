@@ -77,6 +77,8 @@ counters! {
     AppidGaveUp = "appid_gave_up",
     /// Flows that found no free inspection slot.
     AppidNoSlot = "appid_no_slot",
+    /// Segments of inspected flows that repeat octets which are not kept any more, so that they passed uncompared.
+    AppidUnverified = "appid_unverified",
     /// Sign-on events sent.
     SignonEvents = "signon_events",
     /// Sign-on events lost to a full queue, or because one segment showed more than the engine can tell.

@@ -33,7 +33,7 @@ use crate::appid::Inspector;
 use crate::counters::{Counter, Counters};
 use crate::event::{EventSender, WorkerId};
 use crate::flow::{FragmentTable, Slot, Table};
-use crate::guard::{Protection, RetryFilter, reserve};
+use crate::guard::{Protection, RetryFilter, Screen, reserve};
 use crate::nat::{MappingId, Nat, PoolSource};
 use crate::packet::{Fragment, PacketInfo, Parsed, Transport};
 use crate::policy::{Policy, PortId};
@@ -201,7 +201,8 @@ impl Pipeline {
         // A binding for each of the table's places, the reserve's too.
         let nat = (!settings.nat.is_empty()).then(|| Box::new(Nat::new(&settings.nat, table.capacity())));
         Self {
-            inspector: Inspector::new(signatures, settings.inspection_slots),
+            inspector: Inspector::new(signatures, settings.inspection_slots)
+                .refusing_contradictions(settings.protection.screens.has(Screen::TcpOverlap)),
             guard: Guard::new(&settings.protection, settings.max_sessions, Self::port_count(&settings)),
             table,
             lifetimes: Lifetimes::new(&settings.timeouts),

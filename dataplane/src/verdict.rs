@@ -111,6 +111,8 @@ drop_reasons! {
     TcpResetOutOfWindow = "tcp_reset_out_of_window",
     /// A TCP segment that acknowledges what cannot be acknowledged (RFC 5961, 5).
     TcpAckOutOfRange = "tcp_ack_out_of_range",
+    /// A TCP segment of an inspected flow that repeats octets with other content before their receiver has them.
+    TcpOverlap = "tcp_overlap",
     /// An ICMP error that quotes a flow we do not know, or a reply to a query that was not asked.
     IcmpUnknownFlow = "icmp_unknown_flow",
     /// A rule denies it.

@@ -38,6 +38,8 @@ pub struct Segment<'a> {
     pub sequence: u32,
     /// TCP SYN flag.
     pub syn: bool,
+    /// TCP, with ACK: the acknowledgment number.
+    pub acknowledgment: Option<u32>,
     /// The payload; may be empty.
     pub payload: &'a [u8],
 }
@@ -47,11 +49,27 @@ pub struct Segment<'a> {
 pub enum Progress {
     /// Show them.
     Continue,
-    /// Named, and nothing more to learn: the slot was released.
+    /// Named, and nothing more to learn.
     Finished,
-    /// The budget is spent without a name: the slot was released.
+    /// The budget is spent without a name.
     GaveUp,
 }
+
+/// What came of showing a segment.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Shown {
+    /// The engine's word; its last is said once.
+    pub progress: Progress,
+    /// The slot was released. Until then segments have to be shown even after the last word: TCP's octets that it was said
+    /// of may come again with other content, until their receiver has them.
+    pub released: bool,
+    /// It repeats octets that are not kept any more, so that nobody can tell whether they are the same.
+    pub unverified: bool,
+}
+
+/// A TCP segment repeats octets that were not yet acknowledged, with other content.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Contradiction;
 
 /// The identification engine of one worker: a bounded pool of inspection states over a shared database.
 #[derive(Debug)]
@@ -62,6 +80,7 @@ pub struct Inspector {
     pool: Pool,
     scratch: Scratch,
     lost: u64,
+    refuses_contradictions: bool,
 }
 
 #[derive(Debug)]
@@ -69,10 +88,22 @@ struct Inspection {
     state: FlowState,
     tcp: bool,
     halves: [Half; 2],
+    settled: Option<Settled>,
+}
+
+/// The last word was said.
+#[derive(Clone, Copy, Debug)]
+struct Settled {
+    /// Up to where the receivers have to have both directions before the slot is released.
+    ends: [Option<u32>; 2],
+    /// Segments since.
+    waited: u8,
 }
 
 /// Of so many flows under inspection, one at a time has a message in pieces.
 const SLOTS_PER_BUFFER: usize = 4;
+/// Segments that are compared after the last word where no acknowledgment ever comes by here.
+const FAREWELL: u8 = 16;
 /// Messages of one segment that are read; a segment holds hardly more than some ten.
 const MESSAGES_PER_SEGMENT: usize = 64;
 
@@ -88,7 +119,14 @@ impl Inspector {
             pool: Pool::new(slots.div_ceil(SLOTS_PER_BUFFER)),
             scratch: Scratch::new(),
             lost: 0,
+            refuses_contradictions: true,
         }
+    }
+
+    /// The same, which lets contradictions pass where not `refused`; the octets that came first stand then.
+    #[must_use]
+    pub fn refusing_contradictions(self, refused: bool) -> Self {
+        Self { refuses_contradictions: refused, ..self }
     }
 
     /// Takes a slot for a flow; none where the pool is full or the protocol is neither TCP nor UDP.
@@ -109,20 +147,31 @@ impl Inspector {
             }),
             tcp: transport == Transport::Tcp,
             halves: [Half::default(), Half::default()],
+            settled: None,
         });
         Some(InspectionId(id))
     }
 
     /// Shows a segment, in the order of arrival; retransmissions and disorder are the engine's to sort out. `findings` is
-    /// emptied first.
-    pub fn inspect(&mut self, id: InspectionId, now: Nanos, segment: Segment<'_>, findings: &mut Findings) -> Progress {
+    /// emptied first. One that contradicts another is not taken.
+    pub fn inspect(
+        &mut self,
+        id: InspectionId,
+        now: Nanos,
+        segment: Segment<'_>,
+        findings: &mut Findings,
+    ) -> Result<Shown, Contradiction> {
         findings.clear();
-        let Some(Some(inspection)) = self.slots.get_mut(id.0 as usize) else { return Progress::GaveUp };
-        let from = match segment.direction {
-            Direction::ToServer => Sender::Client,
-            Direction::ToClient => Sender::Server,
+        let mut shown = Shown { progress: Progress::GaveUp, released: true, unverified: false };
+        let Some(Some(inspection)) = self.slots.get_mut(id.0 as usize) else { return Ok(shown) };
+        let (from, side) = match segment.direction {
+            Direction::ToServer => (Sender::Client, 0),
+            Direction::ToClient => (Sender::Server, 1),
         };
-        let Inspection { state, tcp, halves } = inspection;
+        let Inspection { state, tcp, halves, settled } = inspection;
+        if let Some(number) = segment.acknowledgment {
+            halves[1 - side].acknowledge(&mut self.pool, number);
+        }
         let database = &*self.database;
         let (scratch, lost) = (&mut self.scratch, &mut self.lost);
         let mut found = Findings::new();
@@ -133,19 +182,48 @@ impl Inspector {
             }
             step
         };
-        let outcome = if *tcp {
-            let half = &mut halves[usize::from(from == Sender::Server)];
-            half.segment(&mut self.pool, segment.sequence, segment.syn, segment.payload, &mut read)
-        } else if segment.payload.is_empty() {
+        let refused = self.refuses_contradictions;
+        let Segment { sequence, syn, payload, .. } = segment;
+        let half = &mut halves[side];
+        let outcome = if settled.is_some() {
+            let sequence = sequence.wrapping_add(u32::from(syn));
+            shown.unverified = half.compare(&self.pool, sequence, payload, refused).map_err(|_| Contradiction)?;
+            None
+        } else if *tcp {
+            let taken = half.segment(&mut self.pool, sequence, syn, payload, refused, &mut read);
+            let taken = taken.map_err(|_| Contradiction)?;
+            shown.unverified = taken.unverified;
+            taken.progress
+        } else if payload.is_empty() {
             None
         } else {
-            last_word(read(segment.payload))
+            last_word(read(payload))
         };
-        if let Some(progress) = outcome {
-            self.release(id);
-            return progress;
+        if outcome.is_some() {
+            *settled = Some(Settled { ends: [halves[0].end(), halves[1].end()], waited: 0 });
         }
-        Progress::Continue
+        shown.progress = outcome.unwrap_or(Progress::Continue);
+        shown.released = inspection.is_over();
+        if shown.released {
+            self.release(id);
+        }
+        Ok(shown)
+    }
+
+    /// Whether the engine's last word on a flow was said.
+    pub fn is_settled(&self, id: InspectionId) -> bool {
+        !matches!(self.slots.get(id.0 as usize), Some(Some(Inspection { settled: None, .. })))
+    }
+
+    /// Whether a SYN of the client's with this number begins another connection than the one whose SYN brought data.
+    pub fn begins_another(&self, id: InspectionId, sequence: u32) -> bool {
+        let Some(Some(inspection)) = self.slots.get(id.0 as usize) else { return false };
+        inspection.halves[0].start().is_some_and(|start| start != sequence.wrapping_add(1))
+    }
+
+    /// Flows that can still be taken, and at most.
+    pub fn room(&self) -> (usize, usize) {
+        (self.free.len(), self.slots.len())
     }
 
     /// The flow ended (closed, timed out, evicted, denied): releases the slot. A connection that carried a session says so
@@ -184,6 +262,18 @@ impl Inspector {
             }
             self.free.push(id.0);
         }
+    }
+}
+
+impl Inspection {
+    /// Whether the last word was said, and who is to have the octets has them.
+    fn is_over(&mut self) -> bool {
+        let Some(settled) = &mut self.settled else { return false };
+        settled.waited = settled.waited.saturating_add(1);
+        let halves = self.halves.iter().zip(settled.ends);
+        halves
+            .into_iter()
+            .all(|(half, end)| end.is_none_or(|end| half.is_received(end).unwrap_or(settled.waited > FAREWELL)))
     }
 }
 

@@ -38,9 +38,12 @@ impl Flow {
     fn segment(&mut self, direction: Direction, payload: &[u8], syn: bool) {
         let side = usize::from(direction == Direction::ToClient);
         let mut findings = Findings::new();
-        let segment = Segment { direction, sequence: self.sequence[side], syn, payload };
-        if self.last == Progress::Continue {
-            self.last = self.engine.inspect(self.id, Nanos(1), segment, &mut findings);
+        let acknowledgment = Some(self.sequence[1 - side]);
+        let segment = Segment { direction, sequence: self.sequence[side], syn, acknowledgment, payload };
+        if self.last == Progress::Continue
+            && let Ok(shown) = self.engine.inspect(self.id, Nanos(1), segment, &mut findings)
+        {
+            self.last = shown.progress;
         }
         self.sequence[side] = self.sequence[side].wrapping_add(payload.len() as u32 + u32::from(syn));
         self.note(&findings);
@@ -213,7 +216,9 @@ fn what_one_segment_shows_beyond_measure_is_counted() {
 #[test]
 fn an_unknown_slot_is_harmless() {
     let mut engine = Inspector::new(database(), 1);
-    let segment = Segment { direction: Direction::ToServer, sequence: 0, syn: false, payload: b"x" };
-    assert_eq!(engine.inspect(InspectionId(7), Nanos(0), segment, &mut Findings::new()), Progress::GaveUp);
+    let direction = Direction::ToServer;
+    let segment = Segment { direction, sequence: 0, syn: false, acknowledgment: None, payload: b"x" };
+    let shown = engine.inspect(InspectionId(7), Nanos(0), segment, &mut Findings::new()).unwrap();
+    assert_eq!((shown.progress, shown.released), (Progress::GaveUp, true));
     engine.end(InspectionId(7), &mut Findings::new());
 }

@@ -322,6 +322,14 @@ impl Record {
         self.kind = self.kind & !(3 << STAGE_SHIFT) | (stage as u16) << STAGE_SHIFT;
     }
 
+    /// Whether its packets are for the engine to see: the rule wants it and it is not over, or what was said of it is not
+    /// certain yet.
+    #[inline(always)]
+    pub const fn is_inspected(&self) -> bool {
+        let stage = self.kind >> STAGE_SHIFT;
+        stage == Stage::Running as u16 || stage == Stage::NotBegun as u16 && self.has(Flags::INSPECT)
+    }
+
     /// Whether nothing came of it for so long.
     #[inline(always)]
     pub const fn is_silent(&self, present: Present, patience: Patience) -> bool {

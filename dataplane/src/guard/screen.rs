@@ -43,6 +43,8 @@ pub enum Screen {
     SynFragment,
     /// A protocol number that IANA has not assigned.
     UnknownProtocol,
+    /// TCP, of a flow that is inspected: it repeats octets with other content before their receiver has them.
+    TcpOverlap,
 }
 
 /// Which kinds are dropped.
@@ -78,6 +80,7 @@ impl Default for Screens {
             Screen::BadIpOption,
             Screen::Smurf,
             Screen::Fraggle,
+            Screen::TcpOverlap,
         ] {
             screens.set(screen, true);
         }

@@ -9,7 +9,7 @@ use super::protection::on_its_side;
 use super::{BURST, Frame, Pipeline, Timeouts};
 use crate::counters::Counter;
 use crate::endpoint::Direction;
-use crate::flow::{Flags, FlowKey, Patience, Realm, Slot, Stage, State};
+use crate::flow::{Flags, FlowKey, Patience, Realm, Slot, State};
 use crate::packet::{self, Parsed, Plain};
 use crate::policy::PortId;
 use crate::time::Nanos;
@@ -242,9 +242,8 @@ impl Pipeline {
                 let Some(record) = flows.at(*guess, &plain.key) else { return ran };
                 let direction = plain.sender.direction(record.client());
                 let patience = lane.patience(direction, record.standing());
-                let is_inspected = record.has(Flags::INSPECT) && record.stage() != Stage::Over;
                 let is_over = patience == Patience::default() || record.is_silent(present, patience);
-                if is_over || is_inspected || !record.is_of_epoch(epoch) {
+                if is_over || record.is_inspected() || !record.is_of_epoch(epoch) {
                     return ran;
                 }
                 if is_bound && !on_its_side(is_second, plain.sender, record) {

@@ -59,6 +59,11 @@ impl Pipeline {
                     self.check_path(packet, slot, direction)?;
                     return Ok(Known::GivesWay(CloseReason::Fin));
                 }
+                // Nobody answered: what its SYN brought says nothing of the next.
+                State::SynSent if direction == Direction::ToServer && self.begins_another(packet, slot) => {
+                    self.check_path(packet, slot, direction)?;
+                    return Ok(Known::GivesWay(CloseReason::Timeout));
+                }
                 _ => {}
             }
         }
@@ -179,6 +184,9 @@ impl Pipeline {
         let decision = self.policy.decide(&self.query(&info.key, &record, ports, application));
         self.refuse_first(packet, &record, &decision)?;
         self.apply(&mut record, &decision);
+        if decision.inspect {
+            self.admit_data(packet)?;
+        }
         let mapping = self.map(packet, client, decision.rule)?;
         if let Some((last, reason)) = last {
             self.leave(packet.now, last, reason);

@@ -5,21 +5,21 @@ use sigdb::Sighting;
 use super::flows::InitialSequences;
 use super::judgement::Occasion;
 use super::{Packet, Pipeline};
-use crate::appid::{Finding, Findings, FlowStart, InspectionId, Progress, Segment};
+use crate::appid::{Contradiction, Finding, Findings, FlowStart, InspectionId, Progress, Segment, Shown};
 use crate::counters::Counter;
 use crate::endpoint::Direction;
 use crate::flow::{Flags, Identification, Slot};
 use crate::packet::{Fragment, Transport};
 use crate::time::Nanos;
 use crate::verdict::DropReason;
-use crate::wire::tcp::{RST, SYN};
+use crate::wire::tcp::{ACK, RST, SYN};
 
 impl Pipeline {
     /// Shows a packet to the engine, where the rule wants that. `Err` where the flow, judged by what the engine found, is
-    /// denied.
+    /// denied, or where the packet contradicts another.
     ///
-    /// A slot is taken at the first payload and not at the SYN, so that a flood of SYNs takes none; the engine is then
-    /// told of the SYNs (`initial`) first.
+    /// A slot is taken at the first payload, so that a flood of SYNs takes none; the engine is then told of the SYNs
+    /// (`initial`) first.
     pub(super) fn inspect(
         &mut self,
         packet: &Packet<'_>,
@@ -28,30 +28,44 @@ impl Pipeline {
         initial: InitialSequences,
     ) -> Result<(), DropReason> {
         let record = self.table.record(slot);
-        if !record.has(Flags::INSPECT) || !record.state().is_open() {
+        if !record.is_inspected() || !record.state().is_open() {
             return Ok(());
         }
         let Some(segment) = shown(packet, direction) else { return Ok(()) };
         let mut findings = Findings::new();
-        let (id, mut progress) = match self.table.identification(slot) {
+        let id = match self.table.identification(slot) {
             Identification::Over => return Ok(()),
-            Identification::NotBegun if segment.payload.is_empty() || segment.syn => return Ok(()),
+            Identification::NotBegun if segment.payload.is_empty() => return Ok(()),
             Identification::NotBegun => {
                 let Some(id) = self.begin(slot) else { return self.judge_again(packet, slot, Occasion::Unnamed) };
-                (id, self.show_syns(packet.now, id, initial, &mut findings))
+                self.show_syns(packet.now, id, initial, &mut findings);
+                id
             }
-            Identification::Running(_) if segment.payload.is_empty() && !segment.syn => return Ok(()),
-            Identification::Running(id) => (id, Progress::Continue),
+            Identification::Running(id) => id,
         };
-        if progress == Progress::Continue {
-            progress = self.inspector.inspect(id, packet.now, segment, &mut findings);
-        }
+        let shown = self.inspector.inspect(id, packet.now, segment, &mut findings);
+        let shown = shown.map_err(|Contradiction| DropReason::TcpOverlap)?;
+        self.counters.add(Counter::AppidUnverified, u64::from(shown.unverified));
         let lost = self.inspector.take_lost();
         if lost > 0 {
             self.events.lose_sign_ons(lost);
             self.counters.add(Counter::SignonEventsLost, lost);
         }
-        self.heed(packet, slot, progress, &findings)
+        self.heed(packet, slot, shown, &findings)
+    }
+
+    /// Whether a first packet may take a slot of the engine's. A SYN with data may as long as a quarter is free: whose is
+    /// refused tries again without (RFC 7413, 4.1.3).
+    pub(super) fn admit_data(&self, packet: &Packet<'_>) -> Result<(), DropReason> {
+        let (free, all) = self.inspector.room();
+        match &packet.info.transport {
+            Transport::Tcp(segment)
+                if segment.flags & SYN != 0 && segment.payload_length > 0 && free < all.div_ceil(4) =>
+            {
+                Err(DropReason::SynFlood)
+            }
+            _ => Ok(()),
+        }
     }
 
     /// Releases a flow's inspection slot. What the engine says at the end is reported where it is to be `heard`.
@@ -63,6 +77,18 @@ impl Pipeline {
         if heard {
             self.report_sign_ons(now, slot, &findings);
         }
+    }
+
+    /// Whether the engine's last word on a flow that it looks at was said.
+    pub(super) fn is_settled(&self, slot: Slot) -> bool {
+        matches!(self.table.identification(slot), Identification::Running(id) if self.inspector.is_settled(id))
+    }
+
+    /// Whether a SYN begins another connection than the one that waits for an answer and whose SYN brought data.
+    pub(super) fn begins_another(&self, packet: &Packet<'_>, slot: Slot) -> bool {
+        let Transport::Tcp(segment) = &packet.info.transport else { return false };
+        let identification = self.table.identification(slot);
+        matches!(identification, Identification::Running(id) if self.inspector.begins_another(id, segment.sequence))
     }
 
     fn begin(&mut self, slot: Slot) -> Option<InspectionId> {
@@ -82,32 +108,21 @@ impl Pipeline {
         id
     }
 
-    fn show_syns(
-        &mut self,
-        now: Nanos,
-        id: InspectionId,
-        initial: InitialSequences,
-        findings: &mut Findings,
-    ) -> Progress {
-        for (direction, sequence) in [Direction::ToServer, Direction::ToClient].into_iter().zip(initial) {
+    fn show_syns(&mut self, now: Nanos, id: InspectionId, initial: InitialSequences, findings: &mut Findings) {
+        let acknowledged = initial[0].map(|sequence| sequence.wrapping_add(1));
+        let acknowledgments = [None, acknowledged];
+        for (direction, (sequence, acknowledgment)) in
+            [Direction::ToServer, Direction::ToClient].into_iter().zip(initial.into_iter().zip(acknowledgments))
+        {
             let Some(sequence) = sequence else { continue };
-            let segment = Segment { direction, sequence, syn: true, payload: &[] };
-            let progress = self.inspector.inspect(id, now, segment, findings);
-            if progress != Progress::Continue {
-                return progress;
-            }
+            let segment = Segment { direction, sequence, syn: true, acknowledgment, payload: &[] };
+            // Without payload nothing is found, and nothing contradicts.
+            let _ = self.inspector.inspect(id, now, segment, findings);
         }
-        Progress::Continue
     }
 
-    fn heed(
-        &mut self,
-        packet: &Packet<'_>,
-        slot: Slot,
-        progress: Progress,
-        findings: &Findings,
-    ) -> Result<(), DropReason> {
-        if progress != Progress::Continue {
+    fn heed(&mut self, packet: &Packet<'_>, slot: Slot, shown: Shown, findings: &Findings) -> Result<(), DropReason> {
+        if shown.released {
             self.table.set_identification(slot, Identification::Over);
         }
         let was_known = self.table.record(slot).application.is_known();
@@ -120,7 +135,7 @@ impl Pipeline {
                 named = Some(Occasion::Named(confidence));
             }
         }
-        let occasion = match (named, progress) {
+        let occasion = match (named, shown.progress) {
             (Some(occasion), _) => {
                 self.counters.add(Counter::AppidIdentified, 1);
                 Some(occasion)
@@ -160,9 +175,11 @@ fn shown<'a>(packet: &Packet<'a>, direction: Direction) -> Option<Segment<'a>> {
     let payload = packet.info.payload(packet.frame.bytes);
     match packet.info.transport {
         Transport::Tcp(segment) if packet.info.fragment == Fragment::None && segment.flags & RST == 0 => {
-            Some(Segment { direction, sequence: segment.sequence, syn: segment.flags & SYN != 0, payload })
+            let acknowledgment = (segment.flags & ACK != 0).then_some(segment.acknowledgment);
+            let syn = segment.flags & SYN != 0;
+            Some(Segment { direction, sequence: segment.sequence, syn, acknowledgment, payload })
         }
-        Transport::Udp => Some(Segment { direction, sequence: 0, syn: false, payload }),
+        Transport::Udp => Some(Segment { direction, sequence: 0, syn: false, acknowledgment: None, payload }),
         _ => None,
     }
 }

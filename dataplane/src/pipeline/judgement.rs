@@ -90,7 +90,8 @@ impl Pipeline {
         let application = self.application(slot);
         let decision = self.policy.decide(&self.query_of(slot, application));
         let refusal = refusal(&decision);
-        if refusal.is_some() || !decision.inspect {
+        // Where the last word was said, what it was said of is still watched until it has arrived.
+        if refusal.is_some() || !decision.inspect && !self.is_settled(slot) {
             // Under the rule that applied until now: what this segment showed belongs to the new one, which does not want
             // to know it; but who had signed on under the old one is told to be gone.
             let heard = occasion == Occasion::Policy;
@@ -165,6 +166,7 @@ impl Pipeline {
         let inspectable = matches!(record.protocol(), protocol::TCP | protocol::UDP);
         match record.stage() {
             _ if record.application.is_known() => Application::Named(record.application),
+            Stage::Running if self.is_settled(slot) => Application::Unknown,
             Stage::NotBegun | Stage::Running if inspectable => Application::Undecided,
             _ => Application::Unknown,
         }

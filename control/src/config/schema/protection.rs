@@ -46,6 +46,7 @@ const SCREENS: &[(&str, Screen)] = &[
     ("icmp-fragment", Screen::IcmpFragment),
     ("syn-fragment", Screen::SynFragment),
     ("unknown-protocol", Screen::UnknownProtocol),
+    ("tcp-overlap", Screen::TcpOverlap),
 ];
 
 impl Source {

@@ -13,26 +13,26 @@ use crate::verdict::DropReason;
 use crate::wire::build::{Packet, udp};
 use crate::wire::tcp::{ACK, FIN, SYN};
 
-fn signatures() -> Database {
+pub(super) fn signatures() -> Database {
     sigdb::compile_folder(&Path::new(env!("CARGO_MANIFEST_DIR")).join("../sigdb/signatures")).expect("they are shipped")
 }
 
-fn app(name: &str) -> AppId {
+pub(super) fn app(name: &str) -> AppId {
     signatures().by_name(name).expect("it is shipped")
 }
 
-fn set_up(policy: PolicySource) -> Firewall {
+pub(super) fn set_up(policy: PolicySource) -> Firewall {
     Firewall::set_up(settings(), policy, signatures())
 }
 
 /// A rule that logs and names these applications.
-fn naming(action: Action, names: &[&str]) -> RuleSource {
+pub(super) fn naming(action: Action, names: &[&str]) -> RuleSource {
     let application = names.iter().map(|name| app(name)).collect();
     RuleSource { application, action, ..outbound() }
 }
 
 /// A packet of QQ's PC client, third generation, with an account that nobody has.
-fn oicq(command: u16) -> Vec<u8> {
+pub(super) fn oicq(command: u16) -> Vec<u8> {
     let account = 10_001_u32;
     let mut packet = vec![0x02, 0x37, 0x0f];
     packet.extend(command.to_be_bytes());
@@ -60,7 +60,7 @@ fn answer(command: u16) -> Packet {
 }
 
 /// The sign-ons that control heard of, and whether their rule logs.
-fn sightings(firewall: &mut Firewall) -> Vec<(Sighting, bool)> {
+pub(super) fn sightings(firewall: &mut Firewall) -> Vec<(Sighting, bool)> {
     firewall.sign_ons().iter().map(|event| (event.sign_on.sighting, event.logged)).collect()
 }
 
@@ -229,7 +229,7 @@ fn without_a_slot_a_flow_has_no_application() {
 }
 
 /// QQ over TCP: the packet behind its length.
-fn framed(command: u16) -> Vec<u8> {
+pub(super) fn framed(command: u16) -> Vec<u8> {
     let packet = oicq(command);
     [&(packet.len() as u16 + 2).to_be_bytes()[..], &packet].concat()
 }

@@ -5,6 +5,7 @@ mod any_bytes;
 mod applications;
 mod attacks;
 mod encapsulation;
+mod evasion;
 mod firewall;
 mod fragments;
 mod icmp;

@@ -2,6 +2,9 @@
 
 use std::time::Duration;
 
+use hashbrown::HashMap;
+
+use crate::automaton::names::{NameHits, Names};
 use crate::program::{Application, Base, Clue, Framing, Program, Protocol, Sender, Test, Transport};
 use crate::sighting::{AppId, Generation};
 
@@ -15,6 +18,10 @@ pub struct Database {
     generation: Generation,
     /// For each protocol that is a base: whether a side that did not show it may yet name what it carries.
     other_side_may_tell: Vec<bool>,
+    /// All lists of names.
+    names: Names,
+    /// By a list's number: the application that its names alone tell.
+    owners: Vec<Option<AppId>>,
     /// For each transport and first octet: the clues that can fit, as (protocol, clue).
     candidates: [Vec<Vec<(u16, u16)>>; 2],
     /// For each transport, one bit a port.
@@ -30,7 +37,9 @@ impl Default for Database {
 
 impl Database {
     /// Prepares a program that was checked.
-    pub(crate) fn new(program: Program, digest: [u8; 32]) -> Self {
+    pub(crate) fn new(mut program: Program, digest: [u8; 32]) -> Self {
+        let (mut names, mut known) = (Names::default(), HashMap::new());
+        program.name_lists().for_each(|list| names.add(list, &mut known));
         let mut candidates = [vec![Vec::new(); 256], vec![Vec::new(); 256]];
         let mut server_ports = [Box::new([0; 1024]), Box::new([0; 1024])];
         for (index, protocol) in program.protocols.iter().enumerate() {
@@ -48,12 +57,15 @@ impl Database {
         }
         let other_side_may_tell =
             (0..program.protocols.len()).map(|index| other_side_may_tell(&program, index)).collect();
+        let owners = owners(&program, names.lists());
         Self {
             program,
             digest,
             gone: Vec::new(),
             generation: Generation::default(),
             other_side_may_tell,
+            owners,
+            names,
             candidates,
             server_ports,
         }
@@ -187,6 +199,16 @@ impl Database {
         self.other_side_may_tell.get(usize::from(protocol)).is_some_and(|may| *may)
     }
 
+    /// The lists of names.
+    pub(crate) fn names(&self) -> &Names {
+        &self.names
+    }
+
+    /// The application that a name belongs to, which these lists take.
+    pub(crate) fn owner(&self, hits: &NameHits) -> Option<AppId> {
+        hits.numbers().find_map(|list| *self.owners.get(list)?)
+    }
+
     pub(crate) fn program(&self) -> &Program {
         &self.program
     }
@@ -201,6 +223,26 @@ fn place(transport: Transport) -> usize {
         Transport::Tcp => 0,
         Transport::Udp => 1,
     }
+}
+
+/// For each list the application that a clue names by it alone.
+fn owners(program: &Program, lists: usize) -> Vec<Option<AppId>> {
+    let mut owners = vec![None; lists];
+    for protocol in &program.protocols {
+        let base = program.applications.get(usize::from(protocol.application)).is_none_or(|one| one.base);
+        for clue in protocol.clues.iter().filter(|clue| !base && clue.also.is_empty() && clue.needs | clue.shows == 0) {
+            let mut tests = clue.tests.iter().filter(|test| !matches!(test, Test::Port(_)));
+            let (Some(Test::Host(list) | Test::ServerName(list) | Test::DnsName(list)), None) =
+                (tests.next(), tests.next())
+            else {
+                continue;
+            };
+            if let Some(owner) = owners.get_mut(list.number()) {
+                owner.get_or_insert(AppId(protocol.application + 1));
+            }
+        }
+    }
+    owners
 }
 
 /// Whether an application is told from this protocol's messages by what the server says.
@@ -219,8 +261,10 @@ fn other_side_may_tell(program: &Program, index: usize) -> bool {
 /// Whether a message that begins with this octet can fit: what keeps most flows away from most clues.
 fn can_begin(protocol: &Protocol, clue: &Clue, octet: u8) -> bool {
     match &protocol.framing {
-        Framing::Tls => return octet == 0x16,
-        Framing::Http => return octet.is_ascii_uppercase(),
+        Framing::Tls => return (20..=24).contains(&octet),
+        Framing::Quic => return octet & 0x80 != 0 || octet & 0xcb == 0x09,
+        Framing::Http => return octet.is_ascii_uppercase() || octet == b'\r' || octet == b'\n',
+        Framing::Dns => return true,
         Framing::Length { strip: 1.., .. } => return true,
         // A line may be empty, or lead with words that do not count.
         Framing::Line { pass_over } if b"\r\n ".contains(&octet) || pass_over.contains(&octet) => return true,

@@ -1,16 +1,20 @@
 //! The head of an HTTP/1 message (RFC 9112), as far as identification needs it: a view, nothing copied.
 
-use memchr::memmem;
+use crate::program::WINDOW;
 
-/// A head, complete up to its empty line.
+/// A head, up to its empty line.
 #[derive(Clone, Copy, Debug)]
 pub struct Head<'a> {
     /// The first line.
     pub start: StartLine<'a>,
-    /// Field lines, CRLF between them.
+    /// The host that the target itself names.
+    authority: Option<&'a [u8]>,
+    /// Field lines.
     fields: &'a [u8],
     /// Where the body begins.
     pub body_at: usize,
+    /// Whether all of it was seen; false where it is longer than the window.
+    pub whole: bool,
 }
 
 /// The first line.
@@ -42,54 +46,121 @@ pub enum Look<'a> {
     No,
 }
 
-const METHODS: &[&[u8]] =
-    &[b"GET ", b"POST ", b"PUT ", b"HEAD ", b"DELETE ", b"OPTIONS ", b"PATCH ", b"CONNECT ", b"TRACE "];
+/// Methods that clients use (IANA, HTTP Method Registry; Microsoft's and UPnP's beside).
+const METHODS: &[&[u8]] = &[
+    b"GET ",
+    b"POST ",
+    b"PUT ",
+    b"HEAD ",
+    b"DELETE ",
+    b"OPTIONS ",
+    b"PATCH ",
+    b"CONNECT ",
+    b"TRACE ",
+    b"PROPFIND ",
+    b"PROPPATCH ",
+    b"MKCOL ",
+    b"COPY ",
+    b"MOVE ",
+    b"LOCK ",
+    b"UNLOCK ",
+    b"REPORT ",
+    b"SEARCH ",
+    b"NOTIFY ",
+    b"SUBSCRIBE ",
+    b"UNSUBSCRIBE ",
+    b"RPC_IN_DATA ",
+    b"RPC_OUT_DATA ",
+];
 const VERSION: &[u8] = b"HTTP/1.";
+/// Empty lines before a request that are passed over (RFC 9112, 2.2).
+const LEADING: usize = 4;
 
-/// Looks for a head at the start of `data`.
+/// Looks for a head at the start of `data`. One that is longer than the window is read as far as it stands there.
 pub fn look(data: &[u8]) -> Look<'_> {
-    let begins = |word: &&[u8]| data.starts_with(word) || word.starts_with(data);
+    let leading = data.iter().take(LEADING).take_while(|octet| matches!(octet, b'\r' | b'\n')).count();
+    let text = &data[leading..];
+    let begins = |word: &&[u8]| text.starts_with(word) || word.starts_with(text);
     if !METHODS.iter().any(begins) && !begins(&VERSION) {
         return Look::No;
     }
-    let Some(end) = memmem::find(data, b"\r\n\r\n") else { return Look::More };
-    let head = &data[..end];
-    let line_end = memmem::find(head, b"\r\n").unwrap_or(head.len());
-    let line = &head[..line_end];
-    let fields = head.get(line_end + 2..).unwrap_or_default();
-    let Some(start) = start_line(line) else { return Look::No };
-    Look::Head(Head { start, fields, body_at: end + 4 })
+    let Some(line_end) = memchr::memchr(b'\n', text) else {
+        return if data.len() >= WINDOW { Look::No } else { Look::More };
+    };
+    let Some((start, authority)) = start_line(text[..line_end].trim_ascii_end()) else { return Look::No };
+    // A line may end with LF alone (RFC 9112, 2.2); the empty line ends the head.
+    let ends = memchr::memchr_iter(b'\n', text).find_map(|end| {
+        let behind = &text[end + 1..];
+        let empty = if behind.starts_with(b"\r\n") { 2 } else { usize::from(behind.starts_with(b"\n")) };
+        (empty > 0).then_some((end, end + 1 + empty))
+    });
+    let (end, body_at, whole) = match ends {
+        Some((end, body_at)) => (end, leading + body_at, true),
+        None if data.len() >= WINDOW => (memchr::memrchr(b'\n', text).unwrap_or(line_end), data.len(), false),
+        None => return Look::More,
+    };
+    let fields = text.get(line_end + 1..end).unwrap_or_default();
+    Look::Head(Head { start, authority, fields, body_at, whole })
 }
 
-fn start_line(line: &[u8]) -> Option<StartLine<'_>> {
+/// The line, and the authority where the target has one.
+fn start_line(line: &[u8]) -> Option<(StartLine<'_>, Option<&[u8]>)> {
     if let Some(rest) = line.strip_prefix(VERSION) {
         let code = rest.get(2..5)?;
         let status = std::str::from_utf8(code).ok()?.parse().ok()?;
-        return Some(StartLine::Response(status));
+        return Some((StartLine::Response(status), None));
     }
     let mut words = line.split(|&octet| octet == b' ').filter(|word| !word.is_empty());
     let (method, target, version) = (words.next()?, words.next()?, words.next()?);
-    version.starts_with(VERSION).then_some(StartLine::Request(method, path(target)))
+    if !version.starts_with(VERSION) {
+        return None;
+    }
+    if method == b"CONNECT" {
+        return Some((StartLine::Request(method, target), Some(target)));
+    }
+    let (authority, path) = split(target);
+    Some((StartLine::Request(method, path), authority))
 }
 
-/// A proxy is asked with the whole address (absolute-form, RFC 9112, 3.2.2); what identifies is the path.
-fn path(target: &[u8]) -> &[u8] {
-    let Some(rest) = target.strip_prefix(b"http://") else { return target };
-    memchr::memchr(b'/', rest).map_or(&rest[rest.len()..], |slash| &rest[slash..])
+/// A proxy is asked with the whole address (absolute-form, RFC 9112, 3.2.2): its authority goes before the Host field, and
+/// what identifies is the path.
+fn split(target: &[u8]) -> (Option<&[u8]>, &[u8]) {
+    let scheme = [&b"http://"[..], b"https://"]
+        .into_iter()
+        .find(|scheme| target.get(..scheme.len()).is_some_and(|begin| begin.eq_ignore_ascii_case(scheme)));
+    let Some(rest) = scheme.and_then(|scheme| target.get(scheme.len()..)) else { return (None, target) };
+    let (authority, path) = rest.split_at(memchr::memchr2(b'/', b'?', rest).unwrap_or(rest.len()));
+    let host = memchr::memrchr(b'@', authority).map_or(authority, |at| &authority[at + 1..]);
+    (Some(host), path)
 }
 
 impl<'a> Head<'a> {
-    /// The value of a field by its name in lower case; of several, the first.
+    /// The value of a field by its name in lower case; of several, the first. One that goes on in the next lines (RFC 9112,
+    /// 5.2) is given with their ends in it.
     pub fn field(&self, name: &str) -> Option<&'a [u8]> {
-        self.fields.split(|&octet| octet == b'\n').find_map(|line| {
-            let colon = memchr::memchr(b':', line)?;
-            line[..colon].trim_ascii().eq_ignore_ascii_case(name.as_bytes()).then(|| line[colon + 1..].trim_ascii())
-        })
+        let mut rest = self.fields;
+        while !rest.is_empty() {
+            let mut end = memchr::memchr(b'\n', rest).unwrap_or(rest.len());
+            while matches!(rest.get(end + 1), Some(b' ' | b'\t')) {
+                end = memchr::memchr(b'\n', &rest[end + 1..]).map_or(rest.len(), |more| end + 1 + more);
+            }
+            let (line, behind) = (&rest[..end], rest.get(end + 1..).unwrap_or_default());
+            if let Some(colon) = memchr::memchr(b':', line)
+                && line[..colon].trim_ascii().eq_ignore_ascii_case(name.as_bytes())
+            {
+                return Some(line[colon + 1..].trim_ascii());
+            }
+            rest = behind;
+        }
+        None
     }
 
     /// The host asked for, without its port.
     pub fn host(&self) -> Option<&'a [u8]> {
-        let host = self.field("host")?;
+        let host = match self.authority {
+            Some(host) => host,
+            None => self.field("host")?,
+        };
         match memchr::memrchr(b':', host) {
             Some(colon) if host[colon + 1..].iter().all(u8::is_ascii_digit) => Some(&host[..colon]),
             _ => Some(host),
@@ -113,7 +184,7 @@ impl<'a> Head<'a> {
 
     /// How the body ends.
     pub fn body_length(&self) -> BodyLength {
-        if self.field("transfer-encoding").is_some() {
+        if !self.whole || self.field("transfer-encoding").is_some() {
             return BodyLength::Unknown;
         }
         match (self.start, self.content_length()) {
@@ -170,6 +241,47 @@ mod tests {
         assert!(matches!(look(b"GET / HTTP/1.1\r\nHost: x"), Look::More));
         assert!(matches!(look(b"SSH-2.0-x"), Look::No));
         assert!(matches!(look(b"GET \r\n\r\n"), Look::No));
+        assert!(matches!(look(b"NOTIFY sip:x SIP/2.0\r\n"), Look::No));
+        assert!(matches!(look(b"\r\n"), Look::More));
         assert!(matches!(look(b"HTTP/1.1 abc\r\n\r\n"), Look::No));
+    }
+
+    #[test]
+    fn a_proxy_is_believed_before_the_field() {
+        let host = |text: &'static [u8]| match look(text) {
+            Look::Head(head) => head.host(),
+            _ => None,
+        };
+        let by_field = b"GET /x HTTP/1.1\r\nHost: b.example\r\n\r\n";
+        let by_target = b"GET HTTP://u:p@a.example:80/x HTTP/1.1\r\nHost: b.example\r\n\r\n";
+        assert_eq!((host(by_field), host(by_target)), (Some(&b"b.example"[..]), Some(&b"a.example"[..])));
+        assert_eq!(host(b"CONNECT a.example:443 HTTP/1.1\r\n\r\n"), Some(&b"a.example"[..]));
+    }
+
+    #[test]
+    fn lines_may_end_otherwise_and_fields_go_on() {
+        let text = b"\r\n\nGET / HTTP/1.1\nX: 1\r\n\t2\nHost:\n a.example\n\nrest";
+        let Look::Head(head) = look(text) else { panic!("no head") };
+        assert_eq!((head.host(), head.field("x")), (Some(&b"a.example"[..]), Some(&b"1\r\n\t2"[..])));
+        assert_eq!(&text[head.body_at..], b"rest");
+    }
+
+    #[test]
+    fn a_head_beyond_the_window_shows_what_stands_in_it() {
+        let text = [b"GET /x HTTP/1.1\r\nHost: a.example\r\nCookie: ", &[b'c'; WINDOW][..]].concat();
+        assert!(matches!(look(&text[..WINDOW - 1]), Look::More));
+        let Look::Head(head) = look(&text[..WINDOW]) else { panic!("no head") };
+        assert_eq!((head.host(), head.field("cookie"), head.whole), (Some(&b"a.example"[..]), None, false));
+        assert_eq!(head.body_length(), BodyLength::Unknown);
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn anything_is_looked_at_without_harm(text in "(GET|HTTP/1.1|\r\n|NOTIFY) ?(/|http://)?[a-c:@?/ \t\r\n0-9A-Z.]{0,80}(\r\n\r\n|\n\n)?") {
+            if let Look::Head(head) = look(text.as_bytes()) {
+                proptest::prop_assert!(head.body_at <= text.len());
+                let _ = (head.host(), head.query("a"), head.body_length(), head.field("a"));
+            }
+        }
     }
 }

@@ -4,20 +4,23 @@
 //! `signatures/*.toml` → [`compile_folder`] → [`Database`] → `.sigdb` file → [`Database::load`] → [`FlowState::read`], a
 //! message at a time.
 
+mod automaton;
 mod compile;
 mod database;
+pub mod dns;
 mod flow;
 mod format;
 mod framing;
-mod http;
+pub mod http;
 mod matcher;
 mod program;
+pub mod quic;
 mod registry;
 mod sample;
 mod scratch;
 mod sighting;
 mod source;
-mod tls;
+pub mod tls;
 
 pub use compile::{CompileError, DATABASE_FILE, Source, compile, compile_folder};
 pub use database::Database;

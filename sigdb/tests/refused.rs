@@ -98,7 +98,7 @@ fn what_contradicts_itself_is_refused() {
     refused("octets = \"01 02 03 04\" }]\n[[", "octets = \"01\", mask = \"ff ff\" }]\n[[", "of one length");
     refused("u8 = 1 }", "u8 = { from = 2, to = 1 } }", "neither a number");
     refused("{ at = 4, u8 = 1 }", "{ at = \"tail + 4\", u8 = 1 }", "neither start, end, body nor an anchor");
-    refused("{ kind = \"datagram\" }", "{ kind = \"stream\" }", "'datagram' goes with udp");
+    refused("{ kind = \"datagram\" }", "{ kind = \"stream\" }", "'datagram' and 'quic' go with udp");
     refused("name = \"thing\"", "name = \"Thing\"", "lower-case");
     refused("name = \"thing\"", "name = \"unknown\"", "is taken");
     refused("form = \"digits\" }", "form = \"digits\", prefix = 5 }", "'prefix' is 1, 2, 3 or 4");

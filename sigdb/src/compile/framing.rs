@@ -16,6 +16,8 @@ pub(super) fn framing(source: &FramingSource, over: Transport) -> Checked<Framin
         }
         FramingSource::Http {} => Framing::Http,
         FramingSource::Tls {} => Framing::Tls,
+        FramingSource::Quic {} => Framing::Quic,
+        FramingSource::Dns {} => Framing::Dns,
         FramingSource::Length { at, size, little, add, strip, least, most } => {
             let header = u32::from(*at) + u32::from(*size);
             if !matches!(size, 1..=4) || header > WINDOW as u32 || *least < header.max(1) || least > most {
@@ -27,8 +29,11 @@ pub(super) fn framing(source: &FramingSource, over: Transport) -> Checked<Framin
             Framing::Length { at: *at, size: *size, little: *little, add: *add, strip: *strip, range: (*least, *most) }
         }
     };
-    if (framing == Framing::Datagram) != (over == Transport::Udp) {
-        return Err("framing: 'datagram' goes with udp, all others with tcp".into());
+    match (&framing, over) {
+        (Framing::Dns, _) | (Framing::Datagram | Framing::Quic, Transport::Udp) => Ok(framing),
+        (Framing::Datagram | Framing::Quic, Transport::Tcp) | (_, Transport::Udp) => {
+            Err("framing: 'datagram' and 'quic' go with udp, 'dns' with both, all others with tcp".into())
+        }
+        _ => Ok(framing),
     }
-    Ok(framing)
 }

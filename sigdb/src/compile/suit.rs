@@ -16,7 +16,14 @@ pub(super) fn message(message: &Message, framings: &[Framing]) -> Checked<()> {
 fn suits(test: &Test, framings: &[Framing]) -> Checked<()> {
     let any = |fits: fn(&Framing) -> bool| framings.iter().any(fits);
     let http = |framing: &Framing| matches!(framing, Framing::Http);
+    let tls = |framing: &Framing| matches!(framing, Framing::Tls);
+    let hello = |framing: &Framing| matches!(framing, Framing::Tls | Framing::Quic);
     let (holds, name, kinds) = match test {
+        Test::ServerName(_) => (any(hello), "server-name", "tls or quic"),
+        Test::Alpn(_) => (any(hello), "alpn", "tls or quic"),
+        Test::Ja4(_) => (any(hello), "ja4", "tls or quic"),
+        Test::Certificate(_) => (any(tls), "certificate", "tls"),
+        Test::DnsName(_) => (any(|framing| matches!(framing, Framing::Dns)), "dns-name", "dns"),
         Test::Method(_) => (any(http), "method", "http"),
         Test::Path(_) => (any(http), "path", "http"),
         Test::Host(_) => (any(http), "host", "http"),

@@ -2,6 +2,7 @@
 
 use super::protocol::Scope;
 use super::{Checked, hex};
+use crate::automaton::names::NameList;
 use crate::program::{Ranges, Test, WINDOW};
 use crate::source::{NumberSource, TestSource};
 
@@ -140,7 +141,7 @@ fn parsed(source: &TestSource, found: &mut Vec<Test>) -> Checked<()> {
         found.push(Test::Path(texts.list()));
     }
     if let Some(texts) = &source.host {
-        found.push(Test::Host(texts.list()));
+        found.push(Test::Host(NameList::new(&texts.list())?));
     }
     if let Some(name) = &source.header {
         found.push(Test::Header(name.to_ascii_lowercase(), source.has.clone().unwrap_or_default()));
@@ -152,7 +153,25 @@ fn parsed(source: &TestSource, found: &mut Vec<Test>) -> Checked<()> {
         found.push(Test::Status(ranges(number)?));
     }
     if let Some(texts) = &source.server_name {
-        found.push(Test::ServerName(texts.list()));
+        found.push(Test::ServerName(NameList::new(&texts.list())?));
+    }
+    if let Some(texts) = &source.certificate {
+        found.push(Test::Certificate(NameList::new(&texts.list())?));
+    }
+    if let Some(texts) = &source.alpn {
+        found.push(Test::Alpn(texts.list()));
+    }
+    if let Some(texts) = &source.ja4 {
+        let shaped = |text: &String| {
+            text.len() == 36 && text.as_bytes().get(10) == Some(&b'_') && text.as_bytes().get(23) == Some(&b'_')
+        };
+        if !texts.list().iter().all(shaped) {
+            return Err("'ja4' holds fingerprints such as t13d1516h2_8daaf6152771_e5627efa2ab1".into());
+        }
+        found.push(Test::Ja4(texts.list()));
+    }
+    if let Some(texts) = &source.dns_name {
+        found.push(Test::DnsName(NameList::new(&texts.list())?));
     }
     Ok(())
 }

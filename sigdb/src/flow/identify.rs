@@ -1,10 +1,12 @@
 //! Which protocol a flow is.
 
 use super::{Finding, Findings, FlowState, PATIENCE, Piece, Start, Step, side};
+use crate::automaton::names::Names;
+use crate::dns;
 use crate::framing::{Framed, Looks, Next, frame};
 use crate::matcher::Outcome;
-use crate::program::{Clue, Protocol, Sender, Transport, WINDOW};
-use crate::scratch::Scratch;
+use crate::program::{Clue, Framing, Protocol, Sender, Transport, WINDOW};
+use crate::scratch::{Memory, Scratch};
 use crate::sighting::Confidence;
 
 /// A protocol that a clue named, and how surely.
@@ -25,13 +27,13 @@ impl Named {
 
 impl FlowState {
     /// Tries all clues that can fit. Bounded by the database: each clue looks at the window once, at eight messages at most.
-    pub(super) fn identify(&mut self, piece: &Piece<'_>, _scratch: &mut Scratch, findings: &mut Findings) -> Step {
+    pub(super) fn identify(&mut self, piece: &Piece<'_>, scratch: &mut Scratch, findings: &mut Findings) -> Step {
         let Piece { database, from, data, .. } = *piece;
         if self.deaf[side(from)] {
-            return self.missed(piece, findings);
+            return self.missed(piece, scratch, findings);
         }
         let Some(&first) = data.first() else { return Step::Consumed(0) };
-        let looks = Looks::of(data);
+        let looks = Looks::of(self.start.transport, database.names(), data, scratch, &mut self.memory);
         let mut waits = false;
         let mut best: Option<Named> = None;
         for &(index, clue) in database.candidates(self.start.transport, first) {
@@ -40,13 +42,13 @@ impl FlowState {
             if (clue.from != Sender::Either && clue.from != from) || clue.needs & !self.evidence != 0 {
                 continue;
             }
-            match fits(&self.start, protocol, clue, data, looks) {
+            match fits(&self.start, protocol, clue, data, &looks, database.names()) {
                 Outcome::Yes if clue.shows != 0 => self.evidence |= clue.shows,
                 Outcome::Yes => {
                     let base = database.is_base(index);
                     let named = Named { index, confidence: clue.confidence.into(), base };
                     if named.rank() == (true, true) {
-                        return self.decide(piece, named, findings);
+                        return self.decide(piece, scratch, named, findings);
                     }
                     best = best.filter(|best| best.rank() >= named.rank()).or(Some(named));
                 }
@@ -59,13 +61,13 @@ impl FlowState {
         }
         match best {
             Some(named) if !(named.base && (waits || self.may_tell(piece, named))) => {
-                self.decide(piece, named, findings)
+                self.decide(piece, scratch, named, findings)
             }
             Some(named) => {
                 self.fallback.get_or_insert((named, from));
-                self.missed(piece, findings)
+                self.missed(piece, scratch, findings)
             }
-            None => self.missed(piece, findings),
+            None => self.missed(piece, scratch, findings),
         }
     }
 
@@ -77,7 +79,7 @@ impl FlowState {
     }
 
     /// No clue fits this piece.
-    fn missed(&mut self, piece: &Piece<'_>, findings: &mut Findings) -> Step {
+    fn missed(&mut self, piece: &Piece<'_>, scratch: &mut Scratch, findings: &mut Findings) -> Step {
         // The first message of a direction is tried once; in a flow met in its middle any segment may begin one.
         let again = std::mem::replace(
             &mut self.deaf[side(piece.from)],
@@ -88,29 +90,33 @@ impl FlowState {
         match self.fallback {
             // The other side had its say, or this one goes on without it.
             Some((named, from)) if over || again || (from != piece.from && self.start.transport == Transport::Tcp) => {
-                self.decide(piece, named, findings)
+                self.decide(piece, scratch, named, findings)
             }
             _ if over => Step::GaveUp,
             _ => Step::Resync,
         }
     }
 
-    fn decide(&mut self, piece: &Piece<'_>, named: Named, findings: &mut Findings) -> Step {
+    fn decide(&mut self, piece: &Piece<'_>, scratch: &mut Scratch, named: Named, findings: &mut Findings) -> Step {
         let database = piece.database;
         let Some(protocol) = database.protocol(named.index) else { return Step::GaveUp };
         let Some(application) = database.application(named.index) else { return Step::GaveUp };
         self.protocol = Some(named.index);
         self.deaf = [false; 2];
+        if protocol.framing == Framing::Dns {
+            self.memory = Memory::Dns(dns::Asked::default());
+        }
         let _ = findings.try_push(Finding::Application(application, named.confidence));
-        if protocol.messages.is_empty() {
+        // What names resolve to is of use to other flows, as long as this one asks.
+        if protocol.messages.is_empty() && protocol.framing != Framing::Dns {
             return Step::Finished;
         }
-        self.message(piece, named.index, protocol, findings)
+        self.message(piece, scratch, named.index, protocol, findings)
     }
 }
 
 /// Whether a clue fits a side's messages from the first on.
-fn fits(start: &Start, protocol: &Protocol, clue: &Clue, data: &[u8], looks: Looks<'_>) -> Outcome {
+fn fits(start: &Start, protocol: &Protocol, clue: &Clue, data: &[u8], looks: &Looks<'_>, names: &Names) -> Outcome {
     if clue.also.is_empty() && clue.messages <= 1 {
         return match frame(protocol, data, looks, start.server_port) {
             Framed::Message(frame) => frame.view.all(&clue.tests),
@@ -125,7 +131,8 @@ fn fits(start: &Start, protocol: &Protocol, clue: &Clue, data: &[u8], looks: Loo
         if rest.is_empty() {
             return Outcome::More;
         }
-        let frame = match frame(protocol, rest, Looks::by(&protocol.framing, rest), start.server_port) {
+        let looks = Looks::plain(&protocol.framing, start.transport, names, rest);
+        let frame = match frame(protocol, rest, &looks, start.server_port) {
             Framed::Message(frame) => frame,
             Framed::More => return Outcome::More,
             Framed::No => return Outcome::No,

@@ -9,9 +9,11 @@ mod session;
 use arrayvec::ArrayVec;
 
 use crate::database::Database;
+use crate::dns;
 use crate::framing::{Framed, Looks, Next, frame};
+use crate::matcher::View;
 use crate::program::{Framing, Protocol, Sender, Transport, WINDOW};
-use crate::scratch::Scratch;
+use crate::scratch::{Memory, Scratch};
 use crate::sighting::{AppId, Confidence, Resolved, Sighting, SignOn};
 use identify::Named;
 use session::{Reading, Session};
@@ -61,6 +63,9 @@ pub struct Start {
 /// Segments (datagrams) that fit no clue before a flow is given up.
 const PATIENCE: u8 = 12;
 
+/// Addresses of one answer that are told; what it means beside has room in [`Findings`].
+const RESOLVED_A_MESSAGE: usize = 6;
+
 /// The state of one flow.
 #[derive(Clone, Debug)]
 pub struct FlowState {
@@ -75,6 +80,7 @@ pub struct FlowState {
     evidence: u64,
     /// A protocol that names the flow if nothing better does, and which side showed it.
     fallback: Option<(Named, Sender)>,
+    memory: Memory,
     session: Session,
 }
 
@@ -91,6 +97,7 @@ impl FlowState {
             skipping: [false; 2],
             evidence: 0,
             fallback: None,
+            memory: Memory::default(),
             session: Session::default(),
         }
     }
@@ -118,7 +125,7 @@ impl FlowState {
             return Step::Resync;
         }
         match database.protocol(index) {
-            Some(protocol) => self.message(&piece, index, protocol, findings),
+            Some(protocol) => self.message(&piece, scratch, index, protocol, findings),
             None => Step::GaveUp,
         }
     }
@@ -138,17 +145,29 @@ impl FlowState {
     }
 
     /// Reads the message at the start of a decided flow's piece.
-    fn message(&mut self, piece: &Piece<'_>, index: u16, protocol: &Protocol, findings: &mut Findings) -> Step {
+    fn message(
+        &mut self,
+        piece: &Piece<'_>,
+        scratch: &mut Scratch,
+        index: u16,
+        protocol: &Protocol,
+        findings: &mut Findings,
+    ) -> Step {
         let Piece { data, from, .. } = *piece;
         if self.skipping[side(from)] {
             return self.skip(from, data);
         }
-        let frame = match frame(protocol, data, Looks::by(&protocol.framing, data), self.start.server_port) {
+        let names = piece.database.names();
+        let looks = Looks::by(&protocol.framing, self.start.transport, names, data, scratch, &mut self.memory);
+        let frame = match frame(protocol, data, &looks, self.start.server_port) {
             Framed::Message(frame) if frame.next == Next::Later => return Step::More,
             Framed::Message(frame) => frame,
             Framed::More if data.len() < WINDOW => return Step::More,
             Framed::More | Framed::No => return Step::Resync,
         };
+        if let Some(message) = looks.dns() {
+            self.resolve(piece.database, message, &frame.view, findings);
+        }
         match self.session.read(piece, protocol, &frame.view, self.start.from_start) {
             Reading::Nothing => {}
             Reading::More => return Step::More,
@@ -170,6 +189,20 @@ impl FlowState {
                 self.deaf[side(from)] = protocol.framing == Framing::Stream;
                 Step::Resync
             }
+        }
+    }
+
+    /// Tells the addresses that an answer gives for the names of an application; for other names that they are nobody's.
+    fn resolve(&mut self, database: &Database, message: &dns::Message<'_>, view: &View<'_>, findings: &mut Findings) {
+        let Memory::Dns(asked) = &mut self.memory else { return };
+        asked.ask(message);
+        if !asked.answers(message) {
+            return;
+        }
+        let application = database.owner(view.names).unwrap_or(AppId::UNKNOWN);
+        for address in message.addresses().take(RESOLVED_A_MESSAGE) {
+            let resolved = Resolved { application, address: address.octets, seconds: address.seconds };
+            let _ = findings.try_push(Finding::Resolved(resolved));
         }
     }
 

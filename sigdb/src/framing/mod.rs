@@ -3,10 +3,13 @@
 mod length;
 pub(crate) mod line;
 
+use crate::automaton::names::{NameHits, Names};
 use crate::http::{self, BodyLength};
 use crate::matcher::{Parts, View};
-use crate::program::{Framing, Protocol, WINDOW};
-use crate::tls;
+use crate::program::{Framing, Protocol, Transport, WINDOW};
+use crate::scratch::{Memory, Scratch};
+use crate::tls::{self, Carrier};
+use crate::{dns, quic};
 
 /// A message as the framing cuts it.
 pub(crate) struct Frame<'a> {
@@ -37,28 +40,110 @@ pub(crate) enum Framed<'a> {
 }
 
 /// What decoders make of some octets: looked at once for all protocols that ask.
-#[derive(Clone, Copy, Debug)]
+#[derive(Debug)]
 pub(crate) struct Looks<'a> {
     http: http::Look<'a>,
     tls: tls::Look<'a>,
+    quic: quic::Look<'a>,
+    dns: Option<dns::Message<'a>>,
+    /// The lists that take the name shown.
+    names: NameHits,
 }
 
 impl<'a> Looks<'a> {
-    /// All of them.
-    pub(crate) fn of(data: &'a [u8]) -> Self {
-        Self { http: http::look(data), tls: tls::look(data) }
+    const NONE: Self =
+        Self { http: http::Look::No, tls: tls::Look::No, quic: quic::Look::No, dns: None, names: NameHits::NONE };
+
+    /// All of those that look at this transport.
+    pub(crate) fn of(
+        transport: Transport,
+        names: &Names,
+        data: &'a [u8],
+        scratch: &'a mut Scratch,
+        memory: &mut Memory,
+    ) -> Self {
+        let looks = match transport {
+            Transport::Tcp => {
+                let tls = tls::look(data, &mut scratch.joined);
+                Self { http: http::look(data), tls, dns: dns_over_tcp(data), ..Self::NONE }
+            }
+            Transport::Udp => Self { quic: quic_hello(data, scratch, memory), dns: dns::look(data), ..Self::NONE },
+        };
+        looks.named(names)
     }
 
-    /// Those that this framing asks.
-    pub(crate) fn by(framing: &Framing, data: &'a [u8]) -> Self {
-        let http = if *framing == Framing::Http { http::look(data) } else { http::Look::No };
-        let tls = if *framing == Framing::Tls { tls::look(data) } else { tls::Look::No };
-        Self { http, tls }
+    /// That which this framing asks.
+    pub(crate) fn by(
+        framing: &Framing,
+        transport: Transport,
+        names: &Names,
+        data: &'a [u8],
+        scratch: &'a mut Scratch,
+        memory: &mut Memory,
+    ) -> Self {
+        match framing {
+            Framing::Tls => Self { tls: tls::look(data, &mut scratch.joined), ..Self::NONE }.named(names),
+            Framing::Quic => Self { quic: quic_hello(data, scratch, memory), ..Self::NONE }.named(names),
+            _ => Self::plain(framing, transport, names, data),
+        }
+    }
+
+    /// That which this framing asks, where it needs no working memory.
+    pub(crate) fn plain(framing: &Framing, transport: Transport, names: &Names, data: &'a [u8]) -> Self {
+        match (framing, transport) {
+            (Framing::Http, _) => Self { http: http::look(data), ..Self::NONE }.named(names),
+            (Framing::Dns, Transport::Tcp) => Self { dns: dns_over_tcp(data), ..Self::NONE }.named(names),
+            (Framing::Dns, Transport::Udp) => Self { dns: dns::look(data), ..Self::NONE }.named(names),
+            _ => Self::NONE,
+        }
+    }
+
+    /// The DNS message.
+    pub(crate) fn dns(&self) -> Option<&dns::Message<'a>> {
+        self.dns.as_ref()
+    }
+
+    fn named(mut self, names: &Names) -> Self {
+        if let http::Look::Head(head) = self.http
+            && let Some(host) = head.host()
+        {
+            self.names = names.look(host);
+        }
+        match (self.tls, self.quic) {
+            (tls::Look::Hello(hello), _) | (_, quic::Look::Hello(hello)) => {
+                self.names = hello.server_name.map_or(NameHits::NONE, |name| names.look(name));
+            }
+            (tls::Look::Certificate(certificate), _) => {
+                certificate.all().take(MOST_CERTIFICATE_NAMES).for_each(|name| self.names.join(&names.look(name)));
+            }
+            _ => {}
+        }
+        if let Some(message) = &self.dns {
+            message.names().for_each(|name| self.names.join(&names.look(&name)));
+        }
+        self
     }
 }
 
+/// A flow of another kind shows no hello.
+fn quic_hello<'a>(data: &'a [u8], scratch: &'a mut Scratch, memory: &mut Memory) -> quic::Look<'a> {
+    match memory {
+        Memory::Quic(state) => quic::look(&mut scratch.quic, state, data),
+        Memory::Dns(_) => quic::Look::No,
+    }
+}
+
+/// Names of a certificate that are compared; shared ones have hundreds.
+const MOST_CERTIFICATE_NAMES: usize = 100;
+
+/// The message behind its length (RFC 1035, 4.2.2), once it is whole.
+fn dns_over_tcp(data: &[u8]) -> Option<dns::Message<'_>> {
+    let (length, rest) = data.split_first_chunk::<2>()?;
+    dns::look(rest.get(..usize::from(u16::from_be_bytes(*length)))?)
+}
+
 /// Cuts the message at the start of `data`.
-pub(crate) fn frame<'a>(protocol: &'a Protocol, data: &'a [u8], looks: Looks<'a>, server_port: u16) -> Framed<'a> {
+pub(crate) fn frame<'a>(protocol: &'a Protocol, data: &'a [u8], looks: &'a Looks<'a>, server_port: u16) -> Framed<'a> {
     let seen = data.len().min(WINDOW);
     let view = View {
         octets: data.get(..seen).unwrap_or_default(),
@@ -66,6 +151,7 @@ pub(crate) fn frame<'a>(protocol: &'a Protocol, data: &'a [u8], looks: Looks<'a>
         complete: data.len() >= WINDOW,
         server_port,
         parts: Parts::None,
+        names: &looks.names,
         anchors: &protocol.anchors,
     };
     match &protocol.framing {
@@ -117,12 +203,41 @@ pub(crate) fn frame<'a>(protocol: &'a Protocol, data: &'a [u8], looks: Looks<'a>
             let view = View { octets, whole: length, complete, parts: Parts::Http(head), ..view };
             Framed::Message(Frame { view, next: length.map_or(Next::Unknown, Next::At) })
         }
-        Framing::Tls => match looks.tls {
-            tls::Look::Hello(server_name) => {
-                Framed::Message(Frame { view: View { parts: Parts::Hello(server_name), ..view }, next: Next::Unknown })
-            }
-            tls::Look::More => Framed::More,
-            tls::Look::No => Framed::No,
-        },
+        Framing::Tls => {
+            let parts = match &looks.tls {
+                tls::Look::Hello(hello) => Parts::Hello(hello, Carrier::Tcp),
+                tls::Look::Certificate(_) => Parts::Certificate,
+                tls::Look::Records => Parts::None,
+                tls::Look::More => return Framed::More,
+                tls::Look::No => return Framed::No,
+            };
+            Framed::Message(Frame { view: View { parts, complete: true, ..view }, next: Next::Unknown })
+        }
+        Framing::Quic => {
+            let parts = match &looks.quic {
+                quic::Look::Hello(hello) => Parts::Hello(hello, Carrier::Quic),
+                quic::Look::Packets => Parts::None,
+                quic::Look::More => return Framed::More,
+                quic::Look::No => return Framed::No,
+            };
+            let view = View { whole: Some(data.len()), complete: true, parts, ..view };
+            Framed::Message(Frame { view, next: Next::At(data.len()) })
+        }
+        Framing::Dns => dns_message(protocol, data, looks, view),
     }
+}
+
+fn dns_message<'a>(protocol: &'a Protocol, data: &'a [u8], looks: &'a Looks<'a>, view: View<'a>) -> Framed<'a> {
+    let header = if protocol.transport == Transport::Tcp { 2 } else { 0 };
+    let length = match (protocol.transport, data.first_chunk::<2>()) {
+        (Transport::Udp, _) => data.len(),
+        (Transport::Tcp, None) => return Framed::More,
+        (Transport::Tcp, Some(length)) => header + usize::from(u16::from_be_bytes(*length)),
+    };
+    if looks.dns.is_none() {
+        return if data.len() < length.min(WINDOW) { Framed::More } else { Framed::No };
+    }
+    let octets = data.get(header..length).unwrap_or_default();
+    let view = View { octets, whole: Some(octets.len()), complete: true, parts: Parts::Dns, ..view };
+    Framed::Message(Frame { view, next: Next::At(length) })
 }

@@ -2,13 +2,14 @@
 
 mod field;
 mod form;
-mod names;
 mod read;
 mod test;
 
+use crate::automaton::names::NameHits;
 use crate::framing::line;
 use crate::http;
 use crate::program::{Anchor, Test};
+use crate::tls::{Carrier, Hello};
 
 pub(crate) use field::FieldText;
 
@@ -42,6 +43,8 @@ pub(crate) struct View<'a> {
     pub(crate) server_port: u16,
     /// What its framing took apart.
     pub(crate) parts: Parts<'a>,
+    /// The lists of names that take the one it shows: of a host, a server, a certificate or a question.
+    pub(crate) names: &'a NameHits,
     /// The protocol's named places.
     pub(crate) anchors: &'a [Anchor],
 }
@@ -53,8 +56,12 @@ pub(crate) enum Parts<'a> {
     None,
     /// A head.
     Http(http::Head<'a>),
-    /// A ClientHello, with its server name where it has one.
-    Hello(Option<&'a [u8]>),
+    /// A ClientHello, and what carries it.
+    Hello(&'a Hello<'a>, Carrier),
+    /// A server's certificate.
+    Certificate,
+    /// A DNS message.
+    Dns,
     /// Words.
     Line(line::Words<'a>),
 }
@@ -95,12 +102,19 @@ impl<'a> View<'a> {
 
 #[cfg(test)]
 mod tests {
-    use super::names::any_name;
     use super::*;
     use crate::program::{Base, Field, Form, Place, Position};
 
     fn view(octets: &[u8]) -> View<'_> {
-        View { octets, whole: Some(octets.len()), complete: true, server_port: 8000, parts: Parts::None, anchors: &[] }
+        View {
+            octets,
+            whole: Some(octets.len()),
+            complete: true,
+            server_port: 8000,
+            parts: Parts::None,
+            names: &NameHits::NONE,
+            anchors: &[],
+        }
     }
 
     const fn start(offset: i32) -> Position {
@@ -164,15 +178,5 @@ mod tests {
     fn a_varint_ends_with_a_clear_bit() {
         assert_eq!(view(&[0xac, 0x02]).all(&[Test::Varint(start(0), vec![(300, 300)])]), Outcome::Yes);
         assert_eq!(view(&[0xff; 12]).all(&[Test::Varint(start(0), vec![(0, u64::MAX)])]), Outcome::No);
-    }
-
-    #[test]
-    fn names_match_whole_labels() {
-        let patterns = ["*.weixin.qq.com", "wx.qq.com", "!work.weixin.qq.com"].map(str::to_owned);
-        assert!(!any_name(&patterns, b"work.weixin.qq.com"));
-        assert!(any_name(&patterns, b"short.Weixin.QQ.com"));
-        assert!(any_name(&patterns, b"wx.qq.com"));
-        assert!(!any_name(&patterns, b"notweixin.qq.com"));
-        assert!(!any_name(&patterns, b"weixin.qq.com.evil.example"));
     }
 }

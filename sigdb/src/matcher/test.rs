@@ -2,7 +2,6 @@
 
 use memchr::memmem;
 
-use super::names::any_name;
 use super::read::{Read, read};
 use super::{FieldText, Outcome, Parts, View};
 use crate::http::StartLine;
@@ -80,9 +79,7 @@ impl<'a> View<'a> {
             Test::Path(prefixes) => Outcome::of(
                 matches!(self.request(), Some((_, target)) if prefixes.iter().any(|one| target.starts_with(one.as_bytes()))),
             ),
-            Test::Host(patterns) => {
-                Outcome::of(self.http().and_then(|head| head.host()).is_some_and(|host| any_name(patterns, host)))
-            }
+            Test::Host(list) => Outcome::of(matches!(self.parts, Parts::Http(_)) && self.names.has(list)),
             Test::Header(name, text) => Outcome::of(
                 self.http()
                     .and_then(|head| head.field(name))
@@ -94,9 +91,13 @@ impl<'a> View<'a> {
             Test::Status(ranges) => Outcome::of(
                 matches!(self.http().map(|head| head.start), Some(StartLine::Response(status)) if within(ranges, status.into())),
             ),
-            Test::ServerName(patterns) => {
-                Outcome::of(matches!(self.parts, Parts::Hello(Some(name)) if any_name(patterns, name)))
-            }
+            Test::ServerName(list) => Outcome::of(matches!(self.parts, Parts::Hello(..)) && self.names.has(list)),
+            Test::Certificate(list) => Outcome::of(matches!(self.parts, Parts::Certificate) && self.names.has(list)),
+            Test::DnsName(list) => Outcome::of(matches!(self.parts, Parts::Dns) && self.names.has(list)),
+            Test::Alpn(names) => Outcome::of(matches!(self.parts, Parts::Hello(hello, _)
+                if hello.application_protocols().any(|offered| names.iter().any(|name| name.as_bytes() == offered)))),
+            Test::Ja4(prints) => Outcome::of(matches!(self.parts, Parts::Hello(hello, carrier)
+                if hello.ja4(carrier).is_some_and(|own| prints.iter().any(|print| print.as_bytes() == own)))),
         }
     }
 

@@ -33,4 +33,8 @@ pub enum Framing {
     Http,
     /// TLS: the ClientHello (RFC 8446, 4.1.2).
     Tls,
+    /// QUIC: the ClientHello in its first packets (RFC 9001, 4.1.3), or Google's own.
+    Quic,
+    /// DNS (RFC 1035, 4): a datagram each, over TCP behind a length.
+    Dns,
 }

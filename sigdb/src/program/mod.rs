@@ -10,6 +10,7 @@ pub use field::{Field, Form, Place};
 pub use framing::Framing;
 pub use test::{Anchor, Base, Position, Ranges, Test};
 
+use crate::automaton::names::NameList;
 use crate::sighting::Confidence;
 
 /// Octets of a message that can be looked at; what lies behind is skipped unseen.
@@ -115,6 +116,20 @@ pub struct Clue {
     pub needs: u64,
     /// The bit that it sets when it fits: then it is evidence for others and names nothing itself.
     pub shows: u64,
+}
+
+impl Program {
+    /// Every list of names, wherever a test has it.
+    pub(crate) fn name_lists(&mut self) -> impl Iterator<Item = &mut NameList> {
+        let tests = self.protocols.iter_mut().flat_map(|protocol| {
+            let clues = protocol.clues.iter_mut().flat_map(|clue| {
+                let also = clue.also.iter_mut().flatten();
+                clue.tests.iter_mut().chain(also).chain(&mut clue.between)
+            });
+            clues.chain(protocol.messages.iter_mut().flat_map(|message| &mut message.tests))
+        });
+        tests.filter_map(Test::names)
+    }
 }
 
 impl Clue {

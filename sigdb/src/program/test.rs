@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::Field;
+use crate::automaton::names::NameList;
 
 /// A place in a message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -102,13 +103,31 @@ pub enum Test {
     /// HTTP request: the target begins so.
     Path(Vec<String>),
     /// HTTP request: host; `*.name` means every name below it.
-    Host(Vec<String>),
+    Host(NameList),
     /// HTTP: a field (lower case) whose value contains this text, whatever its case.
     Header(String, String),
     /// HTTP: Content-Length.
     ContentLength(Ranges),
     /// HTTP response: status.
     Status(Ranges),
-    /// TLS: the server name; patterns as for `Host`.
-    ServerName(Vec<String>),
+    /// TLS and QUIC: the server name; patterns as for `Host`.
+    ServerName(NameList),
+    /// TLS before 1.3: one of the names in the server's certificate; patterns as for `Host`.
+    Certificate(NameList),
+    /// TLS and QUIC: one of the application protocols that the client offers.
+    Alpn(Vec<String>),
+    /// TLS and QUIC: the client's fingerprint.
+    Ja4(Vec<String>),
+    /// DNS: the name asked for or one that it is an alias of; patterns as for `Host`.
+    DnsName(NameList),
+}
+
+impl Test {
+    /// The list that a name is compared with.
+    pub(crate) fn names(&mut self) -> Option<&mut NameList> {
+        match self {
+            Self::Host(list) | Self::ServerName(list) | Self::Certificate(list) | Self::DnsName(list) => Some(list),
+            _ => None,
+        }
+    }
 }

@@ -40,4 +40,6 @@ pub(crate) enum FramingSource {
     },
     Http {},
     Tls {},
+    Quic {},
+    Dns {},
 }

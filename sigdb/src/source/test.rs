@@ -82,4 +82,8 @@ pub(crate) struct TestSource {
     pub(crate) content_length: Option<NumberSource>,
     pub(crate) status: Option<NumberSource>,
     pub(crate) server_name: Option<Texts>,
+    pub(crate) certificate: Option<Texts>,
+    pub(crate) alpn: Option<Texts>,
+    pub(crate) ja4: Option<Texts>,
+    pub(crate) dns_name: Option<Texts>,
 }

@@ -73,7 +73,7 @@ pub fn compile(sources: &[Source]) -> Result<Database, Vec<CompileError>> {
             titled = true;
         } else if let Some(file) = compiler.parse::<FileSource>(&source.text) {
             compiler.file(&file);
-            samples.push((source.name.clone(), file.sample));
+            samples.push((source.name.clone(), file.application.name, file.sample));
         }
     }
     if !titled {
@@ -86,7 +86,9 @@ pub fn compile(sources: &[Source]) -> Result<Database, Vec<CompileError>> {
     let database = Database::of(compiler.program);
     let faults: Vec<_> = samples
         .iter()
-        .flat_map(|(file, samples)| samples.iter().filter_map(|one| sample::run(&database, file, one).err()))
+        .flat_map(|(file, application, samples)| {
+            samples.iter().filter_map(|one| sample::run(&database, file, application, one).err())
+        })
         .collect();
     if faults.is_empty() { Ok(database) } else { Err(faults) }
 }

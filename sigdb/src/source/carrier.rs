@@ -16,7 +16,7 @@ pub(crate) struct CarrierSource {
 }
 
 #[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields, rename_all = "kebab-case", tag = "kind")]
+#[serde(deny_unknown_fields, rename_all = "kebab-case", rename_all_fields = "kebab-case", tag = "kind")]
 pub(crate) enum FramingSource {
     Datagram {},
     Stream {},

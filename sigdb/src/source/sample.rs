@@ -15,7 +15,7 @@ pub(crate) struct SampleSource {
     #[serde(default = "yes")]
     pub(crate) from_start: bool,
     pub(crate) segment: Vec<SegmentSource>,
-    /// The application's name, or `"none"`.
+    /// The application's name; or `"none"`, which a base protocol that is another file's may be too.
     pub(crate) application: String,
     /// `"login 10001"`, `"opened"` …, in order, all of them.
     #[serde(default)]
@@ -26,11 +26,12 @@ fn yes() -> bool {
     true
 }
 
-/// Octets one side sends: `text`, then `octets`, then `fill` octets of any value, then `tail`.
+/// Octets one side sends: a TLS ClientHello for `server-name`, then `text`, then `octets`, then `fill` octets of any value, then `tail`.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub(crate) struct SegmentSource {
     pub(crate) from: Sender,
+    pub(crate) server_name: Option<String>,
     #[serde(default)]
     pub(crate) text: String,
     #[serde(default)]

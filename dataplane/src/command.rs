@@ -10,17 +10,23 @@ use crate::nat::Translation;
 use crate::policy::{Policy, RuleId};
 use crate::route::NeighbourView;
 use crate::time::Nanos;
-use sigdb::AppId;
+use sigdb::{AppId, Database};
 
 /// A command; taken up between bursts.
 #[derive(Debug)]
 pub enum Command {
-    /// Judge by this policy from now on (a flow at its next packet). The old one goes back to control to be dropped.
+    /// Judge by this policy from now on (a flow at its next packet). What it takes the place of goes back to control to be
+    /// dropped.
     Policy {
         /// The new policy.
         policy: Arc<Policy>,
-        /// Where the old one is returned.
-        retired: Sender<Arc<Policy>>,
+        /// The database that it was compiled against, where that is another: flows that are not yet inspected begin on it,
+        /// the others go on with theirs.
+        database: Option<Arc<Database>>,
+        /// Where what is old is returned: the policy at once, a database when the last flow that reads by it ends (control
+        /// keeps the receiver until then). A database of which there is one too many ([`crate::appid::DATABASES`]) comes
+        /// back itself, not taken.
+        retired: Sender<Retired>,
     },
     /// Send what the table holds, a bounded piece at each turn; the sender is dropped at the end. Where the channel is
     /// full, the rest waits for the next turn.
@@ -29,6 +35,15 @@ pub enum Command {
     Neighbours(Sender<NeighbourView>),
     /// End: close all sessions and return.
     Stop,
+}
+
+/// What a worker needs no more.
+#[derive(Clone, Debug)]
+pub enum Retired {
+    /// A policy.
+    Policy(Arc<Policy>),
+    /// A database; [`Database::generation`] tells which.
+    Database(Arc<Database>),
 }
 
 /// A session as `show sessions` has it.

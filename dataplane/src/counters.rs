@@ -79,6 +79,8 @@ counters! {
     AppidNoSlot = "appid_no_slot",
     /// Segments of inspected flows that repeat octets which are not kept any more, so that they passed uncompared.
     AppidUnverified = "appid_unverified",
+    /// Segments of inspected flows that lost their urgent pointer.
+    UrgentCleared = "urgent_cleared",
     /// Sign-on events sent.
     SignonEvents = "signon_events",
     /// Sign-on events lost to a full queue, or because one segment showed more than the engine can tell.

@@ -8,6 +8,7 @@ mod icmp;
 mod inspection;
 mod judgement;
 mod lifetimes;
+mod normalise;
 mod orientation;
 mod protection;
 mod reply;
@@ -30,6 +31,7 @@ use self::protection::Guard;
 use self::reply::Replies;
 use self::wires::Wires;
 use crate::appid::Inspector;
+use crate::command::Retired;
 use crate::counters::{Counter, Counters};
 use crate::event::{EventSender, WorkerId};
 use crate::flow::{FragmentTable, Slot, Table};
@@ -169,6 +171,10 @@ pub struct Pipeline {
     replies: Replies,
     guard: Guard,
     active: u64,
+    /// Where control takes back what is old, since it last sent something new.
+    retired: Option<Sender<Retired>>,
+    /// The packet at hand is inspected and has an urgent pointer, which it is to lose.
+    clears_urgent: bool,
     dumps: ArrayVec<Dump, DUMPS>,
     /// Like `dumps`, of neighbours: where to, and the place to go on from.
     neighbour_dumps: ArrayVec<(Sender<NeighbourView>, usize), DUMPS>,
@@ -214,6 +220,8 @@ impl Pipeline {
             replies: Replies::default(),
             counters: Arc::default(),
             active: 0,
+            retired: None,
+            clears_urgent: false,
             dumps: ArrayVec::new(),
             neighbour_dumps: ArrayVec::new(),
             ended: 0,
@@ -261,18 +269,21 @@ impl Pipeline {
         };
         if self.nat.is_none() {
             self.judge_packet(&Packet { now, frame, info, hash, mapping: None, path: None })?;
+            self.take_urgent(frame, info);
             return Ok(Verdict::Forward(out));
         }
         let mut info = *info;
         let mapping = self.bring_inside(now, &mut info)?;
         let hash = if mapping.is_some() { self.table.hash(info.flow_key()) } else { hash };
         let slot = self.judge_packet(&Packet { now, frame, info: &info, hash, mapping, path: None })?;
+        self.take_urgent(frame, &info);
         self.translate(frame, &info, slot);
         Ok(Verdict::Forward(out))
     }
 
     /// The judgement of an IP packet as what it is, and the entry of its flow.
     fn judge_packet(&mut self, packet: &Packet<'_>) -> Result<Slot, DropReason> {
+        self.clears_urgent = false;
         self.settings.protection.screen(packet.frame.bytes, packet.info)?;
         match (packet.info.fragment, packet.info.transport) {
             (Fragment::Later(piece), _) => self.later_fragment(packet, piece),

@@ -113,6 +113,10 @@ drop_reasons! {
     TcpAckOutOfRange = "tcp_ack_out_of_range",
     /// A TCP segment of an inspected flow that repeats octets with other content before their receiver has them.
     TcpOverlap = "tcp_overlap",
+    /// A TCP segment or UDP datagram of an inspected flow whose checksum is wrong.
+    BadTransportChecksum = "bad_transport_checksum",
+    /// A packet of an inspected flow with far fewer hops left than others of its side, so that it may not arrive.
+    TtlAnomaly = "ttl_anomaly",
     /// An ICMP error that quotes a flow we do not know, or a reply to a query that was not asked.
     IcmpUnknownFlow = "icmp_unknown_flow",
     /// A rule denies it.
@@ -205,6 +209,7 @@ impl DropReason {
                 | Self::BadIpHeader
                 | Self::BadIpChecksum
                 | Self::BadTransportHeader
+                | Self::BadTransportChecksum
                 | Self::BadExtensionChain
                 | Self::BadFragment
                 | Self::FragmentUnknown

@@ -10,7 +10,7 @@ use std::thread;
 
 use common::lab::{self, Cable};
 use crossbeam::channel::bounded;
-use dataplane::command::Command;
+use dataplane::command::{Command, Retired};
 use dataplane::counters::{Counter, Counters};
 use dataplane::dispatcher::Dispatcher;
 use dataplane::dpdk::{Clock, PoolConfig, Queues, mbufs_needed_dispatched, port_from_rings};
@@ -85,9 +85,9 @@ fn flows_stay_with_their_worker_in_order_and_nothing_is_lost() {
     let (retired, back) = bounded(2);
     for mailbox in &mailboxes {
         let policy = lab::policy(lab::outbound());
-        mailbox.send(Command::Policy { policy, retired: retired.clone() }).unwrap();
+        mailbox.send(Command::Policy { policy, database: None, retired: retired.clone() }).unwrap();
     }
-    assert!((0..WORKERS).all(|_| Arc::ptr_eq(&back.recv().unwrap(), &policy)));
+    assert!((0..WORKERS).all(|_| matches!(back.recv().unwrap(), Retired::Policy(old) if Arc::ptr_eq(&old, &policy))));
     // A dump has every worker's sessions: the numbers of the workers stand in the sessions' numbers.
     let (rows, dump) = bounded(usize::from(FLOWS));
     for mailbox in &mailboxes {

@@ -259,7 +259,9 @@ impl Policies {
 /// Has the worker take a policy up, and takes the old one apart.
 fn commit(policy: Policy, mailbox: &Sender<Command>) -> Result<(), String> {
     let (retired, old) = bounded(1);
-    mailbox.send(Command::Policy { policy: Arc::new(policy), retired }).map_err(|error| error.to_string())?;
+    mailbox
+        .send(Command::Policy { policy: Arc::new(policy), database: None, retired })
+        .map_err(|error| error.to_string())?;
     // The control core looks now and then too: nobody is to be woken by the worker.
     while old.is_empty() {
         thread::sleep(Duration::from_millis(1));

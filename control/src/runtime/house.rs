@@ -3,11 +3,10 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use ::dataplane::command::{Command, SessionView};
+use ::dataplane::command::{self, Command, SessionView};
 use ::dataplane::counters::Counters;
 use ::dataplane::dpdk::cycles_per_second;
 use ::dataplane::event::{EventReceiver, Lost, SessionChange};
-use ::dataplane::policy::Policy;
 use ::dataplane::route::NeighbourView;
 use ::dataplane::time::Nanos;
 use crossbeam::channel::{Receiver, Sender, bounded};
@@ -70,7 +69,7 @@ struct Swap {
     untold: Vec<Sender<Command>>,
     /// Workers that have not sent the old policy back.
     waiting: usize,
-    retired: (Sender<Arc<Policy>>, Receiver<Arc<Policy>>),
+    retired: (Sender<command::Retired>, Receiver<command::Retired>),
 }
 
 /// One worker's queues, and what was known to be lost of them.
@@ -197,10 +196,10 @@ impl House {
         let Some(swap) = &mut self.swap else { return };
         let (policy, retired) = (&self.compiled.policy, &swap.retired);
         swap.untold.retain(|mailbox| {
-            let command = Command::Policy { policy: Arc::clone(policy), retired: retired.0.clone() };
+            let command = Command::Policy { policy: Arc::clone(policy), database: None, retired: retired.0.clone() };
             mailbox.try_send(command).is_err_and(|error| error.is_full())
         });
-        while let Ok(old) = retired.1.try_recv() {
+        while let Ok(command::Retired::Policy(old)) = retired.1.try_recv() {
             swap.waiting -= 1;
             self.reloader.retire(Retired::Policy(old));
         }

@@ -3,6 +3,7 @@
 //! A bounded pool of slots, taken when a flow goes to the engine and given back as soon as there is nothing more to learn.
 //! TCP is put in order in [`stream`]; what the octets mean is [`sigdb`]'s to say.
 
+mod databases;
 mod stream;
 
 use std::sync::Arc;
@@ -12,7 +13,10 @@ pub use sigdb::{Finding, Findings};
 
 use crate::endpoint::Direction;
 use crate::time::Nanos;
+use databases::Databases;
 use stream::{Half, Pool};
+
+pub use databases::MOST as DATABASES;
 
 /// A slot of the inspection pool, held by a flow.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -74,7 +78,7 @@ pub struct Contradiction;
 /// The identification engine of one worker: a bounded pool of inspection states over a shared database.
 #[derive(Debug)]
 pub struct Inspector {
-    database: Arc<Database>,
+    databases: Databases,
     slots: Vec<Option<Inspection>>,
     free: Vec<u32>,
     pool: Pool,
@@ -86,7 +90,11 @@ pub struct Inspector {
 #[derive(Debug)]
 struct Inspection {
     state: FlowState,
+    /// The place of the database that it began on, and ends on.
+    database: u8,
     tcp: bool,
+    /// The most hops that a packet of each side had left.
+    hops: [u8; 2],
     halves: [Half; 2],
     settled: Option<Settled>,
 }
@@ -102,6 +110,9 @@ struct Settled {
 
 /// Of so many flows under inspection, one at a time has a message in pieces.
 const SLOTS_PER_BUFFER: usize = 4;
+/// A packet with fewer hops left than this, and by so many fewer than others of its side, does not get where they do.
+const FEW_HOPS: u8 = 32;
+const HOPS_LOST: u8 = 8;
 /// Segments that are compared after the last word where no acknowledgment ever comes by here.
 const FAREWELL: u8 = 16;
 /// Messages of one segment that are read; a segment holds hardly more than some ten.
@@ -113,7 +124,7 @@ impl Inspector {
     pub fn new(database: Arc<Database>, slots: usize) -> Self {
         let slots = slots.min(u32::MAX as usize);
         Self {
-            database,
+            databases: Databases::new(database),
             slots: std::iter::repeat_with(|| None).take(slots).collect(),
             free: (0..slots as u32).rev().collect(),
             pool: Pool::new(slots.div_ceil(SLOTS_PER_BUFFER)),
@@ -145,7 +156,9 @@ impl Inspector {
                 from_start: flow.from_start,
                 resolved: None,
             }),
+            database: self.databases.enter(),
             tcp: transport == Transport::Tcp,
+            hops: [0; 2],
             halves: [Half::default(), Half::default()],
             settled: None,
         });
@@ -168,11 +181,11 @@ impl Inspector {
             Direction::ToServer => (Sender::Client, 0),
             Direction::ToClient => (Sender::Server, 1),
         };
-        let Inspection { state, tcp, halves, settled } = inspection;
+        let Some(database) = self.databases.of(inspection.database) else { return Ok(shown) };
+        let Inspection { state, tcp, halves, settled, .. } = inspection;
         if let Some(number) = segment.acknowledgment {
             halves[1 - side].acknowledge(&mut self.pool, number);
         }
-        let database = &*self.database;
         let (scratch, lost) = (&mut self.scratch, &mut self.lost);
         let mut found = Findings::new();
         let mut read = |octets: &[u8]| {
@@ -221,6 +234,34 @@ impl Inspector {
         inspection.halves[0].start().is_some_and(|start| start != sequence.wrapping_add(1))
     }
 
+    /// Whether a packet of a flow has about as many hops left as others of its side; one that has far fewer, and few, may
+    /// have been sent so that it does not arrive.
+    pub fn hops_fit(&mut self, id: InspectionId, direction: Direction, hops: u8) -> bool {
+        let Some(Some(inspection)) = self.slots.get_mut(id.0 as usize) else { return true };
+        let most = &mut inspection.hops[usize::from(direction == Direction::ToClient)];
+        if hops < FEW_HOPS && most.saturating_sub(hops) >= HOPS_LOST {
+            return false;
+        }
+        *most = (*most).max(hops);
+        true
+    }
+
+    /// Has flows begin on another database from now on; those that have begun go on with theirs. Gives it back where
+    /// [`DATABASES`] are in use.
+    pub fn adopt(&mut self, database: Arc<Database>) -> Result<(), Arc<Database>> {
+        self.databases.adopt(database)
+    }
+
+    /// Takes out a database that no flow reads by any more.
+    pub fn take_unused(&mut self) -> Option<Arc<Database>> {
+        self.databases.take_unused()
+    }
+
+    /// Puts one back that could not be handed over.
+    pub fn put_back(&mut self, database: Arc<Database>) {
+        self.databases.put_back(database);
+    }
+
     /// Flows that can still be taken, and at most.
     pub fn room(&self) -> (usize, usize) {
         (self.free.len(), self.slots.len())
@@ -231,7 +272,8 @@ impl Inspector {
     pub fn end(&mut self, id: InspectionId, findings: &mut Findings) {
         findings.clear();
         if let Some(Some(inspection)) = self.slots.get_mut(id.0 as usize)
-            && let Some(closed) = inspection.state.end(&self.database)
+            && let Some(database) = self.databases.of(inspection.database)
+            && let Some(closed) = inspection.state.end(database)
         {
             let _ = findings.try_push(Finding::SignOn(closed));
         }
@@ -240,7 +282,7 @@ impl Inspector {
 
     /// Whether a port is a hint that its side is the server (for flows that are picked up in their middle).
     pub fn is_server_port(&self, protocol: u8, port: u16) -> bool {
-        self.database.is_server_port(protocol, port)
+        self.databases.newest().is_some_and(|database| database.is_server_port(protocol, port))
     }
 
     /// Findings lost since the last call, because one segment held more than [`Findings`] takes.
@@ -260,6 +302,7 @@ impl Inspector {
             for half in &mut inspection.halves {
                 half.forget(&mut self.pool);
             }
+            self.databases.leave(inspection.database);
             self.free.push(id.0);
         }
     }

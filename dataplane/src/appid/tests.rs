@@ -72,7 +72,7 @@ impl Flow {
             self.shown.push(match finding {
                 Finding::Application(application, confidence) => {
                     let sure = if *confidence == Confidence::Certain { "" } else { "?" };
-                    format!("{}{sure}", self.engine.database.name(*application))
+                    format!("{}{sure}", self.engine.databases.newest().unwrap().name(*application))
                 }
                 Finding::SignOn(sign_on) => format!("{:?} {}", sign_on.sighting, sign_on.account),
                 Finding::Resolved(resolved) => format!("{resolved:?}"),

@@ -45,6 +45,10 @@ pub enum Screen {
     UnknownProtocol,
     /// TCP, of a flow that is inspected: it repeats octets with other content before their receiver has them.
     TcpOverlap,
+    /// TCP or UDP, of a flow that is inspected, with a wrong checksum.
+    TransportChecksum,
+    /// Of a flow that is inspected: it has far fewer hops left than others of its side, and few.
+    TtlAnomaly,
 }
 
 /// Which kinds are dropped.
@@ -81,6 +85,8 @@ impl Default for Screens {
             Screen::Smurf,
             Screen::Fraggle,
             Screen::TcpOverlap,
+            Screen::TransportChecksum,
+            Screen::TtlAnomaly,
         ] {
             screens.set(screen, true);
         }

@@ -78,6 +78,7 @@ impl Pipeline {
         if state == State::Denied {
             return Ok(Known::GivesWay(CloseReason::Policy));
         }
+        self.normalise(packet, slot, direction)?;
         let initial = self.initial_sequences(slot);
         let heeded = is_on_its_side || !proves(packet, self.table.record(slot));
         let step = match &packet.info.transport {
@@ -185,6 +186,7 @@ impl Pipeline {
         self.refuse_first(packet, &record, &decision)?;
         self.apply(&mut record, &decision);
         if decision.inspect {
+            self.normalise_first(packet)?;
             self.admit_data(packet)?;
         }
         let mapping = self.map(packet, client, decision.rule)?;

@@ -4,7 +4,7 @@ use arrayvec::ArrayVec;
 use crossbeam::channel::{Sender, TrySendError};
 
 use super::{BURST, Pipeline};
-use crate::command::{Command, SessionView};
+use crate::command::{Command, Retired, SessionView};
 use crate::endpoint::Direction;
 use crate::event::CloseReason;
 use crate::flow::{Slot, State};
@@ -49,6 +49,7 @@ impl Pipeline {
         self.tell(now);
         self.router.turn(now, &self.counters);
         self.events.publish();
+        self.retire_databases();
         self.go_on_dumping();
         self.go_on_with_neighbours();
     }
@@ -56,10 +57,15 @@ impl Pipeline {
     /// Carries out a command from control. Of dumps one is under way at a time and a few wait; one too many ends at once.
     pub fn command(&mut self, now: Nanos, command: Command) {
         match command {
-            Command::Policy { policy, retired } => {
+            Command::Policy { policy, database, retired } => {
                 let old = std::mem::replace(&mut self.policy, policy);
                 // Where control waits no more, nobody else holds it and it is dropped here.
-                drop(retired.try_send(old));
+                drop(retired.try_send(Retired::Policy(old)));
+                if let Some(Err(refused)) = database.map(|database| self.inspector.adopt(database)) {
+                    drop(retired.try_send(Retired::Database(refused)));
+                }
+                self.retired = Some(retired);
+                self.retire_databases();
             }
             Command::Neighbours(to) => drop(self.neighbour_dumps.try_push((to, 0))),
             Command::Dump(to) => drop(self.dumps.try_push(Dump { to, next: 0 })),
@@ -117,6 +123,18 @@ impl Pipeline {
             left -= batch.len();
         }
         self.count_table();
+    }
+
+    /// Gives databases back that no flow reads by any more.
+    fn retire_databases(&mut self) {
+        let Some(retired) = &self.retired else { return };
+        while let Some(database) = self.inspector.take_unused() {
+            if let Err(TrySendError::Full(Retired::Database(database))) = retired.try_send(Retired::Database(database))
+            {
+                self.inspector.put_back(database);
+                return;
+            }
+        }
     }
 
     fn go_on_dumping(&mut self) {

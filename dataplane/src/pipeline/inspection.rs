@@ -10,6 +10,7 @@ use crate::counters::Counter;
 use crate::endpoint::Direction;
 use crate::flow::{Flags, Identification, Slot};
 use crate::packet::{Fragment, Transport};
+use crate::route;
 use crate::time::Nanos;
 use crate::verdict::DropReason;
 use crate::wire::tcp::{ACK, RST, SYN};
@@ -39,6 +40,7 @@ impl Pipeline {
             Identification::NotBegun => {
                 let Some(id) = self.begin(slot) else { return self.judge_again(packet, slot, Occasion::Unnamed) };
                 self.show_syns(packet.now, id, initial, &mut findings);
+                self.inspector.hops_fit(id, direction, route::hop_limit(packet.frame.bytes, &packet.info.link));
                 id
             }
             Identification::Running(id) => id,

@@ -62,6 +62,7 @@ impl Pipeline {
         );
         let packet = Packet { now, frame, info, hash, mapping, path: Some(path) };
         let slot = self.judge_packet(&packet)?;
+        self.take_urgent(frame, info);
         let reversal = if self.nat.is_some() { self.translate(frame, info, slot) } else { None };
         match way {
             Way::Own => self.deliver(frame, info, slot),

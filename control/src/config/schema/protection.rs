@@ -47,6 +47,8 @@ const SCREENS: &[(&str, Screen)] = &[
     ("syn-fragment", Screen::SynFragment),
     ("unknown-protocol", Screen::UnknownProtocol),
     ("tcp-overlap", Screen::TcpOverlap),
+    ("bad-transport-checksum", Screen::TransportChecksum),
+    ("ttl-anomaly", Screen::TtlAnomaly),
 ];
 
 impl Source {

@@ -3,12 +3,14 @@
 use sigdb::Sighting;
 
 use super::applications::{app, framed, naming, set_up, sightings, signatures};
-use super::firewall::{Connection, Firewall, policy, rule, settings};
+use super::firewall::{Connection, Firewall, INSIDE, outbound, policy, rule, settings};
+use crate::command::Retired;
 use crate::guard::{Protection, Screen};
-use crate::pipeline::Settings;
+use crate::pipeline::{Frame, Settings};
 use crate::policy::Action;
 use crate::verdict::DropReason;
-use crate::wire::tcp::{ACK, SYN};
+use crate::wire::build::{Packet, udp};
+use crate::wire::tcp::{ACK, RST, SYN, URG};
 
 /// QQ is denied, everything else permitted.
 fn without_qq() -> Firewall {
@@ -123,4 +125,94 @@ fn a_syn_within_a_connection_moves_nothing() {
     firewall.back(&tcp.server(ACK, &login)).passes();
     assert!(sightings(&mut firewall).contains(&(Sighting::Login, true)));
     assert!(firewall.session_events().iter().any(|event| event.application == app("qq")));
+}
+
+/// Spoils a packet's transport checksum.
+fn spoiled(mut packet: Packet) -> Packet {
+    let at = if packet.protocol == crate::wire::protocol::TCP { 16 } else { 6 };
+    packet.transport[at] ^= 0x5a;
+    packet
+}
+
+#[test]
+fn what_its_receiver_would_not_take_is_not_shown() {
+    for (client, server) in [("10.0.0.1:4000", "192.0.2.8:8000"), ("[2001:db8::1]:4000", "[2001:db8:f::1]:8000")] {
+        let mut firewall = set_up(policy(vec![naming(Action::Permit, &["qq"])]));
+        let mut tcp = Connection::new(client, server);
+        firewall.out(&tcp.client(SYN, &[])).passes();
+        firewall.back(&tcp.server(SYN | ACK, &[])).passes();
+        let login = framed(0x0828);
+        firewall.out(&spoiled(tcp.tcp(0, ACK, &[0xee; 40]).packet())).drops(DropReason::BadTransportChecksum);
+        // Nor does a reset with a wrong checksum end anything.
+        firewall.out(&spoiled(tcp.tcp(0, RST, &[]).packet())).drops(DropReason::BadTransportChecksum);
+        firewall.out(&tcp.client(ACK, &login[..9])).passes();
+        let mut short_lived = tcp.tcp(0, ACK, &[0xee; 40]).packet();
+        short_lived.hop_limit = 5;
+        firewall.out(&short_lived).drops(DropReason::TtlAnomaly);
+        firewall.out(&tcp.client(ACK, &login[9..])).passes();
+        firewall.back(&tcp.server(ACK, &login)).passes();
+        assert!(sightings(&mut firewall).contains(&(Sighting::Login, true)));
+        // UDP likewise; without a checksum it is not asked.
+        let mut asked = udp("10.0.0.1:4001".parse().unwrap(), "192.0.2.8:8000".parse().unwrap(), b"hello");
+        firewall.out(&spoiled(asked.clone())).drops(DropReason::BadTransportChecksum);
+        asked.transport[6..8].fill(0);
+        firewall.out(&asked).passes();
+    }
+}
+
+#[test]
+fn checksums_of_what_nobody_looks_into_are_nobodys_business() {
+    let mut firewall = Firewall::with(vec![outbound()]);
+    firewall.out(&spoiled(udp("10.0.0.1:1".parse().unwrap(), "192.0.2.8:2".parse().unwrap(), b"x"))).passes();
+    let settings = Settings { verify_checksums: false, ..settings() };
+    let mut replay = Firewall::set_up(settings, policy(vec![naming(Action::Permit, &["qq"])]), signatures());
+    replay.out(&spoiled(udp("10.0.0.1:1".parse().unwrap(), "192.0.2.8:2".parse().unwrap(), b"x"))).passes();
+}
+
+#[test]
+fn an_urgent_pointer_is_taken_off() {
+    let mut firewall = without_qq();
+    let tcp = open(&mut firewall);
+    let mut frame = tcp.tcp(0, ACK | URG, b"urgent").packet().frame();
+    frame[14 + 20 + 19] = 3;
+    // The pointer was not in the sum.
+    let sum = crate::wire::checksum::replace(u16::from_be_bytes([frame[50], frame[51]]), 0, 3);
+    frame[50..52].copy_from_slice(&sum.to_be_bytes());
+    let length = frame.len() as u32;
+    let mut verdicts = Default::default();
+    let mut frames = [Frame::new(INSIDE, &mut frame, length)];
+    firewall.pipeline.process(firewall.now, &mut frames, &mut verdicts);
+    assert!(frames[0].edited);
+    assert_eq!(frame, tcp.tcp(0, ACK, b"urgent").packet().frame());
+    assert_eq!(firewall.pipeline.counters().value(crate::counters::Counter::UrgentCleared), 1);
+}
+
+#[test]
+fn a_flow_ends_on_the_database_that_it_began_on() {
+    let mut firewall = set_up(policy(vec![naming(Action::Permit, &["qq"])]));
+    let mut tcp = open(&mut firewall);
+    let login = framed(0x0828);
+    firewall.out(&tcp.client(ACK, &login[..9])).passes();
+    let (retired, old) = crossbeam::channel::bounded(1);
+    let rules = policy(vec![naming(Action::Permit, &["qq"]), rule(Action::Permit)]);
+    let newer = std::sync::Arc::new(sigdb::Database::default().with_generation(sigdb::Generation(1)));
+    let command = crate::command::Command::Policy {
+        policy: std::sync::Arc::new(crate::policy::Policy::compile(rules)),
+        database: Some(newer),
+        retired,
+    };
+    firewall.pipeline.command(firewall.now, command);
+    firewall.wait(std::time::Duration::from_secs(1));
+    assert_eq!(firewall.pipeline.inspector.in_use().0, 1);
+    firewall.out(&tcp.client(ACK, &login[9..])).passes();
+    firewall.back(&tcp.server(ACK, &login)).passes();
+    let events = firewall.sign_ons();
+    assert!(events.iter().any(|event| event.sign_on.sighting == Sighting::Login));
+    assert!(events.iter().all(|event| event.sign_on.database == sigdb::Generation(0)));
+    // Control takes the policy out of the channel, so that the database finds room when its last flow ends.
+    firewall.out(&tcp.client(RST, &[])).passes();
+    firewall.wait(std::time::Duration::from_secs(1));
+    assert!(matches!(old.try_recv(), Ok(Retired::Policy(_))));
+    firewall.wait(std::time::Duration::from_secs(1));
+    assert!(matches!(old.try_recv(), Ok(Retired::Database(old)) if old.generation() == sigdb::Generation(0)));
 }

@@ -125,7 +125,7 @@ impl Firewall {
     pub(super) fn commit(&mut self, policy: PolicySource) {
         let (retired, old) = crossbeam::channel::bounded(1);
         let policy = Arc::new(Policy::compile(policy));
-        self.pipeline.command(self.now, Command::Policy { policy, retired });
+        self.pipeline.command(self.now, Command::Policy { policy, database: None, retired });
         old.try_recv().expect("the old policy comes back");
     }
 

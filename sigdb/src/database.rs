@@ -268,7 +268,13 @@ fn can_begin(protocol: &Protocol, clue: &Clue, octet: u8) -> bool {
         Framing::Length { strip: 1.., .. } => return true,
         // A line may be empty, or lead with words that do not count.
         Framing::Line { pass_over } if b"\r\n ".contains(&octet) || pass_over.contains(&octet) => return true,
-        Framing::Length { .. } | Framing::Datagram | Framing::Stream | Framing::Line { .. } => {}
+        Framing::Xml { .. } => return octet == b'<' || octet.is_ascii_whitespace(),
+        Framing::Sip => return octet.is_ascii_uppercase() || matches!(octet, b'\r' | b'\n' | 0),
+        Framing::Length { .. }
+        | Framing::VarintLength { .. }
+        | Framing::Datagram
+        | Framing::Stream
+        | Framing::Line { .. } => {}
     }
     clue.openings().any(|tests| tests.iter().all(|test| may_begin(test, octet)))
 }

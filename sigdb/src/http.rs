@@ -135,6 +135,14 @@ fn split(target: &[u8]) -> (Option<&[u8]>, &[u8]) {
 }
 
 impl<'a> Head<'a> {
+    /// A response's status.
+    pub fn status(&self) -> Option<u16> {
+        match self.start {
+            StartLine::Response(status) => Some(status),
+            StartLine::Request(..) => None,
+        }
+    }
+
     /// The value of a field by its name in lower case; of several, the first. One that goes on in the next lines (RFC 9112,
     /// 5.2) is given with their ends in it.
     pub fn field(&self, name: &str) -> Option<&'a [u8]> {

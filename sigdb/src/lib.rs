@@ -19,8 +19,10 @@ mod registry;
 mod sample;
 mod scratch;
 mod sighting;
+mod sip;
 mod source;
 pub mod tls;
+mod turns;
 
 pub use compile::{CompileError, DATABASE_FILE, Source, compile, compile_folder};
 pub use database::Database;

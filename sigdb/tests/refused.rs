@@ -113,11 +113,61 @@ fn what_would_be_ignored_is_refused() {
     refused("u8 = 1 }", "u8 = 256 }", "a number in 1 octets is never");
     refused("form = \"digits\" }", "form = \"digits\", inclusive = true }", "'inclusive' goes with 'prefix'");
     refused("form = \"digits\" }", "form = \"ascii\", least = 5 }", "'least' and 'most' go with numbers");
+    refused("{ at = 5, form = \"digits\" }", "{ query = \"u\", form = \"u32\" }", "what a framing took apart is text");
+}
+
+#[test]
+fn what_could_never_hold_is_refused() {
+    let goes = "goes with framing";
+    refused("{ at = 4, u8 = 1 }", "{ word = 0, is = \"a\" }", goes);
+    refused("{ at = 4, u8 = 1 }", "{ element = \"a\" }", goes);
+    refused("{ at = 4, u8 = 1 }", "{ status = 200 }", goes);
+    refused("{ at = 5, form = \"digits\" }", "{ header = \"to\", form = \"uri\" }", goes);
+    refused("{ at = 4, u8 = 1 }", "{ modulo = [8, 8] }", "the remainder below it");
+    refused("{ at = 4, u8 = 1 }", "{ turns = [] }", "'turns' has 1 to 3");
+    refused("{ at = 4, u8 = 1 }", "{ at = 4, u8 = 1, any-case = true }", "stands alone");
     refused(
-        "{ at = 5, form = \"digits\" }",
-        "{ query = \"u\", form = \"u32\" }",
-        "a query's value or a word is digits",
+        "answers = [\"login\"]",
+        "answers = [\"login\"]\ntransaction = { at = 5, form = \"u32\" }",
+        "is not that of login",
     );
+}
+
+#[test]
+fn evidence_that_nothing_shows_is_refused() {
+    let when = "when = [{ at = 0, octets = \"01 02 03 04\" }]\n[[";
+    refused(when, &format!("needs = [\"hello\"]\n{when}"), "needs \"hello\", which no clue");
+    refused(when, &format!("shows = \"hello\"\n{when}"), "nothing identifies it");
+    refused(when, &format!("between = [{{ at = 0, u8 = 1 }}]\n{when}"), "'between' needs 'messages'");
+    refused(when, &format!("messages = 9\n{when}"), "at most 8");
+    refused(when, &format!("also = [[{{ length = 4 }}]]\n{when}"), "a port or a length alone");
+}
+
+#[test]
+fn anchors_that_lead_nowhere_are_refused() {
+    let anchored = |anchors: &str| format!("limit = \"60 s\"\n[protocol.anchor]\n{anchors}");
+    refused(
+        "limit = \"60 s\"",
+        &anchored("a = { at = \"b\", prefix = 1 }\nb = { at = \"a\", prefix = 1 }"),
+        "neither start",
+    );
+    refused("limit = \"60 s\"", &anchored("a = { at = 1 }"), "an anchor has one of");
+    refused("limit = \"60 s\"", &anchored("a = { prefix = 1 }"), "only 'find' goes without 'at'");
+    refused("limit = \"60 s\"", &anchored("a-b = { at = 1, prefix = 1 }"), "of letters and digits");
+    refused("limit = \"60 s\"", &anchored("a = { at = 1, prefix = 1, if = [{ length = 1 }] }"), "'if' takes octets");
+    let mut chain = "a0 = { at = 0, prefix = 1 }".to_owned();
+    for number in 1..8 {
+        let below = number - 1;
+        chain += &format!("\na{number} = {{ at = \"a{below}\", prefix = 1, if = [{{ at = \"a{below}\", u8 = 1 }}] }}");
+    }
+    refused("limit = \"60 s\"", &anchored(&chain), "more than 64 reads");
+}
+
+#[test]
+fn secrets_cannot_be_read() {
+    let part = |part| format!("{{ at = 5, form = \"utf8\", base64 = true, part = {part} }}");
+    refused("{ at = 5, form = \"digits\" }", &part(3), "the third is a secret");
+    refused("{ at = 5, form = \"digits\" }", "{ at = 5, form = \"utf8\", base64 = true }", "the third is a secret");
 }
 
 #[test]

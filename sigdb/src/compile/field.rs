@@ -2,36 +2,29 @@
 
 use super::Checked;
 use super::protocol::Scope;
-use crate::program::{Field, Form, Place};
+use crate::program::{Encoding, Field, Form, Place};
 use crate::source::FieldSource;
 
 impl Scope<'_> {
     pub(super) fn field(&self, source: &FieldSource) -> Checked<Field> {
-        let place = match (&source.at, &source.after, &source.query, source.word) {
-            (Some(at), None, None, None) => Place::At(self.position(at)?),
-            (None, Some(text), None, None) if !text.is_empty() => Place::After(text.clone().into_bytes()),
-            (None, None, Some(name), None) => Place::Query(name.clone()),
-            (None, None, None, Some(number)) => Place::Word(number),
-            _ => return Err("a field has one of 'at', 'after', 'query' and 'word'".into()),
-        };
-        let prefixed = matches!(source.form, Form::Digits | Form::Ascii | Form::Utf8);
-        if source.prefix > 4 || (source.prefix > 0 && !prefixed) {
-            return Err("'prefix' is 1, 2, 3 or 4, and goes with digits, ascii and utf8".into());
+        let place = self.field_place(source)?;
+        let textual = !matches!(source.form, Form::U32 | Form::U32Little | Form::Varint | Form::Nibbles);
+        let numeric = !textual && source.form != Form::Nibbles || source.form == Form::Digits;
+        if source.prefix > 4 || (source.prefix > 0 && !textual) {
+            return Err("'prefix' is 1, 2, 3 or 4, and goes with text".into());
         }
         if source.inclusive && source.prefix == 0 {
             return Err("'inclusive' goes with 'prefix'".into());
         }
-        let textual = matches!(source.form, Form::Ascii | Form::Utf8);
-        if textual && (source.least.is_some() || source.most.is_some()) {
+        if !numeric && (source.least.is_some() || source.most.is_some()) {
             return Err("'least' and 'most' go with numbers".into());
         }
-        let parsed = matches!(place, Place::Query(_) | Place::Word(_));
-        if parsed && (source.prefix > 0 || !prefixed) {
-            return Err("a query's value or a word is digits, ascii or utf8, without a length in front".into());
+        if !matches!(place, Place::At(_) | Place::After(_)) && (source.prefix > 0 || !textual) {
+            return Err("what a framing took apart is text, without a length in front".into());
         }
         let strip = source.strip.clone().unwrap_or_default().into_bytes();
-        if !strip.is_empty() && !prefixed {
-            return Err("'strip' goes with digits, ascii and utf8".into());
+        if !strip.is_empty() && !textual {
+            return Err("'strip' goes with text".into());
         }
         Ok(Field {
             place,
@@ -40,6 +33,43 @@ impl Scope<'_> {
             form: source.form,
             range: (source.least.unwrap_or(0), source.most.unwrap_or(u64::MAX)),
             strip,
+            encoding: encoding(source, textual)?,
         })
+    }
+
+    fn field_place(&self, source: &FieldSource) -> Checked<Place> {
+        let mut places = Vec::new();
+        if let Some(at) = &source.at {
+            places.push(Place::At(self.position(at)?));
+        }
+        if let Some(text) = source.after.as_ref().filter(|text| !text.is_empty()) {
+            places.push(Place::After(text.clone().into_bytes()));
+        }
+        places.extend(source.query.clone().map(Place::Query));
+        places.extend(source.word.map(Place::Word));
+        places.extend(source.header.as_ref().map(|name| Place::Header(name.to_ascii_lowercase())));
+        places.extend(source.element.clone().map(Place::Element));
+        places.extend(source.attribute.clone().map(|name| Place::Attribute { name, of: source.of.clone() }));
+        if source.of.is_some() && source.attribute.is_none() {
+            return Err("'of' goes with 'attribute'".into());
+        }
+        match places.len() {
+            1 => Ok(places.remove(0)),
+            _ => Err("a field has one of 'at', 'after', 'query', 'word', 'header', 'element' and 'attribute'".into()),
+        }
+    }
+}
+
+/// Base64 holds secrets beside names: what is read of it is said, and the password cannot be.
+fn encoding(source: &FieldSource, textual: bool) -> Checked<Option<Encoding>> {
+    let until = || source.until.clone().unwrap_or_default().into_bytes();
+    match (source.base64, &source.inside, source.part) {
+        (false, None, None) if source.until.is_none() => Ok(None),
+        (true, _, _) if !textual => Err("'base64' goes with text".into()),
+        (true, Some(text), None) if !text.is_empty() => Ok(Some(Encoding::Inside(text.clone().into_bytes(), until()))),
+        (true, None, Some(part @ 1..=2)) if source.until.is_none() => Ok(Some(Encoding::Part(part))),
+        _ => {
+            Err("'base64 = true' goes with 'inside' (and 'until') or with 'part', 1 or 2: the third is a secret".into())
+        }
     }
 }

@@ -14,6 +14,14 @@ pub(super) fn framing(source: &FramingSource, over: Transport) -> Checked<Framin
             }
             Framing::Line { pass_over: pass_over.clone().into_bytes() }
         }
+        FramingSource::VarintLength { at, least, most } => {
+            if u32::from(*at) + 1 > *least || least > most || usize::from(*at) >= WINDOW {
+                return Err("framing: 'least' holds at least the length itself, 'most' is no less".into());
+            }
+            Framing::VarintLength { at: *at, range: (*least, *most) }
+        }
+        FramingSource::Xml { open } => Framing::Xml { open: open.clone() },
+        FramingSource::Sip {} => Framing::Sip,
         FramingSource::Http {} => Framing::Http,
         FramingSource::Tls {} => Framing::Tls,
         FramingSource::Quic {} => Framing::Quic,
@@ -30,9 +38,9 @@ pub(super) fn framing(source: &FramingSource, over: Transport) -> Checked<Framin
         }
     };
     match (&framing, over) {
-        (Framing::Dns, _) | (Framing::Datagram | Framing::Quic, Transport::Udp) => Ok(framing),
+        (Framing::Dns | Framing::Sip, _) | (Framing::Datagram | Framing::Quic, Transport::Udp) => Ok(framing),
         (Framing::Datagram | Framing::Quic, Transport::Tcp) | (_, Transport::Udp) => {
-            Err("framing: 'datagram' and 'quic' go with udp, 'dns' with both, all others with tcp".into())
+            Err("framing: 'datagram' and 'quic' go with udp, 'dns' and 'sip' with both, all others with tcp".into())
         }
         _ => Ok(framing),
     }

@@ -2,9 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use super::Checked;
 use super::protocol::Scope;
-use crate::program::{Anchor, Base, Position};
+use super::{Checked, hex};
+use crate::program::{Anchor, Base, DEAREST_ANCHOR, Position, Span, Test, WINDOW};
 use crate::source::{AnchorSource, PositionSource};
 
 impl Scope<'_> {
@@ -13,18 +13,66 @@ impl Scope<'_> {
     }
 }
 
+/// Anchors in an order in which each stands on fixed ground or on one before it: no circle can arise.
 pub(super) fn anchors(sources: &BTreeMap<String, AnchorSource>) -> Checked<Vec<Anchor>> {
-    let mut anchors = Vec::new();
-    for (name, source) in sources {
-        if ["start", "end", "body"].contains(&name.as_str()) || !matches!(source.prefix, 1..=4) {
-            return Err(format!("{name}: the name must be one's own, and 'prefix' 1 to 4"));
+    let mut anchors: Vec<Anchor> = Vec::new();
+    let mut left: Vec<_> = sources.iter().collect();
+    while !left.is_empty() {
+        let mut refused = String::new();
+        let mut later = Vec::new();
+        for (name, source) in left.iter().copied() {
+            match anchor(name, source, &anchors) {
+                Ok(anchor) => anchors.push(anchor),
+                Err(what) => {
+                    refused = format!("{name}: {what}");
+                    later.push((name, source));
+                }
+            }
         }
-        // An anchor stands on fixed ground or on one before it in the alphabet: no circle can arise.
-        let at = position(&source.at, &anchors)?;
-        anchors.push(Anchor { name: name.clone(), at, prefix: source.prefix, inclusive: source.inclusive });
+        if later.len() == left.len() {
+            return Err(refused);
+        }
+        left = later;
     }
-    Ok(anchors)
+    match Anchor::costs(&anchors) {
+        Some(costs) if costs.iter().all(|cost| *cost <= DEAREST_ANCHOR) => Ok(anchors),
+        _ => Err(format!("anchors stand on so many others that finding one takes more than {DEAREST_ANCHOR} reads")),
+    }
 }
+
+fn anchor(name: &str, source: &AnchorSource, anchors: &[Anchor]) -> Checked<Anchor> {
+    let own = !["start", "end", "body"].contains(&name) && name.bytes().all(|octet| octet.is_ascii_alphanumeric());
+    if !own {
+        return Err("the name must be one's own, of letters and digits".into());
+    }
+    let span = match (source.prefix, source.varint, &source.find) {
+        (Some(size @ 1..=4), None, None) => Span::Prefix { size, inclusive: source.inclusive.unwrap_or(false) },
+        (None, Some(true), None) => Span::Varint,
+        (None, None, Some(octets)) => {
+            let within = source.within.unwrap_or(WINDOW as u16);
+            let octets = hex(octets)?;
+            if octets.is_empty() || usize::from(within) > WINDOW {
+                return Err(format!("'find' needs octets, 'within' at most {WINDOW}"));
+            }
+            Span::Find { octets, within }
+        }
+        _ => return Err("an anchor has one of 'prefix' (1 to 4), 'varint = true' and 'find'".into()),
+    };
+    let stray = (source.inclusive.is_some() && source.prefix.is_none())
+        || (source.within.is_some() && source.find.is_none())
+        || (source.at.is_none() && source.find.is_none());
+    if stray {
+        return Err("'inclusive' goes with 'prefix', 'within' with 'find', and only 'find' goes without 'at'".into());
+    }
+    let at = source.at.as_ref().map_or(Ok(START), |at| position(at, anchors))?;
+    let when = Scope::of_anchors(anchors).tests(&source.when)?;
+    if when.iter().any(|test| !matches!(test, Test::Octets(..) | Test::Number { .. })) {
+        return Err("'if' takes octets, text and numbers at places".into());
+    }
+    Ok(Anchor { name: name.into(), at, span, when })
+}
+
+const START: Position = Position { base: Base::Start, offset: 0 };
 
 fn position(source: &PositionSource, anchors: &[Anchor]) -> Checked<Position> {
     let text = match source {

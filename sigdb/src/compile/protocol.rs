@@ -3,7 +3,7 @@
 use super::framing::framing;
 use super::position::anchors;
 use super::{Checked, Compiler, seconds, suit};
-use crate::program::{Anchor, Clue, EVIDENCE, MESSAGES, Message, Protocol, Test, Transport};
+use crate::program::{Anchor, Clue, EVIDENCE, Field, MESSAGES, Message, Protocol, Test, Transport};
 use crate::source::{ClueSource, MessageSource, ProtocolSource};
 
 /// Names in scope of a protocol.
@@ -59,6 +59,7 @@ impl Compiler {
                 suit::message(&compiled, &framings).map_err(place)?;
                 messages.push(compiled);
             }
+            transactions(&messages).map_err(|what| (place(""), what))?;
             let clues = source
                 .identify
                 .iter()
@@ -89,7 +90,25 @@ impl Compiler {
     }
 }
 
-impl Scope<'_> {
+/// An answer finds its question by what both have; one of them alone would never match.
+fn transactions(messages: &[Message]) -> Checked<()> {
+    for message in messages {
+        for (place, question) in messages.iter().enumerate() {
+            let answered = message.answers & 1 << place != 0;
+            if answered && message.transaction.len() != question.transaction.len() {
+                return Err(format!("message {}: 'transaction' is not that of {}", message.name, question.name));
+            }
+        }
+    }
+    Ok(())
+}
+
+impl<'a> Scope<'a> {
+    /// Of what stands before there are messages: anchors only.
+    pub(super) fn of_anchors(anchors: &'a [Anchor]) -> Self {
+        Self { anchors, messages: &[], evidence: &[], first_bit: 0 }
+    }
+
     fn clue(&self, source: &ClueSource) -> Checked<Clue> {
         let tests = self.tests(&source.when)?;
         let also = source.also.iter().map(|tests| self.tests(tests)).collect::<Checked<Vec<_>>>()?;
@@ -156,6 +175,16 @@ impl Scope<'_> {
             means: source.means,
             from_start: source.from_start,
             confidence: source.confidence,
+            transaction: self.transaction(source)?,
+            closes: source.becomes.is_some(),
         })
+    }
+
+    fn transaction(&self, source: &MessageSource) -> Checked<Vec<Field>> {
+        let fields = source.transaction.as_ref().map_or(&[][..], |fields| &fields.0);
+        if fields.iter().any(|field| field.optional || field.base64) {
+            return Err("a transaction's fields are plain, and none is optional".into());
+        }
+        fields.iter().map(|field| self.field(field)).collect()
     }
 }

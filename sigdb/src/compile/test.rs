@@ -3,7 +3,7 @@
 use super::protocol::Scope;
 use super::{Checked, hex};
 use crate::automaton::names::NameList;
-use crate::program::{Ranges, Test, WINDOW};
+use crate::program::{Ranges, TURNS, Test, WINDOW};
 use crate::source::{NumberSource, TestSource};
 
 impl Scope<'_> {
@@ -22,7 +22,8 @@ impl Scope<'_> {
             Some(Test::Octets(..) | Test::Number { .. } | Test::Length { .. } | Test::Varint(..))
         );
         let numeric = matches!(found.first(), Some(Test::Number { .. } | Test::Length { .. }));
-        let cased = source.text.is_some() || source.contains.is_some() || source.word.is_some();
+        let valued = source.word.is_some() || source.attribute.is_some();
+        let cased = source.text.is_some() || source.contains.is_some() || valued;
         let stray = (source.at.is_some() && !placed)
             || (source.little.is_some() && !numeric)
             || source.field.as_ref().is_some_and(|field| field.optional)
@@ -30,7 +31,10 @@ impl Scope<'_> {
             || (source.has.is_some() && source.header.is_none())
             || (source.within.is_some() && source.contains.is_none())
             || (source.any_case.is_some() && !cased)
-            || (source.is.is_some() && source.word.is_none())
+            || (source.is.is_some() && !valued)
+            || (source.of.is_some() && source.attribute.is_none())
+            || (source.number.is_some() && source.header.is_none())
+            || (source.parameter.is_some() && source.number.is_none())
             || (source.add.is_some() && !matches!(found.first(), Some(Test::Length { .. })));
         match (found.len(), stray) {
             (1, false) => Ok(found.remove(0)),
@@ -103,6 +107,12 @@ impl Scope<'_> {
         if let Some(number) = &source.length {
             found.push(Test::Size(ranges(number)?));
         }
+        if let Some(turns) = &source.turns {
+            if turns.is_empty() || turns.len() >= TURNS {
+                return Err(format!("'turns' has 1 to {} of them", TURNS - 1));
+            }
+            found.push(Test::Turns(turns.iter().map(ranges).collect::<Checked<_>>()?));
+        }
         if let Some((divisor, rest)) = source.modulo {
             if divisor < 2 || rest >= divisor {
                 return Err("'modulo' is [divisor, remainder], the divisor at least 2, the remainder below it".into());
@@ -144,7 +154,26 @@ fn parsed(source: &TestSource, found: &mut Vec<Test>) -> Checked<()> {
         found.push(Test::Host(NameList::new(&texts.list())?));
     }
     if let Some(name) = &source.header {
-        found.push(Test::Header(name.to_ascii_lowercase(), source.has.clone().unwrap_or_default()));
+        let name = name.to_ascii_lowercase();
+        found.push(match &source.number {
+            Some(_) if source.has.is_some() => {
+                return Err("'header' has text or is a number: one of 'has', 'number'".into());
+            }
+            Some(number) => Test::HeaderNumber { name, parameter: source.parameter.clone(), ranges: ranges(number)? },
+            None => Test::Header(name, source.has.clone().unwrap_or_default()),
+        });
+    }
+    if let Some(texts) = &source.element {
+        found.push(Test::Element(texts.list()));
+    }
+    if let Some(name) = &source.child {
+        found.push(Test::Child(name.clone()));
+    }
+    if let Some(name) = &source.attribute {
+        let Some(texts) = &source.is else { return Err("'attribute' needs 'is'".into()) };
+        let values = texts.list().iter().map(|text| cased(source, text).0).collect();
+        let any_case = source.any_case.unwrap_or(false);
+        found.push(Test::Attribute { name: name.clone(), of: source.of.clone(), values, any_case });
     }
     if let Some(number) = &source.content_length {
         found.push(Test::ContentLength(ranges(number)?));

@@ -1,9 +1,9 @@
 //! Which protocol a flow is.
 
-use super::{Finding, Findings, FlowState, PATIENCE, Piece, Start, Step, side};
+use super::{Finding, Findings, FlowState, PATIENCE, Piece, Step, side};
 use crate::automaton::names::Names;
 use crate::dns;
-use crate::framing::{Framed, Looks, Next, frame};
+use crate::framing::{Context, Framed, Looks, Next, frame};
 use crate::matcher::Outcome;
 use crate::program::{Clue, Framing, Protocol, Sender, Transport, WINDOW};
 use crate::scratch::{Memory, Scratch};
@@ -34,6 +34,8 @@ impl FlowState {
         }
         let Some(&first) = data.first() else { return Step::Consumed(0) };
         let looks = Looks::of(self.start.transport, database.names(), data, scratch, &mut self.memory);
+        let turns = self.turns;
+        let context = Context { server_port: self.start.server_port, turns: &turns };
         let mut waits = false;
         let mut best: Option<Named> = None;
         for &(index, clue) in database.candidates(self.start.transport, first) {
@@ -42,7 +44,7 @@ impl FlowState {
             if (clue.from != Sender::Either && clue.from != from) || clue.needs & !self.evidence != 0 {
                 continue;
             }
-            match fits(&self.start, protocol, clue, data, &looks, database.names()) {
+            match fits(context, protocol, clue, data, &looks, database.names()) {
                 Outcome::Yes if clue.shows != 0 => self.evidence |= clue.shows,
                 Outcome::Yes => {
                     let base = database.is_base(index);
@@ -116,9 +118,16 @@ impl FlowState {
 }
 
 /// Whether a clue fits a side's messages from the first on.
-fn fits(start: &Start, protocol: &Protocol, clue: &Clue, data: &[u8], looks: &Looks<'_>, names: &Names) -> Outcome {
+fn fits(
+    context: Context<'_>,
+    protocol: &Protocol,
+    clue: &Clue,
+    data: &[u8],
+    looks: &Looks<'_>,
+    names: &Names,
+) -> Outcome {
     if clue.also.is_empty() && clue.messages <= 1 {
-        return match frame(protocol, data, looks, start.server_port) {
+        return match frame(protocol, data, looks, context) {
             Framed::Message(frame) => frame.view.all(&clue.tests),
             Framed::More => Outcome::More,
             Framed::No => Outcome::No,
@@ -127,16 +136,23 @@ fn fits(start: &Start, protocol: &Protocol, clue: &Clue, data: &[u8], looks: &Lo
     // Bit 0: `tests`; bit n: `also[n - 1]`.
     let mut missing = (1u32 << (clue.also.len() + 1)) - 1;
     let mut rest = data;
-    for _ in 0..clue.messages {
+    let mut seen = 0;
+    while seen < clue.messages {
         if rest.is_empty() {
             return Outcome::More;
         }
-        let looks = Looks::plain(&protocol.framing, start.transport, names, rest);
-        let frame = match frame(protocol, rest, &looks, start.server_port) {
+        let looks = Looks::plain(&protocol.framing, protocol.transport, names, rest);
+        let frame = match frame(protocol, rest, &looks, context) {
             Framed::Message(frame) => frame,
             Framed::More => return Outcome::More,
             Framed::No => return Outcome::No,
         };
+        // Empty lines, and white space between elements, which may come in any number of pieces, are none of them.
+        if let (Next::At(length), true) = (frame.next, frame.view.octets.trim_ascii().is_empty()) {
+            rest = rest.get(length.max(1)..).unwrap_or_default();
+            continue;
+        }
+        seen += 1;
         let mut outcome = Outcome::No;
         for (number, tests) in std::iter::once(&clue.tests).chain(&clue.also).enumerate() {
             if missing & 1 << number == 0 {
@@ -164,7 +180,7 @@ fn fits(start: &Start, protocol: &Protocol, clue: &Clue, data: &[u8], looks: &Lo
         match frame.next {
             Next::At(length) if length <= rest.len() => rest = rest.get(length..).unwrap_or_default(),
             Next::At(_) | Next::Later => return Outcome::More,
-            Next::BeyondWindow | Next::Unknown => return Outcome::No,
+            Next::BeyondWindow(_) | Next::Unknown => return Outcome::No,
         }
     }
     Outcome::No

@@ -5,18 +5,20 @@
 
 mod identify;
 mod session;
+mod transaction;
 
 use arrayvec::ArrayVec;
 
 use crate::database::Database;
 use crate::dns;
-use crate::framing::{Framed, Looks, Next, frame};
+use crate::framing::{Context, Framed, Looks, Next, Skip, frame};
 use crate::matcher::View;
 use crate::program::{Framing, Protocol, Sender, Transport, WINDOW};
 use crate::scratch::{Memory, Scratch};
 use crate::sighting::{AppId, Confidence, Resolved, Sighting, SignOn};
+use crate::turns::Turns;
 use identify::Named;
-use session::{Reading, Session};
+use session::{Session, Sighted};
 
 /// What was found out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -75,7 +77,10 @@ pub struct FlowState {
     /// Per side (client, server): its first message fitted no clue, or there is nothing more to read from it.
     deaf: [bool; 2],
     /// Per side: octets up to the end of a message that was longer than the window are passed over.
-    skipping: [bool; 2],
+    skipping: [Option<Skip>; 2],
+    /// What the sides sent in turn, and per side how much of that is to be shown again.
+    turns: Turns,
+    pending: [u16; 2],
     /// Clues that fitted and are evidence for others, by their bits.
     evidence: u64,
     /// A protocol that names the flow if nothing better does, and which side showed it.
@@ -84,7 +89,7 @@ pub struct FlowState {
     session: Session,
 }
 
-const _: () = assert!(size_of::<FlowState>() <= 256, "there is one of them in each slot of every worker");
+const _: () = assert!(size_of::<FlowState>() <= 304, "there is one of them in each slot of every worker");
 
 impl FlowState {
     /// A flow at its beginning, or met in its middle.
@@ -94,7 +99,9 @@ impl FlowState {
             protocol: None,
             misses: 0,
             deaf: [false; 2],
-            skipping: [false; 2],
+            skipping: [None; 2],
+            turns: Turns::new(),
+            pending: [0; 2],
             evidence: 0,
             fallback: None,
             memory: Memory::default(),
@@ -120,7 +127,16 @@ impl FlowState {
     ) -> Step {
         findings.clear();
         let piece = Piece { database, now, from, data };
-        let Some(index) = self.protocol else { return self.identify(&piece, scratch, findings) };
+        let Some(index) = self.protocol else {
+            self.turns.count(from, data.len().saturating_sub(self.pending[side(from)].into()));
+            let step = self.identify(&piece, scratch, findings);
+            self.pending[side(from)] = match step {
+                Step::More => data.len().min(WINDOW) as u16,
+                Step::Consumed(length) => data.len().saturating_sub(length).min(WINDOW) as u16,
+                Step::Resync | Step::Finished | Step::GaveUp => 0,
+            };
+            return step;
+        };
         if self.deaf[side(from)] {
             return Step::Resync;
         }
@@ -154,12 +170,18 @@ impl FlowState {
         findings: &mut Findings,
     ) -> Step {
         let Piece { data, from, .. } = *piece;
-        if self.skipping[side(from)] {
-            return self.skip(from, data);
+        if let Some(skip) = &mut self.skipping[side(from)] {
+            let (length, ended) = skip.over(data);
+            if ended {
+                self.skipping[side(from)] = None;
+            }
+            return Step::Consumed(length);
         }
         let names = piece.database.names();
         let looks = Looks::by(&protocol.framing, self.start.transport, names, data, scratch, &mut self.memory);
-        let frame = match frame(protocol, data, &looks, self.start.server_port) {
+        let turns = self.turns;
+        let context = Context { server_port: self.start.server_port, turns: &turns };
+        let frame = match frame(protocol, data, &looks, context) {
             Framed::Message(frame) if frame.next == Next::Later => return Step::More,
             Framed::Message(frame) => frame,
             Framed::More if data.len() < WINDOW => return Step::More,
@@ -168,22 +190,28 @@ impl FlowState {
         if let Some(message) = looks.dns() {
             self.resolve(piece.database, message, &frame.view, findings);
         }
-        match self.session.read(piece, protocol, &frame.view, self.start.from_start) {
-            Reading::Nothing => {}
-            Reading::More => return Step::More,
-            Reading::Sighting { sighting, confidence, account } => {
-                if let Some(application) = piece.database.application(index) {
-                    let database = piece.database.generation();
-                    let sign_on = SignOn { application, protocol: index, database, confidence, sighting, account };
-                    let _ = findings.try_push(Finding::SignOn(sign_on));
-                }
-            }
+        let reading = match self.session.read(piece, protocol, &frame.view, self.start.from_start) {
+            Some(reading) => reading,
+            None => return Step::More,
+        };
+        if let Some(Sighted { sighting, confidence, account }) = reading.sighted
+            && let Some(application) = piece.database.application(index)
+        {
+            let database = piece.database.generation();
+            let sign_on = SignOn { application, protocol: index, database, confidence, sighting, account };
+            let _ = findings.try_push(Finding::SignOn(sign_on));
+        }
+        if reading.closes {
+            self.deaf = [true; 2];
+            // The connection's end still tells something where it is a session.
+            return if self.session.is_carried() { Step::Resync } else { Step::Finished };
         }
         match frame.next {
             Next::At(length) => Step::Consumed(length),
-            Next::BeyondWindow => {
-                self.skipping[side(from)] = true;
-                Step::Consumed(data.len())
+            Next::BeyondWindow(skip) => {
+                // What was looked at was the window: the rest of it, if there is more, is passed over next.
+                self.skipping[side(from)] = Some(skip);
+                Step::Consumed(data.len().min(WINDOW))
             }
             Next::Later | Next::Unknown => {
                 self.deaf[side(from)] = protocol.framing == Framing::Stream;
@@ -203,17 +231,6 @@ impl FlowState {
         for address in message.addresses().take(RESOLVED_A_MESSAGE) {
             let resolved = Resolved { application, address: address.octets, seconds: address.seconds };
             let _ = findings.try_push(Finding::Resolved(resolved));
-        }
-    }
-
-    /// Passes over the rest of a line.
-    fn skip(&mut self, from: Sender, data: &[u8]) -> Step {
-        match memchr::memchr(b'\n', data) {
-            Some(end) => {
-                self.skipping[side(from)] = false;
-                Step::Consumed(end + 1)
-            }
-            None => Step::Consumed(data.len()),
         }
     }
 }

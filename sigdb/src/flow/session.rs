@@ -1,6 +1,7 @@
 //! What a decided flow's messages say of its user.
 
 use super::Piece;
+use super::transaction::{Open, Question};
 use crate::matcher::{FieldText, Outcome, View};
 use crate::program::{Meaning, Message, Protocol, Sender};
 use crate::sighting::{AccountText, Confidence, Sighting};
@@ -16,6 +17,7 @@ const SECOND: u64 = 1_000_000_000;
 pub(super) struct Session {
     /// Messages seen that another may answer, by their bits.
     asked: u64,
+    open: Open,
     attempt: Moment,
     /// When the flow last said that its user is here, and when that the session lives.
     shown: Moment,
@@ -27,10 +29,18 @@ pub(super) struct Session {
 }
 
 /// What a message came to.
-pub(super) enum Reading {
-    Sighting { sighting: Sighting, confidence: Confidence, account: AccountText },
-    Nothing,
-    More,
+#[derive(Default)]
+pub(super) struct Reading {
+    pub(super) sighted: Option<Sighted>,
+    /// Nothing behind it can be read.
+    pub(super) closes: bool,
+}
+
+/// A sighting, how surely, and of whom.
+pub(super) struct Sighted {
+    pub(super) sighting: Sighting,
+    pub(super) confidence: Confidence,
+    pub(super) account: AccountText,
 }
 
 /// What a message's tests and account came to.
@@ -41,14 +51,14 @@ enum Fit {
 }
 
 impl Session {
-    /// Reads a message.
+    /// Reads a message; none where more of it has to be here first.
     pub(super) fn read(
         &mut self,
         piece: &Piece<'_>,
         protocol: &Protocol,
         view: &View<'_>,
         from_start: bool,
-    ) -> Reading {
+    ) -> Option<Reading> {
         for (place, message) in protocol.messages.iter().enumerate() {
             if message.from != Sender::Either && message.from != piece.from {
                 continue;
@@ -59,22 +69,44 @@ impl Session {
             let account = match fit(message, view) {
                 Fit::Yes(account) => account,
                 Fit::No => continue,
-                Fit::More => return Reading::More,
+                Fit::More => return None,
             };
-            self.asked = self.asked & !message.answers | 1 << place;
+            if !self.transact(place as u8, message, view) {
+                continue;
+            }
             let account = match account {
                 None if message.account_of_flow => Some(self.account).filter(|account| !account.is_empty()),
                 account => account,
             };
-            return match self.meaning(piece, protocol, message, from_start, account) {
-                Some(sighting) => {
-                    let confidence = message.confidence.into();
-                    Reading::Sighting { sighting, confidence, account: account.unwrap_or_default() }
-                }
-                None => Reading::Nothing,
-            };
+            let sighting = self.meaning(piece, protocol, message, from_start, account);
+            let sighted = sighting.map(|sighting| Sighted {
+                sighting,
+                confidence: message.confidence.into(),
+                account: account.unwrap_or_default(),
+            });
+            return Some(Reading { sighted, closes: message.closes });
         }
-        Reading::Nothing
+        Some(Reading::default())
+    }
+
+    /// Notes a question, or finds the one that this message answers; false where there is none.
+    fn transact(&mut self, place: u8, message: &Message, view: &View<'_>) -> bool {
+        if message.transaction.is_empty() {
+            self.asked = self.asked & !message.answers | 1 << place;
+            return true;
+        }
+        let Some(key) = view.key(&message.transaction) else { return false };
+        if message.answers == 0 {
+            self.open.ask(Question { key, place });
+            self.asked |= 1 << place;
+            return true;
+        }
+        self.open.answer(key, message.answers)
+    }
+
+    /// Whether the connection is a session.
+    pub(super) fn is_carried(&self) -> bool {
+        self.carries.is_some()
     }
 
     /// The connection ended: how surely it was a session, and whose; once.
@@ -138,18 +170,22 @@ impl Session {
     }
 }
 
-/// A time, or none. Zero stands for none: the clock counts from 1970, or from the machine's start.
+/// A time, or none, to an eighth of a second: small, because every flow under inspection has three. Zero stands for none.
 #[derive(Clone, Copy, Debug, Default)]
-struct Moment(u64);
+struct Moment(u32);
+
+/// Nanoseconds, as a power of two, that a moment counts.
+const TICK: u32 = 27;
 
 impl Moment {
     fn at(now: u64) -> Self {
-        Self(now.max(1))
+        Self(((now >> TICK) as u32).max(1))
     }
 
-    /// Whether it was less than so many seconds ago.
+    /// Whether it was less than so many seconds ago; the count wraps after 18 years.
     fn within(self, now: u64, seconds: u64) -> bool {
-        self.0 != 0 && now.saturating_sub(self.0) < seconds * SECOND
+        let ticks = ((now >> TICK) as u32).wrapping_sub(self.0);
+        self.0 != 0 && u64::from(ticks) << TICK < seconds * SECOND
     }
 }
 

@@ -1,6 +1,6 @@
 //! Whether a program that was read can be run.
 
-use crate::program::{Base, Field, MESSAGES, Place, Position, Program, Test};
+use crate::program::{Anchor, Base, DEAREST_ANCHOR, Field, MESSAGES, Place, Position, Program, Test};
 
 /// Whether every index points into the program: a checksum keeps out accidents, not another program's mistakes.
 pub(super) fn sound(program: &Program) -> bool {
@@ -18,12 +18,12 @@ pub(super) fn sound(program: &Program) -> bool {
                 Test::Field(field) => readable(field),
                 _ => true,
             };
-            let earlier =
-                |(place, at): (usize, &Position)| !matches!(at.base, Base::Anchor(a) if usize::from(a) >= place);
             usize::from(protocol.application) < program.applications.len()
                 && protocol.messages.len() <= MESSAGES
-                && protocol.anchors.iter().map(|anchor| &anchor.at).enumerate().all(earlier)
-                && protocol.clues.iter().all(|clue| clue.also.len() < MESSAGES / 2)
+                && Anchor::costs(&protocol.anchors)
+                    .is_some_and(|costs| costs.iter().all(|cost| *cost <= DEAREST_ANCHOR))
+                && protocol.anchors.iter().flat_map(|anchor| &anchor.when).all(placed)
+                && protocol.clues.iter().all(|clue| clue.also.len() < 16)
                 && protocol
                     .clues
                     .iter()
@@ -31,6 +31,10 @@ pub(super) fn sound(program: &Program) -> bool {
                     .flatten()
                     .all(placed)
                 && protocol.messages.iter().flat_map(|message| &message.tests).all(placed)
-                && protocol.messages.iter().flat_map(|message| &message.accounts).all(readable)
+                && protocol
+                    .messages
+                    .iter()
+                    .flat_map(|message| message.accounts.iter().chain(&message.transaction))
+                    .all(readable)
         })
 }

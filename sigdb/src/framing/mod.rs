@@ -2,6 +2,8 @@
 
 mod length;
 pub(crate) mod line;
+mod varint;
+pub(crate) mod xml;
 
 use crate::automaton::names::{NameHits, Names};
 use crate::http::{self, BodyLength};
@@ -9,7 +11,8 @@ use crate::matcher::{Parts, View};
 use crate::program::{Framing, Protocol, Transport, WINDOW};
 use crate::scratch::{Memory, Scratch};
 use crate::tls::{self, Carrier};
-use crate::{dns, quic};
+use crate::turns::Turns;
+use crate::{dns, quic, sip};
 
 /// A message as the framing cuts it.
 pub(crate) struct Frame<'a> {
@@ -25,9 +28,39 @@ pub(crate) enum Next {
     /// Behind octets that are not here yet.
     Later,
     /// Behind the end of this one, which lies somewhere beyond the window: skip to it.
-    BeyondWindow,
+    BeyondWindow(Skip),
     /// Only a segment's start can tell.
     Unknown,
+}
+
+/// What is passed over up to the end of a message that is longer than the window.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Skip {
+    /// The rest of a line.
+    Line,
+    /// The rest of an element.
+    Xml(xml::Scanner),
+}
+
+impl Skip {
+    /// How many of these octets belong to it, and whether they end it.
+    pub(crate) fn over(&mut self, data: &[u8]) -> (usize, bool) {
+        let end = match self {
+            Self::Line => memchr::memchr(b'\n', data),
+            // What is no XML any more ends it as well: the next message will tell.
+            Self::Xml(scanner) => {
+                data.iter().position(|octet| matches!(scanner.feed(*octet), xml::Event::Ended | xml::Event::Bad))
+            }
+        };
+        end.map_or((data.len(), false), |end| (end + 1, true))
+    }
+}
+
+/// What the flow tells of itself, whichever message it is.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Context<'a> {
+    pub(crate) server_port: u16,
+    pub(crate) turns: &'a Turns,
 }
 
 /// What stands at the start of some octets.
@@ -46,13 +79,20 @@ pub(crate) struct Looks<'a> {
     tls: tls::Look<'a>,
     quic: quic::Look<'a>,
     dns: Option<dns::Message<'a>>,
+    sip: sip::Look<'a>,
     /// The lists that take the name shown.
     names: NameHits,
 }
 
 impl<'a> Looks<'a> {
-    const NONE: Self =
-        Self { http: http::Look::No, tls: tls::Look::No, quic: quic::Look::No, dns: None, names: NameHits::NONE };
+    const NONE: Self = Self {
+        http: http::Look::No,
+        tls: tls::Look::No,
+        quic: quic::Look::No,
+        dns: None,
+        sip: sip::Look::No,
+        names: NameHits::NONE,
+    };
 
     /// All of those that look at this transport.
     pub(crate) fn of(
@@ -65,9 +105,13 @@ impl<'a> Looks<'a> {
         let looks = match transport {
             Transport::Tcp => {
                 let tls = tls::look(data, &mut scratch.joined);
-                Self { http: http::look(data), tls, dns: dns_over_tcp(data), ..Self::NONE }
+                let sip = sip::look(data, false);
+                Self { http: http::look(data), tls, dns: dns_over_tcp(data), sip, ..Self::NONE }
             }
-            Transport::Udp => Self { quic: quic_hello(data, scratch, memory), dns: dns::look(data), ..Self::NONE },
+            Transport::Udp => {
+                let quic = quic_hello(data, scratch, memory);
+                Self { quic, dns: dns::look(data), sip: sip::look(data, true), ..Self::NONE }
+            }
         };
         looks.named(names)
     }
@@ -94,6 +138,7 @@ impl<'a> Looks<'a> {
             (Framing::Http, _) => Self { http: http::look(data), ..Self::NONE }.named(names),
             (Framing::Dns, Transport::Tcp) => Self { dns: dns_over_tcp(data), ..Self::NONE }.named(names),
             (Framing::Dns, Transport::Udp) => Self { dns: dns::look(data), ..Self::NONE }.named(names),
+            (Framing::Sip, _) => Self { sip: sip::look(data, transport == Transport::Udp), ..Self::NONE },
             _ => Self::NONE,
         }
     }
@@ -143,15 +188,22 @@ fn dns_over_tcp(data: &[u8]) -> Option<dns::Message<'_>> {
 }
 
 /// Cuts the message at the start of `data`.
-pub(crate) fn frame<'a>(protocol: &'a Protocol, data: &'a [u8], looks: &'a Looks<'a>, server_port: u16) -> Framed<'a> {
+pub(crate) fn frame<'a>(
+    protocol: &'a Protocol,
+    data: &'a [u8],
+    looks: &'a Looks<'a>,
+    context: Context<'a>,
+) -> Framed<'a> {
     let seen = data.len().min(WINDOW);
     let view = View {
         octets: data.get(..seen).unwrap_or_default(),
         whole: None,
         complete: data.len() >= WINDOW,
-        server_port,
+        server_port: context.server_port,
         parts: Parts::None,
         names: &looks.names,
+        body_at: None,
+        turns: context.turns,
         anchors: &protocol.anchors,
     };
     match &protocol.framing {
@@ -176,7 +228,7 @@ pub(crate) fn frame<'a>(protocol: &'a Protocol, data: &'a [u8], looks: &'a Looks
             let Some(line) = line::cut(view.octets) else { return Framed::No };
             let next = match line.length {
                 Some(length) => Next::At(length),
-                None if view.complete => Next::BeyondWindow,
+                None if view.complete => Next::BeyondWindow(Skip::Line),
                 None => Next::Later,
             };
             let view = View {
@@ -187,6 +239,46 @@ pub(crate) fn frame<'a>(protocol: &'a Protocol, data: &'a [u8], looks: &'a Looks
                 ..view
             };
             Framed::Message(Frame { view, next })
+        }
+        Framing::VarintLength { at, range } => {
+            let (length, body) = match varint::cut(*at, *range, data) {
+                varint::Cut::Message { length, body } => (length, body),
+                varint::Cut::More => return Framed::More,
+                varint::Cut::No => return Framed::No,
+            };
+            let octets = data.get(..length.min(seen)).unwrap_or_default();
+            let complete = data.len() >= length.min(WINDOW);
+            let view = View { octets, whole: Some(length), complete, body_at: Some(body), ..view };
+            Framed::Message(Frame { view, next: Next::At(length) })
+        }
+        Framing::Xml { open } => {
+            let (length, next) = match xml::cut(open, data) {
+                xml::Cut::Message(length) => (Some(length), Next::At(length)),
+                xml::Cut::BeyondWindow(scanner) => (None, Next::BeyondWindow(Skip::Xml(scanner))),
+                xml::Cut::More => return Framed::More,
+                xml::Cut::No => return Framed::No,
+            };
+            let octets = data.get(..length.unwrap_or(seen).min(seen)).unwrap_or_default();
+            let parts = Parts::Xml(xml::Element { octets });
+            let view = View { octets, whole: length, complete: true, parts, ..view };
+            Framed::Message(Frame { view, next })
+        }
+        Framing::Sip => {
+            let head = match looks.sip {
+                sip::Look::Head(head) => head,
+                sip::Look::More => return Framed::More,
+                sip::Look::No => return Framed::No,
+            };
+            let length = match protocol.transport {
+                Transport::Udp => Some(data.len()),
+                Transport::Tcp => head.body_length().and_then(|body| body.checked_add(head.body_at)),
+            };
+            let Some(length) = length else { return Framed::No };
+            let octets = data.get(..length.min(seen)).unwrap_or_default();
+            let complete = data.len() >= length.min(WINDOW);
+            let (parts, body_at) = (Parts::Sip(head), Some(head.body_at));
+            let view = View { octets, whole: Some(length), complete, parts, body_at, ..view };
+            Framed::Message(Frame { view, next: Next::At(length) })
         }
         Framing::Http => {
             let head = match looks.http {
@@ -200,7 +292,8 @@ pub(crate) fn frame<'a>(protocol: &'a Protocol, data: &'a [u8], looks: &'a Looks
             };
             let octets = data.get(..length.unwrap_or(usize::MAX).min(seen)).unwrap_or_default();
             let complete = data.len() >= length.unwrap_or(usize::MAX).min(WINDOW);
-            let view = View { octets, whole: length, complete, parts: Parts::Http(head), ..view };
+            let view =
+                View { octets, whole: length, complete, parts: Parts::Http(head), body_at: Some(head.body_at), ..view };
             Framed::Message(Frame { view, next: length.map_or(Next::Unknown, Next::At) })
         }
         Framing::Tls => {

@@ -3,7 +3,7 @@
 use memchr::memmem;
 
 use super::View;
-use super::form::{belongs, number_text, text};
+use super::form::{belongs, interpret};
 use super::read::{Read, read};
 use crate::program::{Field, Form, Place};
 use crate::sighting::AccountText;
@@ -24,30 +24,53 @@ const LONGEST: u64 = 1024;
 impl<'a> View<'a> {
     /// A field's text: digits for numbers.
     pub(crate) fn field(&self, field: &Field) -> FieldText {
+        match self.value(field) {
+            Read::Value(octets) => interpret(octets, field).map_or(FieldText::Absent, FieldText::Text),
+            Read::Absent => FieldText::Absent,
+            Read::More => FieldText::More,
+        }
+    }
+
+    /// What tells a question from others: a digest of these fields' octets. None where one is missing.
+    pub(crate) fn key(&self, fields: &[Field]) -> Option<u32> {
+        // FNV-1a, with a mark between fields. Two questions with one key would take each other's answers, in their own flow.
+        let mut digest = 0xcbf2_9ce4_8422_2325_u64;
+        for field in fields {
+            let Read::Value(octets) = self.value(field) else { return None };
+            for octet in octets.iter().copied().chain([0]) {
+                digest = (digest ^ u64::from(octet)).wrapping_mul(0x0100_0000_01b3);
+            }
+        }
+        Some((digest ^ digest >> 32) as u32)
+    }
+
+    /// A field's octets, as they are written.
+    fn value(&self, field: &Field) -> Read<&'a [u8]> {
         let start = match &field.place {
-            Place::At(at) => read!(self.place(*at), FieldText::Absent, FieldText::More),
+            Place::At(at) => read!(self.place(*at), Read::Absent, Read::More),
             Place::After(literal) => match memmem::find(self.octets, literal) {
                 Some(found) => found + literal.len(),
-                None if self.complete => return FieldText::Absent,
-                None => return FieldText::More,
+                None => return self.missing(),
             },
-            Place::Query(name) => {
-                let Some(value) = self.http().and_then(|head| head.query(name)) else { return FieldText::Absent };
-                return text(value, field);
+            Place::Query(name) => return found(self.http().and_then(|head| head.query(name))),
+            Place::Header(name) => return found(self.header(name)),
+            Place::Element(name) => {
+                return found(self.xml().and_then(|element| element.find(name)).map(|tag| tag.text()));
             }
-            Place::Word(number) => {
-                return text(read!(self.word(*number), FieldText::Absent, FieldText::More), field);
-            }
+            Place::Attribute { name, of } => return found(self.attribute(name, of.as_deref())),
+            Place::Word(number) => return self.word(*number),
         };
         match field.form {
-            Form::U32 | Form::U32Little => {
-                let little = field.form == Form::U32Little;
-                number_text(read!(self.number(start, 4, little), FieldText::Absent, FieldText::More), field)
+            Form::U32 | Form::U32Little => self.slice(start, 4),
+            Form::Varint => {
+                read!(self.varint(start), Read::Absent, Read::More);
+                self.slice(start, self.varint_octets(start))
             }
-            Form::Varint => number_text(read!(self.varint(start), FieldText::Absent, FieldText::More), field),
-            Form::Digits | Form::Ascii | Form::Utf8 => {
-                text(read!(self.run(start, field), FieldText::Absent, FieldText::More), field)
+            Form::Nibbles => {
+                let count = read!(self.number(start, 1, false), Read::Absent, Read::More);
+                self.slice(start, 1 + (count & 0x7f) as usize)
             }
+            Form::Digits | Form::Ascii | Form::Utf8 | Form::Jid | Form::Uri => self.run(start, field),
         }
     }
 
@@ -63,10 +86,14 @@ impl<'a> View<'a> {
         }
         let rest = self.octets.get(start..).unwrap_or_default();
         let stripped = usize::from(rest.first().is_some_and(|octet| field.strip.contains(octet)));
-        let kept = rest.iter().skip(stripped).take_while(|octet| belongs(**octet, field.form)).count();
+        let kept = rest.iter().skip(stripped).take_while(|octet| belongs(**octet, field)).count();
         match rest.get(..stripped + kept) {
             Some(run) if run.len() < rest.len() || self.complete => Read::Value(run),
             _ => Read::More,
         }
     }
+}
+
+fn found(value: Option<&[u8]>) -> Read<&[u8]> {
+    value.map_or(Read::Absent, Read::Value)
 }

@@ -6,12 +6,14 @@ mod read;
 mod test;
 
 use crate::automaton::names::NameHits;
-use crate::framing::line;
-use crate::http;
+use crate::framing::{line, xml};
 use crate::program::{Anchor, Test};
 use crate::tls::{Carrier, Hello};
+use crate::turns::Turns;
+use crate::{http, sip};
 
 pub(crate) use field::FieldText;
+pub(crate) use test::within;
 
 /// What a test says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -45,6 +47,10 @@ pub(crate) struct View<'a> {
     pub(crate) parts: Parts<'a>,
     /// The lists of names that take the one it shows: of a host, a server, a certificate or a question.
     pub(crate) names: &'a NameHits,
+    /// Where its body begins, where it has one.
+    pub(crate) body_at: Option<usize>,
+    /// Octets that its flow's sides sent in turn.
+    pub(crate) turns: &'a Turns,
     /// The protocol's named places.
     pub(crate) anchors: &'a [Anchor],
 }
@@ -64,6 +70,10 @@ pub(crate) enum Parts<'a> {
     Dns,
     /// Words.
     Line(line::Words<'a>),
+    /// A head.
+    Sip(sip::Head<'a>),
+    /// Elements.
+    Xml(xml::Element<'a>),
 }
 
 impl<'a> View<'a> {
@@ -92,6 +102,32 @@ impl<'a> View<'a> {
         }
     }
 
+    /// A field of a head, whichever it is.
+    fn header(&self, name: &str) -> Option<&'a [u8]> {
+        match self.parts {
+            Parts::Http(head) => head.field(name),
+            Parts::Sip(head) => head.field(name),
+            _ => None,
+        }
+    }
+
+    fn xml(&self) -> Option<xml::Element<'a>> {
+        match self.parts {
+            Parts::Xml(element) => Some(element),
+            _ => None,
+        }
+    }
+
+    /// An attribute of the first element of a name, or of the message's own.
+    fn attribute(&self, name: &str, of: Option<&str>) -> Option<&'a [u8]> {
+        let element = self.xml()?;
+        let tag = match of {
+            Some(of) => element.find(of),
+            None => element.first(),
+        };
+        tag?.attribute(name)
+    }
+
     fn words(&self) -> Option<line::Words<'a>> {
         match self.parts {
             Parts::Line(words) => Some(words),
@@ -103,7 +139,7 @@ impl<'a> View<'a> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::program::{Base, Field, Form, Place, Position};
+    use crate::program::{Base, Field, Form, Place, Position, Span};
 
     fn view(octets: &[u8]) -> View<'_> {
         View {
@@ -113,9 +149,13 @@ mod tests {
             server_port: 8000,
             parts: Parts::None,
             names: &NameHits::NONE,
+            body_at: None,
+            turns: &NONE,
             anchors: &[],
         }
     }
+
+    const NONE: Turns = Turns::new();
 
     const fn start(offset: i32) -> Position {
         Position { base: Base::Start, offset }
@@ -138,7 +178,12 @@ mod tests {
 
     #[test]
     fn an_anchor_lies_behind_its_field() {
-        let anchors = [Anchor { name: "token".into(), at: start(0), prefix: 2, inclusive: true }];
+        let anchors = [Anchor {
+            name: "token".into(),
+            at: start(0),
+            span: Span::Prefix { size: 2, inclusive: true },
+            when: Vec::new(),
+        }];
         let octets = [0, 4, 9, 9, 0, 0, 0, 7];
         let field = Field {
             place: Place::At(Position { base: Base::Anchor(0), offset: 0 }),
@@ -147,6 +192,7 @@ mod tests {
             form: Form::U32,
             range: (0, u64::MAX),
             strip: Vec::new(),
+            encoding: None,
         };
         let FieldText::Text(text) = (View { anchors: &anchors, ..view(&octets) }).field(&field) else {
             panic!("no text")
@@ -163,6 +209,7 @@ mod tests {
             form: Form::Digits,
             range,
             strip: Vec::new(),
+            encoding: None,
         };
         let octets = [0, 0, 0, 9, b'1', b'2', b'3', b'4', b'5'];
         assert!(

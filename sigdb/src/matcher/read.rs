@@ -1,7 +1,9 @@
 //! Reading at places of a message.
 
-use super::View;
-use crate::program::{Base, Position, WINDOW};
+use memchr::memmem;
+
+use super::{Outcome, View};
+use crate::program::{Anchor, Base, Position, Span, WINDOW};
 
 /// An octet string or number that could be read, cannot be, or is not here yet.
 pub(super) enum Read<T> {
@@ -35,26 +37,53 @@ impl<'a> View<'a> {
                 Some(whole) if whole <= WINDOW => whole,
                 _ => return Read::Absent,
             },
-            Base::Body => match self.http() {
-                Some(head) => head.body_at,
+            Base::Body => match self.body_at {
+                Some(place) => place,
                 None => return Read::Absent,
             },
-            Base::Anchor(which) => {
-                let Some(anchor) = self.anchors.get(usize::from(which)) else { return Read::Absent };
-                let at = read!(self.place(anchor.at), Read::Absent, Read::More);
-                let length = read!(self.number(at, anchor.prefix, false), Read::Absent, Read::More);
-                let own = if anchor.inclusive { 0 } else { u64::from(anchor.prefix) };
-                // A length beyond the window points nowhere that could be read.
-                if length > WINDOW as u64 || (anchor.inclusive && length < u64::from(anchor.prefix)) {
-                    return Read::Absent;
-                }
-                at + (length + own) as usize
-            }
+            Base::Anchor(which) => match self.anchors.get(usize::from(which)) {
+                Some(anchor) => read!(self.anchor(anchor), Read::Absent, Read::More),
+                None => return Read::Absent,
+            },
         };
         match base.checked_add_signed(position.offset as isize) {
             Some(place) => Read::Value(place),
             None => Read::Absent,
         }
+    }
+
+    /// The place behind what an anchor spans. Bounded: anchors stand on earlier ones only, and the compiler counts.
+    fn anchor(&self, anchor: &Anchor) -> Read<usize> {
+        let at = read!(self.place(anchor.at), Read::Absent, Read::More);
+        match self.all(&anchor.when) {
+            Outcome::Yes => {}
+            Outcome::No => return Read::Value(at),
+            Outcome::More => return Read::More,
+        }
+        let (length, from) = match &anchor.span {
+            Span::Prefix { size, inclusive } => {
+                let length = read!(self.number(at, *size, false), Read::Absent, Read::More);
+                let own = u64::from(*size);
+                if *inclusive && length < own {
+                    return Read::Absent;
+                }
+                (if *inclusive { length - own } else { length }, at + usize::from(*size))
+            }
+            Span::Varint => {
+                let length = read!(self.varint(at), Read::Absent, Read::More);
+                (length, at + self.varint_octets(at))
+            }
+            Span::Find { octets, within } => {
+                let limit = self.octets.len().min(at.saturating_add(usize::from(*within)));
+                return match memmem::find(self.octets.get(at..limit).unwrap_or_default(), octets) {
+                    Some(found) => Read::Value(at + found + octets.len()),
+                    None if limit < self.octets.len() => Read::Absent,
+                    None => self.missing(),
+                };
+            }
+        };
+        // A length beyond the window points nowhere that could be read.
+        if length > WINDOW as u64 { Read::Absent } else { Read::Value(from + length as usize) }
     }
 
     pub(super) fn slice(&self, start: usize, length: usize) -> Read<&'a [u8]> {
@@ -85,5 +114,11 @@ impl<'a> View<'a> {
             }
         }
         Read::Absent
+    }
+
+    /// Octets of the base-128 number there.
+    pub(super) fn varint_octets(&self, start: usize) -> usize {
+        let octets = self.octets.get(start..).unwrap_or_default();
+        octets.iter().take(9).take_while(|octet| **octet & 0x80 != 0).count() + 1
     }
 }

@@ -4,8 +4,9 @@ use memchr::memmem;
 
 use super::read::{Read, read};
 use super::{FieldText, Outcome, Parts, View};
-use crate::http::StartLine;
+use crate::framing::xml::same_name;
 use crate::program::{Ranges, Test};
+use crate::{http, sip};
 
 impl<'a> View<'a> {
     pub(super) fn holds(&self, test: &Test) -> Outcome {
@@ -66,11 +67,23 @@ impl<'a> View<'a> {
                     Read::Absent => return Outcome::No,
                     Read::More => return Outcome::More,
                 };
-                let same = |value: &String| match any_case {
-                    true => value.as_bytes().eq_ignore_ascii_case(word),
-                    false => value.as_bytes() == word,
-                };
-                Outcome::of(values.iter().any(same))
+                Outcome::of(one_of(values, word, *any_case))
+            }
+            Test::Turns(turns) => self.turns.are(turns),
+            Test::Element(names) => {
+                let name = self.xml().map(|element| element.name());
+                Outcome::of(name.is_some_and(|name| names.iter().any(|wanted| same_name(name, wanted))))
+            }
+            Test::Child(name) => Outcome::of(self.xml().is_some_and(|element| element.find(name).is_some())),
+            Test::Attribute { name, of, values, any_case } => {
+                Outcome::of(self.attribute(name, of.as_deref()).is_some_and(|value| one_of(values, value, *any_case)))
+            }
+            Test::HeaderNumber { name, parameter, ranges } => {
+                let value = self.header(name).and_then(|value| match parameter {
+                    Some(parameter) => sip::parameter(value, parameter),
+                    None => Some(value),
+                });
+                Outcome::of(value.and_then(decimal).is_some_and(|number| within(ranges, number)))
             }
             Test::Port(ports) => Outcome::of(ports.contains(&self.server_port)),
             Test::Method(methods) => Outcome::of(
@@ -81,16 +94,19 @@ impl<'a> View<'a> {
             ),
             Test::Host(list) => Outcome::of(matches!(self.parts, Parts::Http(_)) && self.names.has(list)),
             Test::Header(name, text) => Outcome::of(
-                self.http()
-                    .and_then(|head| head.field(name))
-                    .is_some_and(|value| text.is_empty() || contains_any_case(value, text.as_bytes())),
+                self.header(name).is_some_and(|value| text.is_empty() || contains_any_case(value, text.as_bytes())),
             ),
             Test::ContentLength(ranges) => Outcome::of(
                 self.http().and_then(|head| head.content_length()).is_some_and(|length| within(ranges, length)),
             ),
-            Test::Status(ranges) => Outcome::of(
-                matches!(self.http().map(|head| head.start), Some(StartLine::Response(status)) if within(ranges, status.into())),
-            ),
+            Test::Status(ranges) => {
+                let status = match self.parts {
+                    Parts::Http(head) => head.status(),
+                    Parts::Sip(head) => head.status(),
+                    _ => None,
+                };
+                Outcome::of(status.is_some_and(|status| within(ranges, status.into())))
+            }
             Test::ServerName(list) => Outcome::of(matches!(self.parts, Parts::Hello(..)) && self.names.has(list)),
             Test::Certificate(list) => Outcome::of(matches!(self.parts, Parts::Certificate) && self.names.has(list)),
             Test::DnsName(list) => Outcome::of(matches!(self.parts, Parts::Dns) && self.names.has(list)),
@@ -102,9 +118,10 @@ impl<'a> View<'a> {
     }
 
     fn request(&self) -> Option<(&'a [u8], &'a [u8])> {
-        match self.http()?.start {
-            StartLine::Request(method, target) => Some((method, target)),
-            StartLine::Response(_) => None,
+        match self.parts {
+            Parts::Http(http::Head { start: http::StartLine::Request(method, target), .. })
+            | Parts::Sip(sip::Head { start: sip::StartLine::Request(method, target), .. }) => Some((method, target)),
+            _ => None,
         }
     }
 
@@ -119,7 +136,18 @@ impl<'a> View<'a> {
     }
 }
 
-fn within(ranges: &Ranges, number: u64) -> bool {
+fn one_of(values: &[String], found: &[u8], any_case: bool) -> bool {
+    values.iter().any(|value| match any_case {
+        true => value.as_bytes().eq_ignore_ascii_case(found),
+        false => value.as_bytes() == found,
+    })
+}
+
+fn decimal(text: &[u8]) -> Option<u64> {
+    std::str::from_utf8(text).ok()?.parse().ok()
+}
+
+pub(crate) fn within(ranges: &Ranges, number: u64) -> bool {
     ranges.iter().any(|(first, last)| (*first..=*last).contains(&number))
 }
 

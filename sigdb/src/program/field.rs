@@ -19,6 +19,8 @@ pub struct Field {
     pub range: (u64, u64),
     /// One octet of these at its start does not belong to it.
     pub strip: Vec<u8>,
+    /// What the octets are written in, and which part of them is the field.
+    pub encoding: Option<Encoding>,
 }
 
 /// Where a field begins.
@@ -32,6 +34,17 @@ pub enum Place {
     Query(String),
     /// Lines: the word with that number, from 0.
     Word(u8),
+    /// HTTP, SIP: the value of this field (lower case).
+    Header(String),
+    /// XML: the text of the first element of that name.
+    Element(String),
+    /// XML: an attribute of the first element of that name, or of the message's own.
+    Attribute {
+        /// The attribute.
+        name: String,
+        /// The element.
+        of: Option<String>,
+    },
 }
 
 /// How a field is written.
@@ -50,4 +63,20 @@ pub enum Form {
     Utf8,
     /// A base-128 number.
     Varint,
+    /// An octet that counts those behind it, two characters in each: digits, `-` and `.`; its top bit says that the last
+    /// octet holds one only.
+    Nibbles,
+    /// A JID (RFC 7622) without its resource, in lower case.
+    Jid,
+    /// The address of a SIP or TEL URI: user and host.
+    Uri,
+}
+
+/// Base64 (RFC 4648), of which only a part is ever read: what else is in there may be a secret.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub enum Encoding {
+    /// From behind these octets up to the first of those, or to the end.
+    Inside(Vec<u8>, Vec<u8>),
+    /// The first or second of three parts with NUL between them (RFC 4616): the third is the password.
+    Part(u8),
 }

@@ -29,6 +29,20 @@ pub enum Framing {
         /// Leading words that begin with one of these octets, in this order and each at most once, are not counted.
         pass_over: Vec<u8>,
     },
+    /// A base-128 length, the least significant bits first, that counts what follows it.
+    VarintLength {
+        /// Offset of the length.
+        at: u16,
+        /// Least and most of the whole message, what stands before its body included.
+        range: (u32, u32),
+    },
+    /// XML elements in a row, each of them a message.
+    Xml {
+        /// Names of elements that stay open: their start tags are messages.
+        open: Vec<String>,
+    },
+    /// SIP (RFC 3261): head and body; over UDP one datagram.
+    Sip,
     /// HTTP/1 (RFC 9112): head, and as much of the body as is looked at.
     Http,
     /// TLS: the ClientHello (RFC 8446, 4.1.2).

@@ -6,9 +6,9 @@ mod test;
 
 use serde::{Deserialize, Serialize};
 
-pub use field::{Field, Form, Place};
+pub use field::{Encoding, Field, Form, Place};
 pub use framing::Framing;
-pub use test::{Anchor, Base, Position, Ranges, Test};
+pub use test::{Anchor, Base, DEAREST_ANCHOR, Position, Ranges, Span, Test};
 
 use crate::automaton::names::NameList;
 use crate::sighting::Confidence;
@@ -21,6 +21,9 @@ pub const MESSAGES: usize = 64;
 
 /// Clues of a database that can be evidence for others (bits of a word in each flow, too).
 pub const EVIDENCE: u32 = 64;
+
+/// Turns of a flow's two sides that are counted.
+pub const TURNS: usize = 4;
 
 /// Everything a database says.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
@@ -182,6 +185,10 @@ pub struct Message {
     pub from_start: Option<Meaning>,
     /// How much its meaning rests on.
     pub confidence: Certainty,
+    /// What tells a question from others that are open at the same time: an answer has the same.
+    pub transaction: Vec<Field>,
+    /// Whether what follows it, on both sides, cannot be read (TLS, compression).
+    pub closes: bool,
 }
 
 /// What a message means.

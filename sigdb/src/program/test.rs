@@ -21,23 +21,70 @@ pub enum Base {
     Start,
     /// Behind its last.
     End,
-    /// HTTP: the first octet of the body.
+    /// The first octet of the body, behind a head or a length.
     Body,
-    /// Behind a field of variable length.
+    /// That of the protocol's anchors.
     Anchor(u8),
 }
 
-/// A field of variable length; the anchor is the place behind it.
+/// A place that is not at a fixed offset.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Anchor {
     /// Its name.
     pub name: String,
-    /// Where its length is.
+    /// From where it is looked for.
     pub at: Position,
-    /// Octets of the length: 1, 2, 3 or 4.
-    pub prefix: u8,
-    /// Whether the length counts itself.
-    pub inclusive: bool,
+    /// What lies between.
+    pub span: Span,
+    /// Where these do not all hold nothing lies between: the anchor is at `at`.
+    pub when: Vec<Test>,
+}
+
+impl Anchor {
+    /// Reads that finding each of these anchors takes, of which each stands on earlier ones; none where one does not.
+    pub fn costs(anchors: &[Self]) -> Option<Vec<u64>> {
+        let mut costs: Vec<u64> = Vec::with_capacity(anchors.len());
+        for anchor in anchors {
+            let conditions = anchor.when.iter().map(|test| match test {
+                Test::Octets(at, ..) | Test::Number { at, .. } => Some(at),
+                _ => None,
+            });
+            let mut cost = 1u64;
+            for at in std::iter::once(Some(&anchor.at)).chain(conditions) {
+                let below = match at?.base {
+                    Base::Anchor(earlier) => *costs.get(usize::from(earlier))?,
+                    _ => 1,
+                };
+                cost = cost.saturating_add(below);
+            }
+            costs.push(cost);
+        }
+        Some(costs)
+    }
+}
+
+/// Reads that finding one anchor may take.
+pub const DEAREST_ANCHOR: u64 = 64;
+
+/// What lies before an anchor.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub enum Span {
+    /// A length and so many octets.
+    Prefix {
+        /// Octets of the length: 1, 2, 3 or 4.
+        size: u8,
+        /// Whether the length counts itself.
+        inclusive: bool,
+    },
+    /// A base-128 length and so many octets.
+    Varint,
+    /// Whatever comes before the first of these octets, and they themselves.
+    Find {
+        /// Which octets.
+        octets: Vec<u8>,
+        /// They end within so many octets.
+        within: u16,
+    },
 }
 
 /// Inclusive ranges of numbers.
@@ -98,17 +145,44 @@ pub enum Test {
     },
     /// The server's port.
     Port(Vec<u16>),
-    /// HTTP request: method.
+    /// Octets that the client sent before the server spoke, then the server before the client did, and so on; the last of
+    /// these turns is over.
+    Turns(Vec<Ranges>),
+    /// XML: the name of the message's own element is one of these.
+    Element(Vec<String>),
+    /// XML: an element of this name stands somewhere in the message.
+    Child(String),
+    /// XML: an attribute of the first element of that name, or of the message's own, is one of these.
+    Attribute {
+        /// The attribute.
+        name: String,
+        /// The element.
+        of: Option<String>,
+        /// In lower case where `any_case`.
+        values: Vec<String>,
+        /// Whether ASCII letters may be of either case.
+        any_case: bool,
+    },
+    /// HTTP, SIP: a field (lower case), or a parameter of it, is one of these numbers.
+    HeaderNumber {
+        /// The field.
+        name: String,
+        /// The parameter.
+        parameter: Option<String>,
+        /// The numbers.
+        ranges: Ranges,
+    },
+    /// HTTP, SIP request: method.
     Method(Vec<String>),
     /// HTTP request: the target begins so.
     Path(Vec<String>),
     /// HTTP request: host; `*.name` means every name below it.
     Host(NameList),
-    /// HTTP: a field (lower case) whose value contains this text, whatever its case.
+    /// HTTP, SIP: a field (lower case) whose value contains this text, whatever its case.
     Header(String, String),
     /// HTTP: Content-Length.
     ContentLength(Ranges),
-    /// HTTP response: status.
+    /// HTTP, SIP response: status.
     Status(Ranges),
     /// TLS and QUIC: the server name; patterns as for `Host`.
     ServerName(NameList),

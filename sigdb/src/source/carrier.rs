@@ -38,6 +38,17 @@ pub(crate) enum FramingSource {
         #[serde(default)]
         pass_over: String,
     },
+    VarintLength {
+        at: u16,
+        least: u32,
+        most: u32,
+    },
+    Xml {
+        /// Elements that stay open.
+        #[serde(default)]
+        open: Vec<String>,
+    },
+    Sip {},
     Http {},
     Tls {},
     Quic {},

@@ -20,6 +20,19 @@ pub(crate) struct FieldSource {
     pub(crate) query: Option<String>,
     /// Lines: the word with that number.
     pub(crate) word: Option<u8>,
+    /// HTTP, SIP: the value of that field.
+    pub(crate) header: Option<String>,
+    /// XML: the text of that element.
+    pub(crate) element: Option<String>,
+    /// XML: that attribute, of that element.
+    pub(crate) attribute: Option<String>,
+    pub(crate) of: Option<String>,
+    /// The octets are base64, and the field is a part of them.
+    #[serde(default)]
+    pub(crate) base64: bool,
+    pub(crate) inside: Option<String>,
+    pub(crate) until: Option<String>,
+    pub(crate) part: Option<u8>,
     /// One octet of these at the start does not belong to it.
     pub(crate) strip: Option<String>,
     /// Octets of a length in front of the field.

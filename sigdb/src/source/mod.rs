@@ -105,6 +105,19 @@ pub(crate) struct MessageSource {
     pub(crate) from_start: Option<Meaning>,
     #[serde(default = "certain")]
     pub(crate) confidence: Certainty,
+    /// Fields that an answer has in common with its question.
+    pub(crate) transaction: Option<FieldSources>,
+    pub(crate) becomes: Option<Becomes>,
+}
+
+/// What follows a message on both sides.
+#[derive(Clone, Copy, Debug, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum Becomes {
+    /// TLS.
+    Tls,
+    /// Compressed or otherwise not to be read.
+    Opaque,
 }
 
 fn either() -> Sender {

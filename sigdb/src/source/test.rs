@@ -7,10 +7,19 @@ use super::FieldSource;
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub(crate) struct AnchorSource {
-    pub(crate) at: PositionSource,
-    pub(crate) prefix: u8,
-    #[serde(default)]
-    pub(crate) inclusive: bool,
+    /// Absent: the start.
+    pub(crate) at: Option<PositionSource>,
+    /// Octets of a length.
+    pub(crate) prefix: Option<u8>,
+    pub(crate) inclusive: Option<bool>,
+    /// The length is a base-128 number.
+    pub(crate) varint: Option<bool>,
+    /// Octets to look for.
+    pub(crate) find: Option<String>,
+    pub(crate) within: Option<u16>,
+    /// Otherwise nothing lies between.
+    #[serde(default, rename = "if")]
+    pub(crate) when: Vec<TestSource>,
 }
 
 /// An offset from the start, or `"end - 1"`, `"body + 6"`, `"ANCHOR + 1"`.
@@ -73,12 +82,19 @@ pub(crate) struct TestSource {
     pub(crate) modulo: Option<(u32, u32)>,
     pub(crate) word: Option<u8>,
     pub(crate) is: Option<Texts>,
+    pub(crate) turns: Option<Vec<NumberSource>>,
+    pub(crate) element: Option<Texts>,
+    pub(crate) child: Option<String>,
+    pub(crate) attribute: Option<String>,
+    pub(crate) of: Option<String>,
     pub(crate) server_port: Option<NumberSource>,
     pub(crate) method: Option<Texts>,
     pub(crate) path: Option<Texts>,
     pub(crate) host: Option<Texts>,
     pub(crate) header: Option<String>,
     pub(crate) has: Option<String>,
+    pub(crate) parameter: Option<String>,
+    pub(crate) number: Option<NumberSource>,
     pub(crate) content_length: Option<NumberSource>,
     pub(crate) status: Option<NumberSource>,
     pub(crate) server_name: Option<Texts>,

@@ -4,10 +4,12 @@
 //! TCP is put in order in [`stream`]; what the octets mean is [`sigdb`]'s to say.
 
 mod databases;
+mod resolved;
 mod stream;
 
 use std::sync::Arc;
 
+pub use resolved::ResolvedTable;
 use sigdb::{Database, FlowState, Scratch, Sender, Start, Step, Transport};
 pub use sigdb::{Finding, Findings};
 

@@ -9,3 +9,4 @@ pub mod record;
 pub mod replay;
 pub mod runtime;
 pub mod signatures;
+pub mod state;

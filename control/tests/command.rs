@@ -167,3 +167,41 @@ fn a_reader_that_goes_away_is_nothing_to_complain_about() {
     assert_eq!((&some, ended.status.code()), (b"error:", Some(2)));
     assert_eq!(text(&ended.stderr), "");
 }
+
+#[test]
+fn a_database_is_signed_verified_and_compared() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = |name: &str| folder.path().join(name).to_str().unwrap().to_owned();
+    let signatures = concat!(env!("CARGO_MANIFEST_DIR"), "/../sigdb/signatures");
+    let key = |name: &str| {
+        let made = ostiary(&["sigdb", "key", &file(name)]);
+        assert_eq!(made.status.code(), Some(0), "{}", text(&made.stderr));
+        text(&made.stdout).split('"').nth(1).unwrap().to_owned()
+    };
+    let (ours, theirs) = (key("ours.key"), key("theirs.key"));
+    assert_eq!(ostiary(&["sigdb", "key", &file("ours.key")]).status.code(), Some(1), "it is not written over");
+    let arguments = ["sigdb", "compile", "--key", &file("ours.key"), "-o", &file("a.sigdb"), signatures];
+    assert_eq!(ostiary(&arguments).status.code(), Some(0));
+
+    let verified = |arguments: &[&str]| {
+        let output = ostiary(&[&["sigdb", "verify"], arguments].concat());
+        (output.status.code(), text(&output.stdout).to_owned() + text(&output.stderr))
+    };
+    let (code, said) = verified(&["--trusted", &ours, &file("a.sigdb")]);
+    assert!(code == Some(0) && said.contains(&format!("signed with {ours}")), "{said}");
+    let (code, said) = verified(&["--trusted", &theirs, &file("a.sigdb")]);
+    assert!(code == Some(2) && said.contains("not trusted"), "{said}");
+    assert_eq!(verified(&[&file("a.sigdb")]).0, Some(0));
+    let mut changed = std::fs::read(file("a.sigdb")).unwrap();
+    changed[100] ^= 1;
+    std::fs::write(file("changed.sigdb"), changed).unwrap();
+    let (code, said) = verified(&[&file("changed.sigdb")]);
+    assert!(code == Some(2) && said.contains("does not hold"), "{said}");
+    assert_eq!(ostiary(&["sigdb", "compile", "-o", &file("b.sigdb"), signatures]).status.code(), Some(0));
+    assert!(verified(&[&file("b.sigdb")]).1.contains("not signed"));
+    assert_eq!(verified(&["--trusted", &ours, &file("b.sigdb")]).0, Some(2));
+
+    let compared = ostiary(&["sigdb", "diff", &file("a.sigdb"), &file("b.sigdb")]);
+    assert!(text(&compared.stdout).contains("the same content"), "{}", text(&compared.stdout));
+    assert_eq!(ostiary(&["sigdb", "diff", &file("b.sigdb")]).status.code(), Some(0));
+}

@@ -100,6 +100,11 @@ impl Database {
         present.map(|(_, application)| (&application.name[..], &application.title[..]))
     }
 
+    /// Names by number, from 1: those of applications too that only databases before this one had.
+    pub fn all_names(&self) -> impl Iterator<Item = &str> {
+        self.program.applications.iter().map(|application| &application.name[..])
+    }
+
     /// Names of the protocols, each with its application's, transport, and how many kinds of messages it knows.
     pub fn protocols(&self) -> impl Iterator<Item = (&str, &str, Transport, usize)> {
         self.program.protocols.iter().map(|protocol| {

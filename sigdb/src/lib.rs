@@ -7,6 +7,7 @@
 mod automaton;
 mod compile;
 mod database;
+mod diff;
 pub mod dns;
 mod flow;
 mod format;
@@ -26,6 +27,7 @@ mod turns;
 
 pub use compile::{CompileError, DATABASE_FILE, Source, compile, compile_folder};
 pub use database::Database;
+pub use diff::Diff;
 pub use flow::{Finding, Findings, FlowState, Start, Step};
 pub use format::{Container, FORMAT_VERSION, LoadError, Signature};
 pub use program::{Sender, Transport, WINDOW};

@@ -23,6 +23,13 @@ impl Registry {
     /// Applications at most, over all databases.
     pub const MOST: usize = u16::MAX as usize - 1;
 
+    /// Begins with a database whose numbers stand.
+    pub fn of(first: &Database) -> Self {
+        let names: Vec<String> = first.applications().map(|(name, _)| name.to_owned()).collect();
+        let numbers = names.iter().enumerate().map(|(place, name)| (name.clone(), place as u16)).collect();
+        Self { names, numbers }
+    }
+
     /// Renumbers a database.
     ///
     /// # Errors
@@ -81,8 +88,8 @@ mod tests {
 
     #[test]
     fn an_application_keeps_its_number_over_databases() {
-        let mut registry = Registry::default();
-        let first = registry.adopt(database(&["qq", "irc"])).unwrap();
+        let first = database(&["qq", "irc"]);
+        let mut registry = Registry::of(&first);
         let second = database(&["discord", "irc"]);
         let digest = *second.digest();
         let second = registry.adopt(second).unwrap();

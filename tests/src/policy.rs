@@ -109,6 +109,7 @@ zone = "untrust"
 [application-identification]
 mode = "{mode}"
 signatures = "{signatures}"
+trusted-keys = ["{key}"]
 
 [log.im]
 enable = {im}
@@ -122,23 +123,32 @@ enable = {im}
             topology = self.topology,
             rules = self.rules,
             signatures = signatures.display(),
+            key = std::fs::read_to_string(signatures.with_extension("public")).expect("made beside the database"),
             im = self.im,
             rest = self.rest,
         )
     }
 }
 
-/// The signatures of this checkout, compiled by the program into `folder`.
+/// The signatures of this checkout, compiled by the program into `folder` and signed; the public key is beside them.
 pub fn signatures(folder: &Path) -> PathBuf {
     let file = folder.join("ostiary.sigdb");
     let source = crate::program::root().join("sigdb/signatures");
-    let output = crate::program::run([
-        "sigdb".as_ref(),
-        "compile".as_ref(),
-        "-o".as_ref(),
-        file.as_os_str(),
-        source.as_os_str(),
-    ]);
-    assert!(output.status.success(), "sigdb compile: {}", String::from_utf8_lossy(&output.stderr));
+    sign(&source, &file);
     file
+}
+
+/// Compiles a folder of signatures into `file` and signs it with the key beside it, which is made where there is none.
+pub fn sign(source: &Path, file: &Path) {
+    let (key, public) = (file.with_extension("key"), file.with_extension("public"));
+    if !key.exists() {
+        let output = crate::program::run(["sigdb".as_ref(), "key".as_ref(), key.as_os_str()]);
+        let text = String::from_utf8_lossy(&output.stdout).into_owned();
+        let text = text.split('"').nth(1).unwrap_or_else(|| panic!("sigdb key: {output:?}")).to_owned();
+        std::fs::write(&public, text).expect("the folder is ours");
+    }
+    let arguments = ["sigdb", "compile", "--key"].map(std::ffi::OsStr::new);
+    let paths = [key.as_os_str(), "-o".as_ref(), file.as_os_str(), source.as_os_str()];
+    let output = crate::program::run(arguments.into_iter().chain(paths));
+    assert!(output.status.success(), "sigdb compile: {}", String::from_utf8_lossy(&output.stderr));
 }

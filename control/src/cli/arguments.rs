@@ -30,6 +30,7 @@ Examples:
   ostiary reload                               take the policy file up again, sessions going on
   ostiary show im                              who is online, from the running firewall
   ostiary show sessions --limit 10 --json      ten sessions, for programs
+  ostiary sigdb key vendor.key                   make a key to sign databases with
   ostiary sigdb compile -o ostiary.sigdb signatures/
                                                make a signature database of a folder of signature files
 
@@ -198,9 +199,38 @@ pub(super) enum SigdbCommand {
         /// The database to write
         #[arg(short, long, value_name = "FILE", default_value = "ostiary.sigdb")]
         output: PathBuf,
+        /// The key to sign it with, a file of 'ostiary sigdb key'; not signed unless given
+        #[arg(long, value_name = "FILE")]
+        key: Option<PathBuf>,
         /// A folder of signature files, or the files themselves; database.toml must be among them
         #[arg(required = true, value_name = "FOLDER|FILE")]
         sources: Vec<PathBuf>,
+    },
+    /// Make a key to sign databases with
+    ///
+    /// The file holds the secret half, for its owner only; a file that is there is not written over. What is printed goes
+    /// into trusted-keys of the policy files that are to take what is signed with it.
+    Key {
+        /// The file to write, PKCS #8 in PEM form
+        #[arg(value_name = "FILE")]
+        file: PathBuf,
+    },
+    /// Say who signed a database, and whether that is true
+    ///
+    /// With --trusted, ends with 2 unless one of these keys signed it.
+    Verify {
+        /// Keys to trust, as in trusted-keys
+        #[arg(long, value_name = "KEY")]
+        trusted: Vec<String>,
+        /// The database
+        #[arg(value_name = "FILE")]
+        file: PathBuf,
+    },
+    /// Tell what one database knows that another does not
+    Diff {
+        /// The older database and the newer one; with one file, the older one is that which is built in
+        #[arg(required = true, num_args = 1..=2, value_name = "FILE")]
+        files: Vec<PathBuf>,
     },
     /// Show what a database knows
     Show {

@@ -26,6 +26,7 @@ use super::service;
 use crate::record::Name;
 use crate::record::account::{AccountPolicy, PseudonymKey};
 use crate::runtime::DataplaneConfig;
+use crate::state::StateFolder;
 
 /// Compiles `source`. Where a fault is noted, the result is not to be used. Without a database (whose absence was noted)
 /// applications are not looked up.
@@ -81,6 +82,7 @@ pub(super) fn compile(source: &Source, database: Option<Arc<Database>>, notes: &
         session_format: source.log_session.format,
         database,
         signatures: source.identification.signatures.as_ref().map(|path| path.value.clone()),
+        state: source.system.state.as_ref().map(|state| StateFolder::new(&state.value)),
         socket: source.management.socket.clone(),
         fixed: Fixed::default(),
     }

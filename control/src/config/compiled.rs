@@ -14,6 +14,7 @@ use crate::export::{Format, HostConfig};
 use crate::record::account::AccountPolicy;
 use crate::record::{ImAction, Name};
 use crate::runtime::DataplaneConfig;
+use crate::state::StateFolder;
 
 /// A configuration ready to run.
 #[derive(Clone, Debug)]
@@ -36,6 +37,8 @@ pub struct Compiled {
     pub database: Arc<Database>,
     /// Where they were read from; none: they are those that the program was built with.
     pub signatures: Option<PathBuf>,
+    /// Where what is kept over a restart is; none: nothing is kept.
+    pub state: Option<StateFolder>,
     /// The management socket.
     pub socket: PathBuf,
     /// What cannot change while it runs.
@@ -119,7 +122,7 @@ pub struct Names {
     pub port_zones: Vec<ZoneId>,
     /// By [`dataplane::nat::PoolId`].
     pub pools: Vec<Name>,
-    /// By [`AppId`]; the first is `unknown`.
+    /// By [`AppId`]; the first is `unknown`. Those of databases before the one in use are among them.
     pub applications: Vec<Name>,
     /// What the deny at the end of the policy is called.
     implicit_deny: Name,
@@ -137,7 +140,7 @@ impl Names {
         pools: Vec<Name>,
         database: &Database,
     ) -> Self {
-        let applications = database.applications().map(|(name, _)| Name::from(name));
+        let applications = database.all_names().map(Name::from);
         let unknown = Name::from("unknown");
         let applications = std::iter::once(Arc::clone(&unknown)).chain(applications).collect();
         Self { rules, zones, ports, port_zones, pools, applications, implicit_deny: Name::from(IMPLICIT_DENY), unknown }

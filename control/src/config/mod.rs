@@ -21,6 +21,7 @@ mod protection;
 mod route;
 mod schema;
 mod service;
+mod signatures;
 mod units;
 mod value;
 
@@ -38,7 +39,7 @@ pub use fixed::Fixed;
 pub use numbering::Numbering;
 pub use schema::objects::ImAudit;
 
-use crate::signatures;
+use crate::signatures::Library;
 
 use document::Notes;
 use schema::Source;
@@ -66,8 +67,24 @@ pub enum Purpose {
 /// Every fault of the file (and, for [`Purpose::Run`], of the machine as far as the file depends on it), in the order of
 /// their lines.
 pub fn load(file: &Path, purpose: Purpose) -> Result<(Compiled, Vec<Warning>), Vec<Fault>> {
+    load_after(file, purpose, None)
+}
+
+/// Likewise, to take the place of a configuration that runs: `library` is what its signature databases leave behind.
+///
+/// # Errors
+/// As [`load`].
+pub fn reload(file: &Path, library: &mut Library) -> Result<(Compiled, Vec<Warning>), Vec<Fault>> {
+    load_after(file, Purpose::Reload, Some(library))
+}
+
+fn load_after(
+    file: &Path,
+    purpose: Purpose,
+    library: Option<&mut Library>,
+) -> Result<(Compiled, Vec<Warning>), Vec<Fault>> {
     match std::fs::read_to_string(file) {
-        Ok(text) => compile_text(file, &text, purpose),
+        Ok(text) => compile_text(file, &text, purpose, library),
         Err(error) => {
             let mut notes = Notes::new(file, "");
             let (expected, advice) = match error.kind() {
@@ -120,7 +137,12 @@ mode = "full"
 enable = true
 "#;
 
-fn compile_text(file: &Path, text: &str, purpose: Purpose) -> Result<(Compiled, Vec<Warning>), Vec<Fault>> {
+fn compile_text(
+    file: &Path,
+    text: &str,
+    purpose: Purpose,
+    library: Option<&mut Library>,
+) -> Result<(Compiled, Vec<Warning>), Vec<Fault>> {
     let mut notes = Notes::new(file, text);
     let document = notes.parse(text);
     // After a fault of syntax, what was recovered would only breed faults that are none.
@@ -128,16 +150,7 @@ fn compile_text(file: &Path, text: &str, purpose: Purpose) -> Result<(Compiled, 
         return Err(sorted(notes.faults));
     }
     let source = Source::read(&document, &mut notes);
-    let signatures = source.identification.signatures.as_ref();
-    let database = match signatures::open(signatures.map(|path| path.value.as_path())) {
-        Ok(database) => Some(database),
-        Err(why) => {
-            let place = signatures.map_or_else(|| notes.whole(""), |path| path.place.clone());
-            let advice = "make one with 'ostiary sigdb compile -o FILE FOLDER', or leave the key out: one is built in";
-            notes.fault(&place, Some(why.to_string()), "a compiled signature database", advice);
-            None
-        }
-    };
+    let database = signatures::open(&source, purpose, library, &mut notes);
     let mut compiled = compile::compile(&source, database, &mut notes);
     if purpose == Purpose::Run {
         environment::inspect(&source, &mut notes);

@@ -9,6 +9,7 @@ use toml::de::DeValue;
 
 use super::near;
 use super::units;
+use crate::signatures::key::PublicKey;
 
 /// Why a value was not taken.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -162,6 +163,23 @@ pub(super) fn socket_path(value: &DeValue<'_>) -> Result<PathBuf, Refusal> {
         return Ok(path);
     }
     Err(Refusal::new("an absolute path of at most 107 octets", "write one like \"/run/ostiary/ostiary.sock\""))
+}
+
+/// A folder's absolute path.
+pub(super) fn directory(value: &DeValue<'_>) -> Result<PathBuf, Refusal> {
+    let path = path(value)?;
+    if path.is_absolute() {
+        return Ok(path);
+    }
+    Err(Refusal::new("an absolute path", "write one like \"/var/lib/ostiary\""))
+}
+
+/// The public half of a key that signs databases.
+pub(super) fn public_key(value: &DeValue<'_>) -> Result<PublicKey, Refusal> {
+    PublicKey::parse(&text(value)?).ok_or_else(|| {
+        let expected = "an ed25519 public key: 32 octets in base 64";
+        Refusal::new(expected, "write what 'ostiary sigdb key FILE' printed when it made the key")
+    })
 }
 
 /// A name that the kernel gives an interface: at most 15 letters, digits, '.', '_' and '-'.

@@ -1,7 +1,7 @@
 //! The control core: one loop over the workers' queues, the log hosts' sockets, the management socket and signals.
 
 use std::io::{self, Read};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -17,6 +17,7 @@ use crate::config::Compiled;
 use crate::export::Exporters;
 use crate::manage::{BindError, CLIENTS, Manager};
 use crate::record::{BootId, LossPlace};
+use crate::signatures::Floor;
 
 /// Why the firewall did not start, or ended.
 #[derive(Debug, thiserror::Error)]
@@ -28,6 +29,9 @@ pub enum RunError {
     /// The management socket could not be made.
     #[error(transparent)]
     Manage(#[from] BindError),
+    /// What is to be kept over a restart cannot be written.
+    #[error("system.state-directory {}: {_1}; give this user the folder, or leave the key out: nothing is kept then", _0.display())]
+    State(PathBuf, io::Error),
     /// The operating system refused what the loop cannot do without.
     #[error("{0}: {1}")]
     System(&'static str, io::Error),
@@ -70,6 +74,11 @@ pub fn run(file: &Path, compiled: Compiled, ready: impl FnOnce(&Compiled)) -> Re
     let boot = BootId(random().map_err(|error| RunError::System("/dev/urandom", error))?);
     let compiled = Arc::new(compiled);
     let policy = Arc::clone(&compiled.policy);
+    if let Some(state) = &compiled.state {
+        let failed = |error| RunError::State(state.path().to_owned(), error);
+        state.prepare().map_err(failed)?;
+        state.keep_floor(&Floor::of(&compiled.database)).map_err(failed)?;
+    }
     let dataplane = Dataplane::start(&compiled.dataplane, policy, Arc::clone(&compiled.database))?;
     leave_workers_alone(&compiled.dataplane);
     let reloader = Reloader::start(file.to_owned(), Arc::clone(&compiled))

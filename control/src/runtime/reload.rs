@@ -9,7 +9,8 @@ use std::time::{Duration, Instant};
 use crossbeam::channel::{Receiver, Sender, bounded, unbounded};
 use dataplane::policy::Policy;
 
-use crate::config::{self, Compiled, Numbering, Purpose};
+use crate::config::{self, Compiled, Numbering};
+use crate::signatures::Library;
 
 /// A configuration that may take the place of the one in force.
 #[derive(Debug)]
@@ -52,7 +53,8 @@ impl Reloader {
         let (jobs, work) = unbounded();
         let (sender, outcomes) = bounded(1);
         let body = move || {
-            let mut shop = Shop { numbering: Numbering::new(&compiled.names.rules), file, compiled };
+            let numbering = Numbering::new(&compiled.names.rules);
+            let mut shop = Shop { numbering, library: Library::of(&compiled.database), file, compiled };
             for job in work {
                 match job {
                     Job::Load => {
@@ -102,16 +104,22 @@ struct Shop {
     /// The last candidate: it is in force, or about to be.
     compiled: Arc<Compiled>,
     numbering: Numbering,
+    library: Library,
 }
 
 impl Shop {
     fn load(&mut self) -> Outcome {
         let start = Instant::now();
-        let (mut compiled, warnings) = config::load(&self.file, Purpose::Reload)
+        let (mut compiled, warnings) = config::reload(&self.file, &mut self.library)
             .map_err(|faults| faults.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n"))?;
         compiled.succeed(&self.compiled, &mut self.numbering).map_err(|error| error.to_string())?;
+        let mut warnings: Vec<String> = warnings.iter().map(ToString::to_string).collect();
+        if !Arc::ptr_eq(&compiled.database, &self.compiled.database) {
+            self.library.used(&compiled.database);
+            let kept = compiled.state.as_ref().map_or(Ok(()), |state| state.keep_floor(self.library.floor()));
+            warnings.extend(kept.err().map(|why| format!("a restart will not know the signatures in use: {why}")));
+        }
         self.compiled = Arc::new(compiled);
-        let warnings = warnings.iter().map(ToString::to_string).collect();
         Ok(Candidate { compiled: Arc::clone(&self.compiled), took: start.elapsed(), warnings })
     }
 }

@@ -55,6 +55,8 @@ pub(super) struct System {
     pub(super) host_name: Option<Located<String>>,
     /// `time-zone` of syslog time stamps; default UTC.
     pub(super) time_zone: Option<TimeZone>,
+    /// `state-directory`: what is kept over a restart; default: nothing is.
+    pub(super) state: Option<Located<PathBuf>>,
 }
 
 /// `[management]`.
@@ -108,8 +110,9 @@ impl System {
         let Some(mut section) = section else { return Self::default() };
         let host_name = section.optional("host-name", notes, value::host_name);
         let time_zone = section.optional("time-zone", notes, value::time_zone).map(|zone| zone.value);
+        let state = section.optional("state-directory", notes, value::directory);
         section.finish(notes);
-        Self { host_name, time_zone }
+        Self { host_name, time_zone, state }
     }
 }
 

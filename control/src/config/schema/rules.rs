@@ -7,6 +7,7 @@ use dataplane::policy::Action;
 use super::super::document::{Located, Notes, Section};
 use super::super::fault::Place;
 use super::super::value;
+use crate::signatures::Trust;
 
 /// One `[[rule]]`. A list that is absent matches everything, as `["any"]` does.
 #[derive(Debug)]
@@ -87,15 +88,25 @@ pub(crate) struct Identification {
     pub(crate) full: bool,
     /// `signatures`; default: the database that the program was built with.
     pub(crate) signatures: Option<Located<PathBuf>>,
+    /// `trusted-keys` and `unsigned`: whose databases are taken; default: nobody's.
+    pub(crate) trust: Trust,
+    /// `downgrade = "allow"`; default `"refuse"`.
+    pub(crate) downgrade: bool,
 }
 
 impl Identification {
     pub(super) fn read(section: Option<Section<'_, '_>>, notes: &mut Notes) -> Self {
-        let mut read = Self { full: false, signatures: None };
+        let mut read = Self { full: false, signatures: None, trust: Trust::default(), downgrade: false };
         let Some(mut section) = section else { return read };
         let modes = value::choice(&[("on-demand", false), ("full", true)], &[]);
         read.full = section.optional("mode", notes, modes).is_some_and(|mode| mode.value);
         read.signatures = section.optional("signatures", notes, value::path);
+        if let Some(keys) = section.list("trusted-keys", notes, value::public_key) {
+            read.trust.keys = keys.value.into_iter().map(|key| key.value).collect();
+        }
+        let exceptions = value::choice(&[("refuse", false), ("allow", true)], &[]);
+        read.trust.unsigned = section.optional("unsigned", notes, &exceptions).is_some_and(|allow| allow.value);
+        read.downgrade = section.optional("downgrade", notes, &exceptions).is_some_and(|allow| allow.value);
         section.finish(notes);
         read
     }

@@ -31,7 +31,7 @@ ports = ["inside", "outside"]
 "#;
 
 fn load_text(text: &str, purpose: Purpose) -> Result<(Compiled, Vec<Warning>), Vec<Fault>> {
-    compile_text(Path::new("policy.toml"), text, purpose)
+    compile_text(Path::new("policy.toml"), text, purpose, None)
 }
 
 /// The faults of BASE and `addition`, lines counted from the first of `addition`.

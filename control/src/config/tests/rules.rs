@@ -196,14 +196,14 @@ fn the_mode_of_identification_is_checked() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("a.sigdb");
     std::fs::write(&file, crate::signatures::shipped().encode()).unwrap();
-    let named = compiled(&format!("[{section}]\nsignatures = \"{}\"\n", file.display()));
+    let named = compiled(&format!("[{section}]\nsignatures = \"{}\"\nunsigned = \"allow\"\n", file.display()));
     assert_eq!(named.signatures, Some(file));
 }
 
 #[test]
 fn a_database_that_cannot_be_read_is_a_fault_at_its_key() {
     let text = format!("{BASE}[application-identification]\nsignatures = \"/nonexistent/a.sigdb\"\n");
-    let faults = compile_text(Path::new("policy.toml"), &text, Purpose::Run).unwrap_err();
+    let faults = compile_text(Path::new("policy.toml"), &text, Purpose::Run, None).unwrap_err();
     let [fault] = &faults[..] else { panic!("{faults:#?}") };
     assert_eq!((fault.place.line, fault.place.key.as_str()), (12, "application-identification.signatures"));
     assert!(

@@ -107,7 +107,11 @@ fn note<'a>(level: &'static str, place: &'a Place, found: Option<&'a str>, text:
 
 /// What will run, in a line.
 fn summary(compiled: &Compiled) -> String {
-    let im = if compiled.im.enable { format!("on, accounts {}", compiled.im.account.word()) } else { "off".to_owned() };
+    let im = if compiled.im.enable {
+        format!("on, accounts {}", compiled.im.accounts.general.word())
+    } else {
+        "off".to_owned()
+    };
     let file = compiled.signatures.as_ref().map_or_else(|| "built in".to_owned(), |file| file.display().to_string());
     format!(
         "{}, {}, {}, {}; signatures {} ({file}); sign-on logging {im}; policy {} KiB",

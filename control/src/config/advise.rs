@@ -114,7 +114,7 @@ fn classes_without_host(source: &Source, compiled: &Compiled, notes: &mut Notes)
 }
 
 fn accounts_in_clear(source: &Source, compiled: &Compiled, notes: &mut Notes) {
-    if !compiled.im.enable || !matches!(compiled.im.account, AccountPolicy::Clear) {
+    if !compiled.im.enable || !compiled.im.accounts.policies().any(|policy| matches!(policy, AccountPolicy::Clear)) {
         return;
     }
     for (host, written) in compiled.hosts.iter().zip(&source.hosts) {

@@ -1,6 +1,7 @@
 //! From what is written to what runs: names become numbers, lists become ranges, and every name that does not exist is noted.
 
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use dataplane::policy::{Action, AddressRange, Policy, PolicySource, RuleSource, ServiceMatch, ZoneId};
@@ -24,7 +25,7 @@ use super::schema::objects::{ImAudit, Profile};
 use super::schema::rules::Rule;
 use super::service;
 use crate::record::Name;
-use crate::record::account::{AccountPolicy, PseudonymKey};
+use crate::record::account::{AccountPolicy, Accounts, PseudonymKey, PseudonymKeys};
 use crate::runtime::DataplaneConfig;
 use crate::state::StateFolder;
 
@@ -196,7 +197,8 @@ impl Lists<'_> {
                 self.application(application, notes);
             }
         }
-        for name in source.log_im.applications.iter().flatten() {
+        let named = source.log_im.accounts.iter().map(|(name, _)| name);
+        for name in source.log_im.applications.iter().flatten().chain(named) {
             self.application(name, notes);
         }
         let audit = |profile: &&Profile| -> Vec<(Name, ImAudit)> {
@@ -206,7 +208,8 @@ impl Lists<'_> {
         let names = |list: &Vec<Located<String>>| list.iter().map(|name| Name::from(name.value.as_str())).collect();
         ImLogging {
             enable: source.log_im.enable,
-            account: account_policy(source, notes),
+            accounts: accounts(source, notes),
+            users_per_address: source.log_im.users_per_address,
             format: source.log_im.format,
             applications: source.log_im.applications.as_ref().map(names),
             audits: source.rules.iter().map(audit_of).collect(),
@@ -253,33 +256,38 @@ fn rule_names(rules: &[Rule], notes: &mut Notes) -> Vec<Name> {
     names
 }
 
-fn account_policy(source: &Source, notes: &mut Notes) -> AccountPolicy {
-    match (source.log_im.account, &source.log_im.key_file) {
+fn accounts(source: &Source, notes: &mut Notes) -> Accounts {
+    let im = &source.log_im;
+    let mut forms = std::iter::once(im.account).chain(im.accounts.iter().map(|(_, form)| *form));
+    let file = im.key_file.as_ref().filter(|_| forms.any(|form| form == AccountForm::Pseudonym));
+    let keys = file.and_then(|file| pseudonym_keys(file, notes));
+    let policy = |form: AccountForm| match (form, &keys) {
         (AccountForm::Clear, _) => AccountPolicy::Clear,
-        (AccountForm::Omit, _) => AccountPolicy::Omit,
-        // Noted where it was read.
-        (AccountForm::Pseudonym, None) => AccountPolicy::Omit,
-        (AccountForm::Pseudonym, Some(file)) => {
-            let found = Some(file.value.display().to_string());
-            let octets = match std::fs::read(&file.value) {
-                Ok(octets) => octets,
-                Err(error) => {
-                    let found = Some(format!("{} ({error})", file.value.display()));
-                    notes.fault(&file.place, found, "a file that can be read", "make the key, or correct the path");
-                    return AccountPolicy::Omit;
-                }
-            };
-            match PseudonymKey::new(octets.trim_ascii()) {
-                Some(key) => AccountPolicy::Pseudonym(key),
-                None => {
-                    let expected = format!("a key of at least {} octets in the file", PseudonymKey::SHORTEST);
-                    let advice = "make one with: head -c 32 /dev/urandom | base64 > FILE; chmod 600 FILE";
-                    notes.fault(&file.place, found, expected, advice);
-                    AccountPolicy::Omit
-                }
-            }
+        (AccountForm::Pseudonym, Some(keys)) => AccountPolicy::Pseudonym(keys.clone()),
+        // A pseudonym without its key was noted where it was read.
+        (AccountForm::Omit, _) | (AccountForm::Pseudonym, None) => AccountPolicy::Omit,
+    };
+    let named = im.accounts.iter().map(|(name, form)| (Name::from(name.value.as_str()), policy(*form)));
+    Accounts { general: policy(im.account), named: named.collect() }
+}
+
+fn pseudonym_keys(file: &Located<PathBuf>, notes: &mut Notes) -> Option<PseudonymKeys> {
+    let octets = match std::fs::read(&file.value) {
+        Ok(octets) => octets,
+        Err(error) => {
+            let found = Some(format!("{} ({error})", file.value.display()));
+            notes.fault(&file.place, found, "a file that can be read", "make the key, or correct the path");
+            return None;
         }
+    };
+    let keys = PseudonymKeys::read(&octets);
+    if keys.is_none() {
+        let found = Some(file.value.display().to_string());
+        let expected = format!("a key of at least {} octets in each line of the file", PseudonymKey::SHORTEST);
+        let advice = "make one with: head -c 32 /dev/urandom | base64 > FILE; chmod 600 FILE";
+        notes.fault(&file.place, found, expected, advice);
     }
+    keys
 }
 
 /// `uname -n`; `-` where it holds what RFC 5424 does not allow.

@@ -11,7 +11,7 @@ use super::fixed::Fixed;
 use super::numbering::Numbering;
 use super::schema::objects::ImAudit;
 use crate::export::{Format, HostConfig};
-use crate::record::account::AccountPolicy;
+use crate::record::account::Accounts;
 use crate::record::{ImAction, Name};
 use crate::runtime::DataplaneConfig;
 use crate::state::StateFolder;
@@ -154,6 +154,20 @@ impl Names {
         self.rules.get(usize::from(rule.0)).unwrap_or(&self.unknown)
     }
 
+    /// The number of a rule.
+    pub fn rule_of(&self, name: &str) -> Option<RuleId> {
+        if *self.implicit_deny == *name {
+            return Some(RuleId::IMPLICIT);
+        }
+        let place = self.rules.iter().position(|rule| **rule == *name)?;
+        Some(RuleId(place as u16))
+    }
+
+    /// The number of a port; one that none has where there is no port of that name.
+    pub fn port_of(&self, name: &str) -> u16 {
+        self.ports.iter().position(|port| **port == *name).map_or(u16::MAX, |place| place as u16)
+    }
+
     /// The port's name.
     pub fn port(&self, port: u16) -> &Name {
         self.ports.get(usize::from(port)).unwrap_or(&self.unknown)
@@ -180,12 +194,14 @@ impl Names {
 pub(super) const IMPLICIT_DENY: &str = "implicit-deny";
 
 /// `[log.im]` and the profiles of rules: which sign-ons are recorded, and how their accounts are written.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub struct ImLogging {
     /// Whether any is.
     pub enable: bool,
-    /// What becomes of the account.
-    pub account: AccountPolicy,
+    /// What becomes of the accounts.
+    pub accounts: Accounts,
+    /// Users of one application at one address that are followed at most.
+    pub users_per_address: usize,
     /// The classes' form where a host does not say otherwise.
     pub format: Option<Format>,
     /// Only these applications; none: all.
@@ -194,7 +210,23 @@ pub struct ImLogging {
     pub audits: Vec<Option<Vec<(Name, ImAudit)>>>,
 }
 
+impl Default for ImLogging {
+    fn default() -> Self {
+        Self {
+            enable: false,
+            accounts: Accounts::default(),
+            users_per_address: Self::USERS_PER_ADDRESS,
+            format: None,
+            applications: None,
+            audits: Vec::new(),
+        }
+    }
+}
+
 impl ImLogging {
+    /// The default of `users-per-address`.
+    pub const USERS_PER_ADDRESS: usize = 64;
+
     /// Whether what a user of `application` did in a session under `rule` is recorded. That the rule logs sessions is a
     /// condition of its own, which the event carries.
     pub fn records(&self, rule: RuleId, application: &str, action: ImAction) -> bool {

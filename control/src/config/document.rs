@@ -78,7 +78,7 @@ impl Notes {
     }
 
     /// Notes a value that was refused, as it stands in the file.
-    fn refused(&mut self, place: &Place, value: &Spanned<DeValue<'_>>, refusal: Refusal) {
+    pub(super) fn refused(&mut self, place: &Place, value: &Spanned<DeValue<'_>>, refusal: Refusal) {
         let found = self.source(value.span());
         self.fault(place, Some(found), refusal.expected, refusal.advice);
     }

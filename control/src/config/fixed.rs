@@ -10,7 +10,7 @@ use toml::de::{DeTable, DeValue};
 pub struct Fixed(BTreeMap<String, String>);
 
 /// Sections and keys that are taken up while running.
-const LIVE: [&str; 10] = [
+const LIVE: [&str; 12] = [
     "address",
     "service",
     "profile",
@@ -19,6 +19,8 @@ const LIVE: [&str; 10] = [
     "application-identification",
     "log.im.enable",
     "log.im.account",
+    "log.im.accounts",
+    "log.im.users-per-address",
     "log.im.pseudonym-key-file",
     "log.im.applications",
 ];

@@ -14,6 +14,8 @@ struct Story {
     presence: Presence,
     database: Arc<Database>,
     told: String,
+    /// Where the client is.
+    client: [u8; 4],
 }
 
 const SECOND: u64 = 1_000_000_000;
@@ -26,7 +28,8 @@ impl Story {
 
     fn of(most: usize) -> Self {
         let database = crate::signatures::shipped();
-        Self { presence: Presence::new(Arc::clone(&database), most), database, told: String::new() }
+        let presence = Presence::new(Arc::clone(&database), most, &ImLogging::default());
+        Self { presence, database, told: String::new(), client: [10, 0, 0, 1] }
     }
 
     /// A sighting at a second of the story, in a session; `protocol` as `application:name/transport`.
@@ -39,7 +42,7 @@ impl Story {
             header: Header::new(WorkerId(0), 1, now),
             session: SessionId(session),
             tuple: Tuple {
-                client: Endpoint { address: Address::v4([10, 0, 0, 1]), port: 4000 },
+                client: Endpoint { address: Address::v4(self.client), port: 4000 },
                 server: Endpoint { address: Address::v4([192, 0, 2, 1]), port: 8000 },
                 protocol: transport,
                 svlan: 0,
@@ -59,6 +62,12 @@ impl Story {
         };
         let transitions = self.presence.observe(&event);
         self.tell(&transitions);
+        self
+    }
+
+    /// From now on the client is there.
+    fn at(&mut self, client: [u8; 4]) -> &mut Self {
+        self.client = client;
         self
     }
 
@@ -202,16 +211,16 @@ fn wechat_is_named_beside_its_session() {
     story.sees(0, 1, HTTP, Named, "20001").sees(1, 2, LONG, Opened, "").sees(2, 3, HTTP, Login, "");
     story.sees(300, 2, LONG, KeepAlive, "").sees(400, 4, HTTP, Named, "20001");
     story.sees(500, 2, LONG, Closed, "").sees(503, 5, LONG, Opened, "").pass(600);
-    story.is(&["0 login 20001 message"]);
+    story.is(&["0 login 20001 connection-opened"]);
     story.sees(700, 5, LONG, Closed, "").pass(761);
-    story.is(&["0 login 20001 message", "700 logout 20001 connection-closed 700"]);
+    story.is(&["0 login 20001 connection-opened", "700 logout 20001 connection-closed 700"]);
 }
 
 #[test]
 fn wechat_named_after_its_session_began() {
     let mut story = Story::new();
     story.sees(0, 1, LONG, Opened, "").sees(3, 2, HTTP, Named, "20001").pass(60);
-    story.is(&["0 login 20001 message"]);
+    story.is(&["0 login 20001 connection-opened"]);
 }
 
 #[test]
@@ -237,9 +246,9 @@ fn wechat_that_is_only_named_is_seen_after_a_while() {
 fn wechat_without_a_name_is_reported_without_one() {
     let mut story = Story::new();
     story.sees(0, 1, LONG, Opened, "").pass(11);
-    story.is(&["0 login - message"]);
+    story.is(&["0 login - connection-opened"]);
     story.sees(20, 2, HTTP, Named, "20001");
-    story.is(&["0 login - message", "20 seen 20001 mid-session"]);
+    story.is(&["0 login - connection-opened", "20 seen 20001 mid-session"]);
 }
 
 #[test]
@@ -249,16 +258,16 @@ fn wechat_says_that_nobody_is_signed_in() {
     story.is(&[]);
     story.sees(40, 3, HTTP, Named, "20001").sees(41, 4, LONG, Opened, "").sees(50, 4, LONG, Closed, "");
     story.sees(55, 5, HTTP, Named, "");
-    story.is(&["40 login 20001 message", "55 logout 20001 message 15"]);
+    story.is(&["40 login 20001 connection-opened", "55 logout 20001 message 15"]);
 }
 
 #[test]
 fn silence_on_a_long_link_ends_after_its_limit() {
     let mut story = Story::new();
     story.sees(0, 1, HTTP, Named, "20001").sees(1, 2, LONG, Opened, "").sees(290, 2, LONG, KeepAlive, "").pass(889);
-    story.is(&["0 login 20001 message"]);
+    story.is(&["0 login 20001 connection-opened"]);
     story.pass(891);
-    story.is(&["0 login 20001 message", "890 logout 20001 timeout 890"]);
+    story.is(&["0 login 20001 connection-opened", "890 logout 20001 timeout 890"]);
 }
 
 #[test]
@@ -296,5 +305,63 @@ fn an_opened_connection_that_names_its_account_later_is_a_login() {
     let mut story = Story::new();
     story.sees(0, 1, "wechat:legacy-long-link/tcp", Opened, "");
     story.sees(1, 1, "wechat:legacy-long-link/tcp", Online, "20001").pass(300);
-    story.is(&["1 login 20001 message"]);
+    story.is(&["1 login 20001 connection-opened"]);
+}
+
+const HOME: [u8; 4] = [10, 0, 0, 1];
+const AWAY: [u8; 4] = [10, 9, 0, 1];
+
+#[test]
+fn who_appears_elsewhere_after_silence_has_moved() {
+    let mut story = Story::new();
+    story.sees(0, 1, OICQ, Login, "20001").sees(60, 1, OICQ, Online, "20001");
+    story.at(AWAY).sees(200, 2, OICQ, Login, "20001").pass(300);
+    story.is(&["0 login 20001 message", "200 logout 20001 moved 200", "200 login 20001 message"]);
+    // And back, before the first place is forgotten.
+    story.at(HOME).sees(400, 3, OICQ, Login, "20001");
+    assert!(story.told.ends_with("400 logout 20001 moved 200\n400 login 20001 message\n"), "{}", story.told);
+}
+
+#[test]
+fn who_appears_elsewhere_within_the_grace_time_moved_when_the_connection_ended() {
+    let mut story = Story::new();
+    story.sees(0, 1, MSF, Login, "20001").sees(100, 1, MSF, Closed, "");
+    story.at(AWAY).sees(110, 2, MSF, Login, "20001").pass(200);
+    story.is(&["0 login 20001 message", "100 logout 20001 moved 100", "110 login 20001 message"]);
+}
+
+#[test]
+fn an_account_that_lives_at_two_addresses_is_two_users() {
+    let mut story = Story::new();
+    story.sees(0, 1, OICQ, Login, "20001").sees(60, 1, OICQ, Online, "20001");
+    story.at(AWAY).sees(90, 2, OICQ, Login, "20001");
+    story.at(HOME).sees(120, 1, OICQ, Online, "20001").sees(130, 1, OICQ, Logout, "20001");
+    story.is(&["0 login 20001 message", "90 login 20001 message", "130 logout 20001 message 130"]);
+    assert_eq!(story.presence.online().count(), 1);
+}
+
+#[test]
+fn an_address_has_so_many_users_and_whoever_left_gives_way() {
+    let mut story = Story::new();
+    let im = ImLogging { users_per_address: 2, ..ImLogging::default() };
+    story.presence = Presence::new(Arc::clone(&story.database), 100, &im);
+    story.sees(0, 1, OICQ, Login, "20001").sees(1, 2, OICQ, Login, "20002").sees(2, 3, OICQ, Login, "20003");
+    story.is(&["0 login 20001 message", "1 login 20002 message"]);
+    assert_eq!(story.presence.size(), (2, 1));
+    story.sees(3, 1, OICQ, Logout, "20001").sees(4, 3, OICQ, Login, "20003");
+    assert!(story.told.ends_with("3 logout 20001 message 3\n4 login 20003 message\n"), "{}", story.told);
+    assert_eq!(story.presence.size(), (2, 1));
+    // Another address has room of its own.
+    story.at(AWAY).sees(5, 4, OICQ, Login, "20004");
+    assert_eq!(story.presence.online().count(), 3);
+}
+
+#[test]
+fn what_only_a_connection_shows_is_said_to_be_so() {
+    let mut story = Story::new();
+    story.sees(0, 1, LONG, Opened, "").sees(3, 2, HTTP, Named, "20001").pass(60);
+    story.is(&["0 login 20001 connection-opened"]);
+    let mut story = Story::new();
+    story.sees(0, 1, LONG, Opened, "").sees(3, 2, HTTP, Login, "20001").pass(60);
+    story.is(&["3 login 20001 message"]);
 }

@@ -19,16 +19,22 @@ pub(super) const MEMORY: Duration = Duration::from_secs(600);
 /// How long one who was only mentioned is remembered, so that each report is not a sighting of its own.
 pub(super) const MENTION: Duration = Duration::from_secs(86_400);
 
-pub(super) fn arrival(login: bool) -> (ImAction, ImReason) {
-    if login { (ImAction::Login, ImReason::Message) } else { (ImAction::Seen, ImReason::MidSession) }
+/// How the arrival of a user is told; `opened`: the opening of a connection is all that shows it.
+pub(super) fn arrival(login: bool, opened: bool) -> (ImAction, ImReason) {
+    match (login, opened) {
+        (true, true) => (ImAction::Login, ImReason::ConnectionOpened),
+        (true, false) => (ImAction::Login, ImReason::Message),
+        (false, _) => (ImAction::Seen, ImReason::MidSession),
+    }
 }
 
 /// Reports what waited.
 pub(super) fn resolve(user: &mut User, out: &mut Vec<Transition>) {
     let Phase::Pending { since, login } = user.phase else { return };
     user.phase = Phase::Online { since, login };
-    let (action, reason) = arrival(login);
-    out.push(Transition { time: since, action, reason, account: user.account, online: None, context: user.context });
+    let (action, reason) = arrival(login, user.opened);
+    let (account, kept, context) = (user.account, user.kept, user.context);
+    out.push(Transition { time: since, action, reason, account, kept, online: None, context });
 }
 
 pub(super) fn leave(user: &mut User, time: Nanos, reason: ImReason, out: &mut Vec<Transition>) {
@@ -46,6 +52,7 @@ pub(super) fn leave(user: &mut User, time: Nanos, reason: ImReason, out: &mut Ve
         action: ImAction::Logout,
         reason,
         account: user.account,
+        kept: user.kept,
         online,
         context: user.context,
     });

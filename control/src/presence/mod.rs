@@ -2,5 +2,7 @@
 
 pub mod im;
 mod life;
+mod moves;
 mod place;
+pub mod store;
 mod visit;

@@ -1,9 +1,13 @@
 //! What is known of the users of one application at one address.
 
+use std::time::Duration;
+
 use arrayvec::ArrayVec;
 use dataplane::event::{SessionId, SignOnEvent};
 use dataplane::time::Nanos;
 use sigdb::AccountText;
+
+use crate::record::account::Kept;
 
 /// Connections that carry one user's session, at most; of more the oldest is no longer waited for.
 pub(super) const CONNECTIONS: usize = 16;
@@ -46,6 +50,14 @@ pub(super) struct User {
     pub(super) connections: ArrayVec<SessionId, CONNECTIONS>,
     /// When the last of them ended, and until when another may take its place.
     pub(super) closed: Option<(Nanos, Nanos)>,
+    /// When anything was seen of the session last.
+    pub(super) seen: Nanos,
+    /// How long it may be silent, by the protocol that showed it last.
+    pub(super) silence: Duration,
+    /// Whether the opening of a connection is all that tells of the login.
+    pub(super) opened: bool,
+    /// How the account was kept over a restart, until it is seen again.
+    pub(super) kept: Option<Kept>,
     /// The flow that showed the user last, for records.
     pub(super) context: SignOnEvent,
 }
@@ -104,11 +116,30 @@ impl User {
             datagrams: Nanos(0),
             connections: ArrayVec::new(),
             closed: None,
+            seen: event.header.time,
+            silence: Duration::ZERO,
+            opened: false,
+            kept: None,
             context: *event,
         }
     }
 
     pub(super) fn is_online(&self) -> bool {
         matches!(self.phase, Phase::Online { .. })
+    }
+
+    /// Whether the user may be dropped to make room for another.
+    pub(super) fn gives_way(&self) -> bool {
+        matches!(self.phase, Phase::Trying { .. } | Phase::Mentioned { .. } | Phase::Gone { .. })
+    }
+
+    /// Since when nothing is heard of a session that could have moved elsewhere: its connections ended, or it is silent for
+    /// a quarter of what it may be, which is longer than signed-in clients are between two signs of life.
+    pub(super) fn gone_quiet(&self, now: Nanos) -> Option<Nanos> {
+        match self.closed {
+            _ if !self.is_online() => None,
+            Some((ended, _)) if self.datagrams <= now => Some(ended),
+            _ => (now.since(self.seen) > self.silence / 4).then_some(now),
+        }
     }
 }

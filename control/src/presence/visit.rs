@@ -8,14 +8,17 @@ use sigdb::{AccountText, Database, Sighting};
 use super::im::Transition;
 use super::life::{ATTEMPT, ECHO, arrival, leave, resolve};
 use super::place::{CONNECTIONS, Identity, Phase, Place, User};
+use crate::record::account::AccountPolicy;
 use crate::record::{ImAction, ImReason};
 
 /// One sighting at one place.
 pub(super) struct Visit<'a> {
     pub(super) database: &'a Database,
+    pub(super) policy: &'a AccountPolicy,
     pub(super) now: Nanos,
     pub(super) event: &'a SignOnEvent,
     pub(super) room: usize,
+    pub(super) per_address: usize,
     pub(super) refused: u64,
     pub(super) out: Vec<Transition>,
 }
@@ -23,6 +26,7 @@ pub(super) struct Visit<'a> {
 impl Visit<'_> {
     pub(super) fn sighting(&mut self, place: &mut Place) {
         let account = self.event.sign_on.account;
+        self.recognise(place, &account);
         match self.event.sign_on.sighting {
             Sighting::Attempt => self.attempt(place, account),
             Sighting::Failure => self.failure(account),
@@ -31,11 +35,24 @@ impl Visit<'_> {
             Sighting::Logout => self.logout(place, account),
             Sighting::Closed => self.closed(place),
             Sighting::KeepAlive => self.keepalive(place, account),
-            Sighting::Login => self.here(place, account, true),
-            Sighting::Online => self.here(place, account, false),
+            Sighting::Login => self.here(place, account, true, false),
+            Sighting::Online => self.here(place, account, false, false),
             // A connection of an application in which nobody is signed in is nobody's session.
             Sighting::Opened if account.is_empty() && place.identity == Identity::Nobody => {}
-            Sighting::Opened => self.here(place, account, true),
+            Sighting::Opened => self.here(place, account, true, true),
+        }
+    }
+
+    /// Gives a user who was kept over a restart the account that is seen of them now.
+    fn recognise(&self, place: &mut Place, account: &AccountText) {
+        if account.is_empty() || place.users.iter().any(|user| user.kept.is_none() && user.account == *account) {
+            return;
+        }
+        let known =
+            |user: &&mut User| user.kept.is_some_and(|kept| self.policy.recognises(account, &user.account, kept));
+        if let Some(user) = place.users.iter_mut().find(known) {
+            user.account = *account;
+            user.kept = None;
         }
     }
 
@@ -61,6 +78,7 @@ impl Visit<'_> {
             action: ImAction::Result { success: false },
             reason: ImReason::Refused,
             account,
+            kept: None,
             online: None,
             context: *self.event,
         });
@@ -157,15 +175,18 @@ impl Visit<'_> {
     }
 
     /// The account is here: it came online (`login`), or is online and how it came was not seen.
-    fn here(&mut self, place: &mut Place, account: AccountText, login: bool) {
+    /// `connection`: that one was opened is all that says so.
+    fn here(&mut self, place: &mut Place, account: AccountText, login: bool, connection: bool) {
         let account = self.whose(place, account);
         self.replace(place, account);
         if !account.is_empty() {
             place.identity = Identity::Account(account);
             place.named = self.now;
         }
-        let (nameless, opened) = self.adopt(place, account);
-        let login = login || opened;
+        let (nameless, waited) = self.adopt(place, account);
+        // A message says more than a connection, whichever came first.
+        let by_connection = if login { connection } else { waited == Some(true) };
+        let login = login || waited.is_some();
         let phase = if account.is_empty() {
             Phase::Pending { since: self.now, login }
         } else {
@@ -174,6 +195,7 @@ impl Visit<'_> {
         let Some(known) = place.user(&account).map(|user| user.phase) else {
             if let Some(user) = self.enter(place, account, phase) {
                 user.connections = nameless;
+                user.opened = login && by_connection;
                 self.touch(user);
                 if user.is_online() {
                     self.arrive(user, login);
@@ -182,6 +204,13 @@ impl Visit<'_> {
             return;
         };
         let Some(user) = place.user(&account) else { return };
+        match known {
+            Phase::Online { .. } => {}
+            _ if login && !by_connection => user.opened = false,
+            // A message had said it before.
+            Phase::Pending { login: true, .. } => {}
+            _ => user.opened = by_connection,
+        }
         for session in nameless {
             if !user.connections.is_full() && !user.connections.contains(&session) {
                 user.connections.push(session);
@@ -213,15 +242,16 @@ impl Visit<'_> {
     }
 
     /// A session that shows no account, and waits for one to be named, is this account's: its connections, and whether it
-    /// was seen to begin.
-    fn adopt(&mut self, place: &mut Place, account: AccountText) -> (ArrayVec<SessionId, CONNECTIONS>, bool) {
+    /// was seen to begin: then also, whether by a connection alone.
+    fn adopt(&mut self, place: &mut Place, account: AccountText) -> (ArrayVec<SessionId, CONNECTIONS>, Option<bool>) {
         let waits = |user: &User| user.account.is_empty() && matches!(user.phase, Phase::Pending { .. });
         match place.users.iter().position(waits) {
             Some(at) if !account.is_empty() => {
                 let user = place.users.swap_remove(at);
-                (user.connections, matches!(user.phase, Phase::Pending { login: true, .. }))
+                let login = matches!(user.phase, Phase::Pending { login: true, .. });
+                (user.connections, login.then_some(user.opened))
             }
-            _ => (ArrayVec::new(), false),
+            _ => (ArrayVec::new(), None),
         }
     }
 
@@ -255,11 +285,18 @@ impl Visit<'_> {
     }
 
     fn enter<'p>(&mut self, place: &'p mut Place, account: AccountText, phase: Phase) -> Option<&'p mut User> {
-        if self.room == 0 {
-            self.refused += 1;
-            return None;
+        if place.users.len() >= self.per_address || self.room == 0 {
+            // Who is no longer here, or never was, gives way to who is.
+            let oldest =
+                place.users.iter().enumerate().filter(|(_, user)| user.gives_way()).min_by_key(|(_, user)| user.seen);
+            let Some((at, _)) = oldest else {
+                self.refused += 1;
+                return None;
+            };
+            place.users.swap_remove(at);
+        } else {
+            self.room -= 1;
         }
-        self.room -= 1;
         place.users.push(User::new(account, phase, self.event));
         place.users.last_mut()
     }
@@ -267,7 +304,9 @@ impl Visit<'_> {
     /// Notes that the user was just seen.
     fn touch(&self, user: &mut User) {
         let protocol = self.event.sign_on.protocol;
-        let limit = self.now + self.database.limit(protocol);
+        user.silence = self.database.limit(protocol);
+        user.seen = self.now;
+        let limit = self.now + user.silence;
         user.limit = user.limit.max(limit);
         if self.event.tuple.protocol == UDP {
             user.datagrams = user.datagrams.max(limit);
@@ -290,7 +329,7 @@ impl Visit<'_> {
 
     fn arrive(&mut self, user: &mut User, login: bool) {
         user.context = *self.event;
-        let (action, reason) = arrival(login);
+        let (action, reason) = arrival(login, user.opened);
         self.report(user, self.now, action, reason);
     }
 
@@ -302,7 +341,8 @@ impl Visit<'_> {
     }
 
     fn report(&mut self, user: &User, time: Nanos, action: ImAction, reason: ImReason) {
-        self.out.push(Transition { time, action, reason, account: user.account, online: None, context: user.context });
+        let (account, kept, context) = (user.account, user.kept, user.context);
+        self.out.push(Transition { time, action, reason, account, kept, online: None, context });
     }
 }
 

@@ -6,7 +6,8 @@ use std::time::Duration;
 use dataplane::time::Nanos;
 
 use super::{
-    AttackRecord, Body, FlowContext, ImRecord, LossRecord, SessionAction, SessionRecord, close_reason_text, phase_text,
+    AttackRecord, Body, FlowContext, ImRecord, LossRecord, SessionAction, SessionRecord, close_reason_text,
+    confidence_text, phase_text,
 };
 
 /// A format that takes named fields.
@@ -68,6 +69,10 @@ pub(crate) trait Fields {
             Some(account) => self.text("account", account),
             None => self.absent("account"),
         }
+        if let Some(key) = im.pseudonym_key {
+            self.word("pseudonym-key", key);
+        }
+        self.word("confidence", confidence_text(im.confidence));
         self.flow(&im.flow);
         if let Some(online) = im.online {
             self.seconds("online", online);

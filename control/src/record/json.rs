@@ -143,7 +143,7 @@ mod tests {
     fn a_login_has_what_the_contract_names() {
         let expected = json!({
             "event": "signon", "time": "2026-03-01T08:15:30.000125Z", "seq": 48_121, "application": "qq",
-            "action": "login", "reason": "message", "account": "20001", "client": "10.1.2.3:4001",
+            "action": "login", "reason": "message", "account": "20001", "confidence": "certain", "client": "10.1.2.3:4001",
             "server": "192.0.2.9:8000", "protocol": "udp", "session": 281_474_976_710_659_u64, "rule": "staff-im",
             "client-interface": "inside", "server-interface": "outside", "client-zone": "trust",
             "server-zone": "untrust", "svlan": 101, "signatures": "2026.03.01",
@@ -156,6 +156,7 @@ mod tests {
         let mut record = sample::login("20001");
         let Body::Im(im) = &mut record.body else { panic!("not IM") };
         im.account = None;
+        im.pseudonym_key = Some(crate::record::account::KeyId([0, 1, 2, 255]));
         im.action = ImAction::Result { success: false };
         im.online = Some(Duration::from_millis(61_007));
         let object = written(&record);
@@ -163,6 +164,7 @@ mod tests {
             (&object["account"], &object["result"], &object["online"]),
             (&Value::Null, &json!("fail"), &json!(61.007))
         );
+        assert_eq!(object["pseudonym-key"], "000102ff");
         assert!(object.get("cvlan").is_none() && written(&sample::login("1")).get("result").is_none());
     }
 

@@ -4,6 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
+use account::KeyId;
 use dataplane::endpoint::Tuple;
 use dataplane::event::{CloseReason, SessionId, Volume};
 use dataplane::guard::Phase;
@@ -188,6 +189,10 @@ pub enum ImReason {
     Timeout,
     /// Another account came online at the same place.
     Replaced,
+    /// The same account came online at another address, and nothing was heard of it here any more.
+    Moved,
+    /// The connection that carries the session was opened and answered.
+    ConnectionOpened,
     /// Traffic of a session whose login was not seen.
     MidSession,
     /// An account was named without proof of a session.
@@ -205,8 +210,12 @@ pub struct ImRecord {
     pub action: ImAction,
     /// On what ground.
     pub reason: ImReason,
-    /// The account, after `[log.im] account` was applied; none where it is not visible or is to be omitted.
+    /// The account, after `[log.im]` was applied; none where it is not visible or is to be omitted.
     pub account: Option<Name>,
+    /// The key that made it, where it is a pseudonym.
+    pub pseudonym_key: Option<KeyId>,
+    /// How much the evidence rests on.
+    pub confidence: Confidence,
     /// How long the account was online, for a logout whose beginning was seen.
     pub online: Option<Duration>,
     /// Version of the signature database that recognised it.
@@ -345,6 +354,8 @@ impl ImReason {
             Self::ConnectionClosed => "connection-closed",
             Self::Timeout => "timeout",
             Self::Replaced => "replaced",
+            Self::Moved => "moved",
+            Self::ConnectionOpened => "connection-opened",
             Self::MidSession => "mid-session",
             Self::Mention => "mention",
             Self::Refused => "refused",

@@ -38,7 +38,7 @@ pub const PARAMETERS: &[(&str, &str)] = &[
     ("result", "of action result: ok | fail"),
     (
         "reason",
-        "session close: fin | reset | timeout | policy | evicted | shutdown; signon: message | connection-closed | timeout | replaced | mid-session | mention | refused",
+        "session close: fin | reset | timeout | policy | evicted | shutdown; signon: message | connection-opened | connection-closed | timeout | replaced | moved | mid-session | mention | refused",
     ),
     ("application", "the application's name, unknown where it is not known"),
     ("account", "the account as the configuration lets it out; absent where it is not visible or omitted"),
@@ -63,6 +63,8 @@ pub const PARAMETERS: &[(&str, &str)] = &[
     ("to-client-octets", "session close: octets from server to client, from the IP header on"),
     ("online", "logout: how long the account was online, seconds; absent where its login was not seen"),
     ("signatures", "signon: version of the signature database"),
+    ("confidence", "signon: certain | likely, how much the evidence rests on"),
+    ("pseudonym-key", "signon: which key made the account, where that is a pseudonym"),
     ("class", "loss: session | im | attack, the class of the records that were lost"),
     ("place", "loss: worker:NUMBER | host:NAME | shutdown:NAME"),
     ("count", "loss: how many records were lost; session deny and attack: how many packets this record is about"),
@@ -317,7 +319,7 @@ mod tests {
             text(&sample::login("10001")),
             "<134>1 2026-03-01T08:15:30.000125Z fw1 ostiary 4711 IM_LOGIN [meta sequenceId=\"1\"][ostiary@32473 \
              boot=\"00c0ffee00c0ffee\" seq=\"48121\" event=\"signon\" action=\"login\" reason=\"message\" \
-             application=\"qq\" account=\"10001\" client=\"10.1.2.3:4001\" server=\"192.0.2.9:8000\" protocol=\"udp\" \
+             application=\"qq\" account=\"10001\" confidence=\"certain\" client=\"10.1.2.3:4001\" server=\"192.0.2.9:8000\" protocol=\"udp\" \
              session=\"281474976710659\" rule=\"staff-im\" client-interface=\"inside\" server-interface=\"outside\" \
              client-zone=\"trust\" server-zone=\"untrust\" svlan=\"101\" signatures=\"2026.03.01\"] \
              qq user 10001 logged in from 10.1.2.3:4001"

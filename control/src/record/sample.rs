@@ -54,6 +54,8 @@ pub(crate) fn login(account: &str) -> Record {
         action: ImAction::Login,
         reason: ImReason::Message,
         account: Some(account.into()),
+        pseudonym_key: None,
+        confidence: Confidence::Certain,
         online: None,
         signatures: "2026.03.01".into(),
     }))

@@ -8,7 +8,7 @@ use dataplane::endpoint::Tuple;
 use dataplane::event::{SessionChange, SessionEvent, SessionId};
 use dataplane::policy::RuleId;
 use dataplane::time::Nanos;
-use sigdb::AppId;
+use sigdb::{AppId, Generation};
 
 use super::{
     AttackRecord, Body, BootId, Class, FlowContext, ImRecord, LossPlace, LossRecord, Name, Record, SessionAction,
@@ -25,25 +25,40 @@ pub struct Recorder {
     last: u64,
     names: Names,
     im: ImLogging,
-    signatures: Name,
+    /// Versions of the databases, by generation.
+    signatures: Vec<Name>,
 }
 
 impl Recorder {
     /// For a run that begins with this configuration.
     pub fn new(boot: BootId, configuration: &Compiled) -> Self {
-        Self {
-            boot,
-            last: 0,
-            names: configuration.names.clone(),
-            im: configuration.im.clone(),
-            signatures: Name::from(configuration.database.version()),
-        }
+        Self { boot, last: 0, names: configuration.names.clone(), im: configuration.im.clone(), signatures: Vec::new() }
+            .with_signatures(configuration)
     }
 
     /// Goes on with another configuration; the numbers go on too. What workers reported under the old one has to be
     /// recorded before, as its numbers mean other names now.
     pub fn reconfigure(&mut self, configuration: &Compiled) {
-        *self = Self { last: self.last, ..Self::new(self.boot, configuration) };
+        let signatures = std::mem::take(&mut self.signatures);
+        let new = Self { last: self.last, signatures, ..Self::new(self.boot, configuration) };
+        *self = new.with_signatures(configuration);
+    }
+
+    /// Flows that began on a database before are told under its version.
+    fn with_signatures(mut self, configuration: &Compiled) -> Self {
+        let place = usize::from(configuration.database.generation().0);
+        let version = Name::from(configuration.database.version());
+        if self.signatures.len() <= place {
+            self.signatures.resize(place + 1, Arc::clone(&version));
+        }
+        if let Some(there) = self.signatures.get_mut(place) {
+            *there = version;
+        }
+        self
+    }
+
+    fn version(&self, generation: Generation) -> Name {
+        self.signatures.get(usize::from(generation.0)).or(self.signatures.last()).map_or_else(|| "".into(), Arc::clone)
     }
 
     /// The record of a session event; none of one that is not to be recorded: its rule does not log, or it only names
@@ -89,15 +104,17 @@ impl Recorder {
         if !event.logged || !self.im.records(event.rule, application, transition.action) {
             return None;
         }
-        let account = if transition.account.is_empty() { None } else { self.im.account.apply(&transition.account) };
+        let written = self.im.accounts.write(application, &transition.account, transition.kept);
         let flow = self.flow(event.session, event.tuple, event.rule, event.sign_on.application, event.ports);
         let body = Body::Im(ImRecord {
             flow,
             action: transition.action,
             reason: transition.reason,
-            account,
+            account: written.account,
+            pseudonym_key: written.key,
+            confidence: event.sign_on.confidence,
             online: transition.online,
-            signatures: Arc::clone(&self.signatures),
+            signatures: self.version(event.sign_on.database),
         });
         Some(self.record(transition.time, body))
     }
@@ -142,7 +159,7 @@ impl Recorder {
 #[cfg(test)]
 mod tests {
     use dataplane::event::{CloseReason, Header, SignOnEvent, Volume, WorkerId};
-    use sigdb::{AccountText, Confidence, Generation, Sighting, SignOn};
+    use sigdb::{AccountText, Confidence, Sighting, SignOn};
 
     use super::*;
     use crate::config;
@@ -199,7 +216,7 @@ mod tests {
             sign_on,
         };
         let (action, reason) = (ImAction::Login, ImReason::Message);
-        Transition { time: Nanos(9), action, reason, account, online: None, context }
+        Transition { time: Nanos(9), action, reason, account, kept: None, online: None, context }
     }
 
     #[test]
@@ -240,7 +257,7 @@ mod tests {
         let Body::Im(im) = recorder.im(&login(&configuration, true, "")).unwrap().body else { panic!("not IM") };
         assert_eq!(im.account, None);
 
-        configuration.im.account = AccountPolicy::Omit;
+        configuration.im.accounts.general = AccountPolicy::Omit;
         recorder.reconfigure(&configuration);
         let record = recorder.im(&login(&configuration, true, "20001")).unwrap();
         let Body::Im(im) = record.body else { panic!("not IM") };

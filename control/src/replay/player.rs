@@ -66,7 +66,7 @@ impl<'a> Player<'a> {
             counters: Arc::clone(pipeline.counters()),
             pipeline,
             events,
-            presence: Presence::new(Arc::clone(&configuration.database), dataplane.max_sessions),
+            presence: Presence::new(Arc::clone(&configuration.database), dataplane.max_sessions, &configuration.im),
             // A replay is not a run of the firewall: its records are numbered, but belong to none.
             recorder: Recorder::new(BootId(0), configuration),
             report,

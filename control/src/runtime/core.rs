@@ -116,6 +116,9 @@ pub fn run(file: &Path, compiled: Compiled, ready: impl FnOnce(&Compiled)) -> Re
 
 /// Ends sessions, takes the workers' last events, gives the log hosts time to take what is left, and counts.
 fn stop(mut house: House) -> Result<(), RunError> {
+    // Before sessions end because we do: their users are still there.
+    house.take_events();
+    house.keep();
     house.dataplane.begin_stop();
     while !house.dataplane.has_stopped() {
         house.take_events();

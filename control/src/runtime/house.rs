@@ -12,6 +12,7 @@ use ::dataplane::time::Nanos;
 use crossbeam::channel::{Receiver, Sender, bounded};
 
 use super::Dataplane;
+use super::keeper::Keeper;
 use super::pools::Pools;
 use super::reload::{Candidate, Outcome, Reloader, Retired};
 use crate::config::Compiled;
@@ -37,6 +38,7 @@ pub(super) struct House {
     loads: Vec<Load>,
     recorder: Recorder,
     presence: Presence,
+    keeper: Keeper,
     pools: Pools,
     boot: BootId,
     started: Nanos,
@@ -117,6 +119,12 @@ impl House {
         reloader: Reloader,
     ) -> Self {
         let started = dataplane.now();
+        let keeper = Keeper::new(compiled.state.clone());
+        // Each user has a session, or had one within the limit of silence.
+        let mut presence = Presence::new(Arc::clone(&compiled.database), compiled.dataplane.max_sessions, &compiled.im);
+        if let Some(said) = keeper.take_over(&mut presence, &compiled, started) {
+            eprintln!("ostiary: {said}");
+        }
         let tap = |receiver| Tap { receiver, lost: Lost::default(), checked: started };
         Self {
             events: dataplane.take_events().into_iter().map(tap).collect(),
@@ -124,8 +132,8 @@ impl House {
             counters: dataplane.counters(),
             pools: Pools::new(&compiled.names.pools, dataplane.nat()),
             recorder: Recorder::new(boot, &compiled),
-            // Each user has a session, or had one within the limit of silence.
-            presence: Presence::new(Arc::clone(&compiled.database), compiled.dataplane.max_sessions),
+            presence,
+            keeper,
             compiled,
             dataplane,
             exporters,
@@ -183,6 +191,7 @@ impl House {
             eprintln!("ostiary: warning: {warning}");
         }
         self.recorder.reconfigure(&candidate.compiled);
+        self.presence.reconfigure(&candidate.compiled.database, &candidate.compiled.im);
         let old = std::mem::replace(&mut self.compiled, candidate.compiled);
         self.reloader.retire(Retired::Compiled(old));
         let untold = self.dataplane.mailboxes();
@@ -271,12 +280,20 @@ impl House {
         for transition in self.presence.advance(self.dataplane.now()) {
             self.record_im(&transition);
         }
+        self.keeper.turn(&self.presence, &self.compiled, (now, self.dataplane.now()), &self.reloader);
         self.exporters.tick(now);
         for notice in self.exporters.take_notices() {
             eprintln!("ostiary: {notice}");
         }
         for shortage in self.pools.shortages(now) {
             eprintln!("ostiary: {shortage}");
+        }
+    }
+
+    /// Writes down who is online, for the run after this one.
+    pub(super) fn keep(&mut self) {
+        if let Some(said) = self.keeper.finish(&self.presence, &self.compiled, self.dataplane.now()) {
+            eprintln!("ostiary: {said}");
         }
     }
 
@@ -365,10 +382,11 @@ impl Source for House {
                 table.more = true;
                 break;
             }
-            let account = if user.account.is_empty() { None } else { self.compiled.im.account.apply(&user.account) };
+            let application = self.compiled.names.application(user.application);
+            let written = self.compiled.im.accounts.write(application, &user.account, user.kept);
             table.rows.push(ImRow {
-                application: self.compiled.names.application(user.application).to_string(),
-                account: account.map(|account| account.to_string()),
+                application: application.to_string(),
+                account: written.account.map(|account| account.to_string()),
                 client: user.context.tuple.client.address.ip().to_string(),
                 server: user.context.tuple.server.socket().to_string(),
                 rule: self.compiled.names.rule(user.context.rule).to_string(),

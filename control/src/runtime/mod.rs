@@ -5,6 +5,7 @@ mod dataplane;
 mod eal;
 mod error;
 mod house;
+mod keeper;
 mod pools;
 mod ports;
 mod preflight;

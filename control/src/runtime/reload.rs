@@ -8,9 +8,12 @@ use std::time::{Duration, Instant};
 
 use crossbeam::channel::{Receiver, Sender, bounded, unbounded};
 use dataplane::policy::Policy;
+use dataplane::time::Nanos;
 
 use crate::config::{self, Compiled, Numbering};
+use crate::presence::store::{self, Snapshot};
 use crate::signatures::Library;
+use crate::state::StateFolder;
 
 /// A configuration that may take the place of the one in force.
 #[derive(Debug)]
@@ -36,6 +39,8 @@ pub(super) struct Reloader {
 #[derive(Debug)]
 enum Job {
     Load,
+    /// Who is online, to be written.
+    Keep(StateFolder, Snapshot, Nanos),
     /// What is no longer used; dropping it frees a great deal of memory.
     Retire(Retired),
 }
@@ -55,6 +60,7 @@ impl Reloader {
         let body = move || {
             let numbering = Numbering::new(&compiled.names.rules);
             let mut shop = Shop { numbering, library: Library::of(&compiled.database), file, compiled };
+            let mut keeps = true;
             for job in work {
                 match job {
                     Job::Load => {
@@ -63,6 +69,7 @@ impl Reloader {
                         }
                     }
                     Job::Retire(retired) => drop(retired),
+                    Job::Keep(folder, snapshot, now) => keeps = keep(&folder, snapshot, now, keeps),
                 }
             }
         };
@@ -91,11 +98,28 @@ impl Reloader {
         self.at_work
     }
 
+    /// Has who is online written down.
+    pub(super) fn keep(&self, folder: StateFolder, snapshot: Snapshot, now: Nanos) {
+        // Where the thread is gone, the next time will tell.
+        let _ = self.jobs.send(Job::Keep(folder, snapshot, now));
+    }
+
     /// Has something taken apart.
     pub(super) fn retire(&self, retired: Retired) {
         // A thread that is gone leaves it to us.
         drop(self.jobs.send(Job::Retire(retired)));
     }
+}
+
+/// Writes who is online; says so once where it fails, and once where it works again.
+fn keep(folder: &StateFolder, snapshot: Snapshot, now: Nanos, before: bool) -> bool {
+    let written = folder.write(store::FILE, &snapshot.encode(now));
+    match (&written, before) {
+        (Err(error), true) => eprintln!("ostiary: a restart will not know who is online: {error}"),
+        (Ok(()), false) => eprintln!("ostiary: who is online is written down again"),
+        _ => {}
+    }
+    written.is_ok()
 }
 
 /// The thread's own.

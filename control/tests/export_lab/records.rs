@@ -56,7 +56,19 @@ pub fn sign_on(sequence: u64, flow: FlowContext, action: ImAction, account: Opti
     let online = (action == ImAction::Logout).then_some(Duration::from_millis(61_005));
     let reason = ImReason::Message;
     let account = account.map(Into::into);
-    record(sequence, Body::Im(ImRecord { flow, action, reason, account, online, signatures: "2026.03.01".into() }))
+    record(
+        sequence,
+        Body::Im(ImRecord {
+            flow,
+            action,
+            reason,
+            account,
+            pseudonym_key: None,
+            confidence: sigdb::Confidence::Likely,
+            online,
+            signatures: "2026.03.01".into(),
+        }),
+    )
 }
 
 pub fn create(sequence: u64, flow: FlowContext) -> Arc<Record> {

@@ -9,6 +9,7 @@ use toml::de::DeValue;
 use super::super::document::{Located, Notes, Section};
 use super::super::fault::Place;
 use super::super::value::{self, Refusal};
+use crate::config::ImLogging;
 use crate::export::{Format, Framing, TlsVersion};
 use crate::record::Class;
 
@@ -38,7 +39,7 @@ pub(crate) enum AccountForm {
 }
 
 /// `[log.im]`.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct LogIm {
     /// Where the section is written, if it is.
     pub(crate) place: Option<Place>,
@@ -48,10 +49,29 @@ pub(crate) struct LogIm {
     pub(crate) format: Option<Format>,
     /// `account`; default clear.
     pub(crate) account: AccountForm,
+    /// `[log.im.accounts]`: other forms for some applications.
+    pub(crate) accounts: Vec<(Located<String>, AccountForm)>,
     /// `pseudonym-key-file`.
     pub(crate) key_file: Option<Located<PathBuf>>,
     /// `applications`; default: every one whose sign-ons the signatures know.
     pub(crate) applications: Option<Vec<Located<String>>>,
+    /// `users-per-address`: of one application; default 64.
+    pub(crate) users_per_address: usize,
+}
+
+impl Default for LogIm {
+    fn default() -> Self {
+        Self {
+            place: None,
+            enable: false,
+            format: None,
+            account: AccountForm::Clear,
+            accounts: Vec::new(),
+            key_file: None,
+            applications: None,
+            users_per_address: ImLogging::USERS_PER_ADDRESS,
+        }
+    }
 }
 
 const FORMATS: &[(&str, Format)] = &[("binary", Format::Binary), ("syslog", Format::Syslog)];
@@ -79,8 +99,24 @@ impl LogIm {
     fn read(mut section: Section<'_, '_>, notes: &mut Notes) -> Self {
         let forms =
             &[("clear", AccountForm::Clear), ("pseudonym", AccountForm::Pseudonym), ("omit", AccountForm::Omit)];
+        let accounts = section.table("accounts", notes).map(|accounts| {
+            let entries = accounts.named(notes).into_iter().filter_map(|(name, written)| {
+                match value::choice(forms, &[])(written.get_ref()) {
+                    Ok(form) => Some((name, form)),
+                    Err(refusal) => {
+                        notes.refused(&name.place, written, refusal);
+                        None
+                    }
+                }
+            });
+            entries.collect()
+        });
         let read = Self {
             place: Some(section.place().clone()),
+            accounts: accounts.unwrap_or_default(),
+            users_per_address: section
+                .optional("users-per-address", notes, value::number(1_usize, 65_536))
+                .map_or(ImLogging::USERS_PER_ADDRESS, |most| most.value),
             enable: section.optional("enable", notes, value::boolean).is_some_and(|on| on.value),
             format: section.optional("type", notes, value::choice(FORMATS, &[])).map(|format| format.value),
             account: section
@@ -89,15 +125,16 @@ impl LogIm {
             key_file: section.optional("pseudonym-key-file", notes, value::path),
             applications: section.list("applications", notes, value::name).map(|list| list.value),
         };
-        match (read.account, &read.key_file) {
-            (AccountForm::Pseudonym, None) => {
+        let forms = || std::iter::once(read.account).chain(read.accounts.iter().map(|(_, form)| *form));
+        match (forms().any(|form| form == AccountForm::Pseudonym), &read.key_file) {
+            (true, None) => {
                 let mut place = section.place().clone();
                 place.key.push_str(".pseudonym-key-file");
                 let expected = "the file of the key that makes the pseudonyms";
                 let advice = "make one with: head -c 32 /dev/urandom | base64 > FILE; chmod 600 FILE";
                 notes.fault(&place, None, expected, advice);
             }
-            (AccountForm::Clear | AccountForm::Omit, Some(file)) => {
+            (false, Some(file)) => {
                 let found = Some(file.value.display().to_string());
                 let expected = "no key: only account = \"pseudonym\" uses one";
                 notes.fault(&file.place, found, expected, "set account = \"pseudonym\", or remove the key");

@@ -199,9 +199,29 @@ fn a_pseudonym_key_is_read_and_checked() {
     std::fs::write(&file, "short\n").unwrap();
     refused(&text, 3, "log.im.pseudonym-key-file", "at least 16 octets", "/dev/urandom");
     std::fs::write(&file, "0123456789abcdef\n").unwrap();
-    let pseudonym = compiled(&text).im.account.apply("10001").unwrap();
+    let pseudonym = compiled(&text).im.accounts.write("qq", "10001", None).account.unwrap();
     // printf 10001 | openssl dgst -sha256 -hmac 0123456789abcdef
     assert_eq!(&*pseudonym, PSEUDONYM_OF_10001);
+}
+
+#[test]
+fn applications_may_have_their_accounts_written_otherwise() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("key");
+    std::fs::write(&file, "fedcba9876543210\n0123456789abcdef\n").unwrap();
+    let named = "[log.im.accounts]\nqq = \"pseudonym\"\nwechat = \"omit\"\n";
+    let key = format!("[log.im]\npseudonym-key-file = \"{}\"\n", file.display());
+    let im = compiled(&(key + named)).im;
+    let written = |application: &str| im.accounts.write(application, "10001", None);
+    assert_eq!(written("irc").account.as_deref(), Some("10001"));
+    assert_eq!(written("wechat").account, None);
+    let pseudonym = written("qq");
+    assert_ne!(pseudonym.account.as_deref(), Some(PSEUDONYM_OF_10001), "the first line makes them");
+    assert!(pseudonym.key.is_some());
+    refused(named, 1, "log.im.pseudonym-key-file", "the file of the key", "/dev/urandom");
+    refused("[log.im.accounts]\nqq = \"hash\"\n", 2, "log.im.accounts.qq", "\"omit\"", "");
+    refused("[log.im.accounts]\nqqq = \"omit\"\n", 2, "log.im.accounts.qqq", "signature database", "\"qq\"");
+    refused("[log.im]\nusers-per-address = 0\n", 2, "log.im.users-per-address", "from 1", "");
 }
 
 const PSEUDONYM_OF_10001: &str = "ac3776cb6974d52d67825d54b29cbfee";

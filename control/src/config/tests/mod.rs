@@ -118,7 +118,7 @@ fn replay_without_a_policy_permits_and_records_all() {
     assert!(rule.session_logging && rule.source.is_empty() && rule.from.is_empty());
     assert!(compiled.policy.source().full_identification && compiled.im.enable && compiled.hosts.is_empty());
     assert!(!compiled.dataplane.verify_checksums);
-    assert_eq!(compiled.im.account.word(), "clear");
+    assert_eq!(compiled.im.accounts.general.word(), "clear");
 }
 
 #[test]
@@ -180,7 +180,7 @@ fn unknown_sections_and_keys_are_refused_with_what_was_probably_meant() {
         "[system]\nhostname = \"a\"\n",
         2,
         "system.hostname",
-        "host-name, time-zone",
+        "host-name, state-directory, time-zone",
         "did you mean \"host-name\"?",
     );
     refused("[address]\na = { b = 1 }\n", 2, "address.a", "a list", "brackets");

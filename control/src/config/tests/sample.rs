@@ -49,7 +49,7 @@ fn the_defaults_that_the_sample_states_are_true() {
         (full.socket, full.signatures, full.session_format),
         (short.socket, short.signatures, short.session_format)
     );
-    assert_eq!((full.im.enable, full.im.account.word()), (short.im.enable, short.im.account.word()));
+    assert_eq!((full.im.enable, full.im.accounts.general.word()), (short.im.enable, short.im.accounts.general.word()));
 }
 
 /// Whether the comment of a line `key = value` says that `value` is the default.

@@ -95,6 +95,10 @@ pub(super) const ATTACK_TOTAL: OwnElement =
 pub(super) const ATTACK_RATE: OwnElement =
     number(23, "ostiaryAttackPacketsPerSecond", Semantics::Quantity, 0, "packets a second since the last record");
 
+pub(super) const CONFIDENCE: OwnElement = text(24, "ostiarySignOnConfidence", "certain or likely");
+pub(super) const PSEUDONYM_KEY: OwnElement =
+    text(25, "ostiaryPseudonymKey", "which key made the account; empty unless that is a pseudonym");
+
 /// All of them.
 pub const OWN: &[OwnElement] = &[
     BOOT,
@@ -120,6 +124,8 @@ pub const OWN: &[OwnElement] = &[
     ATTACK_PHASE,
     ATTACK_TOTAL,
     ATTACK_RATE,
+    CONFIDENCE,
+    PSEUDONYM_KEY,
 ];
 
 #[cfg(test)]

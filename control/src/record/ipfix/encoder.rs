@@ -10,7 +10,7 @@ use super::template::{Field, Specifier, Template};
 use super::{LONG_TEXT, SHORT_TEXT, type_information};
 use crate::record::{
     AttackRecord, Body, Class, FlowContext, ImRecord, LossRecord, Record, SessionAction, beginning, close_reason_text,
-    phase_text,
+    confidence_text, phase_text,
 };
 
 /// RFC 7011, 3.1.
@@ -223,6 +223,10 @@ fn write_sign_on(out: &mut Vec<u8>, field: Field, im: &ImRecord) {
         // 0 means not known, so a time that is known is 1 at least.
         Field::Online => long(out, im.online.map_or(0, |online| (online.as_millis() as u64).max(1))),
         Field::Signatures => variable(out, &im.signatures, SHORT_TEXT),
+        Field::Confidence => variable(out, confidence_text(im.confidence), SHORT_TEXT),
+        Field::PseudonymKey => {
+            variable(out, &im.pseudonym_key.map_or_else(String::new, |key| key.to_string()), SHORT_TEXT);
+        }
         other => write_flow(out, other, &im.flow),
     }
 }

@@ -85,6 +85,10 @@ pub enum Field {
     Online,
     /// ostiarySignatureVersion.
     Signatures,
+    /// ostiarySignOnConfidence.
+    Confidence,
+    /// ostiaryPseudonymKey.
+    PseudonymKey,
     /// ostiaryLossClass.
     LossClass,
     /// ostiaryLossPlace.
@@ -157,6 +161,8 @@ impl Field {
             Self::Account => own(element::ACCOUNT),
             Self::Online => own(element::ONLINE),
             Self::Signatures => own(element::SIGNATURES),
+            Self::Confidence => own(element::CONFIDENCE),
+            Self::PseudonymKey => own(element::PSEUDONYM_KEY),
             Self::LossClass => own(element::LOSS_CLASS),
             Self::LossPlace => own(element::LOSS_PLACE),
             Self::LossCount => own(element::LOSS_COUNT),
@@ -284,6 +290,8 @@ const SIGN_ON: &[Field] = &[
     Field::Account,
     Field::Online,
     Field::Signatures,
+    Field::Confidence,
+    Field::PseudonymKey,
 ];
 const LOSS: &[Field] = &[Field::LossClass, Field::LossPlace, Field::LossCount, Field::LossFirst, Field::LossLast];
 

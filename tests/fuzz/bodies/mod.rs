@@ -1,0 +1,26 @@
+//! What the fuzz targets do with the octets that they are given; the tests do it too, with those that were found.
+
+use std::path::Path;
+use std::sync::{Arc, LazyLock};
+
+use sigdb::Database;
+
+pub mod compile;
+pub mod dns;
+pub mod flow;
+#[cfg(feature = "dataplane")]
+pub mod frames;
+pub mod http;
+pub mod load;
+pub mod quic;
+pub mod tls;
+
+/// The signatures of this checkout.
+fn signatures() -> Arc<Database> {
+    static DATABASE: LazyLock<Arc<Database>> = LazyLock::new(|| {
+        let mut above = Path::new(env!("CARGO_MANIFEST_DIR")).ancestors().map(|above| above.join("sigdb/signatures"));
+        let folder = above.find(|folder| folder.is_dir()).expect("the checkout has signatures");
+        Arc::new(sigdb::compile_folder(&folder).expect("they compile"))
+    });
+    Arc::clone(&DATABASE)
+}

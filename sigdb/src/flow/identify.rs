@@ -5,7 +5,7 @@ use crate::automaton::names::Names;
 use crate::dns;
 use crate::framing::{Context, Framed, Looks, Next, frame};
 use crate::matcher::Outcome;
-use crate::program::{Clue, Framing, Protocol, Sender, Transport, WINDOW};
+use crate::program::{Clue, Framing, Protocol, Sender, Test, Transport, WINDOW};
 use crate::scratch::{Memory, Scratch};
 use crate::sighting::Confidence;
 
@@ -126,6 +126,10 @@ fn fits(
     looks: &Looks<'_>,
     names: &Names,
 ) -> Outcome {
+    // On another port than its own no octet needs to be waited for.
+    if clue.tests.iter().any(|test| matches!(test, Test::Port(ports) if !ports.contains(&context.server_port))) {
+        return Outcome::No;
+    }
     if clue.also.is_empty() && clue.messages <= 1 {
         return match frame(protocol, data, looks, context) {
             Framed::Message(frame) => frame.view.all(&clue.tests),

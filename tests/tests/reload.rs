@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use ostiary_tests::firewall::Firewall;
 use ostiary_tests::netns::{CLIENT, Lab, SERVER, inside};
-use ostiary_tests::policy::Policy;
+use ostiary_tests::policy::{Policy, sign};
 use ostiary_tests::process::wait_for;
 use ostiary_tests::program;
 use tempfile::TempDir;
@@ -144,4 +144,79 @@ fn a_file_that_is_not_taken_changes_nothing() {
     // Before the command ends, all workers judge by it.
     assert!(!line.carries(3));
     assert_eq!(scene.firewall.stop().0, 0);
+}
+
+/// The signatures of this checkout, to be changed.
+fn copy_signatures(to: &std::path::Path) {
+    std::fs::create_dir_all(to).unwrap();
+    for file in std::fs::read_dir(program::root().join("sigdb/signatures")).unwrap() {
+        let path = file.unwrap().path();
+        if path.extension().is_some_and(|extension| extension == "toml") {
+            std::fs::copy(&path, to.join(path.file_name().unwrap())).unwrap();
+        }
+    }
+}
+
+#[test]
+fn signatures_are_swapped_while_packets_flow() {
+    let Some(scene) = Scene::set() else { return };
+    let line = scene.line(9000);
+    assert!(line.carries(20));
+    let (sources, file) = (scene.folder.path().join("sources"), scene.folder.path().join("ostiary.sigdb"));
+    copy_signatures(&sources);
+    let release = |version: &str, serial: u64| {
+        let head = format!("version = \"{version}\"\ndate = \"2999-01-01\"\nserial = {serial}\n");
+        std::fs::write(sources.join("database.toml"), head).unwrap();
+        sign(&sources, &file);
+    };
+    let in_use = || {
+        let socket = scene.firewall.socket();
+        let output = program::run([
+            "show".as_ref(),
+            "sigdb".as_ref(),
+            "--json".as_ref(),
+            "--socket".as_ref(),
+            socket.as_os_str(),
+        ]);
+        let row: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+        row["version"].as_str().unwrap().to_owned()
+    };
+    let refused = |word: &str| {
+        let output = scene.reload();
+        let said = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert!(output.status.code() == Some(2) && said.contains(word), "{said}");
+    };
+    release("9.2", 2_999_010_102);
+    assert!(scene.reload().status.success());
+    assert_eq!(in_use(), "9.2");
+    assert!(line.carries(3));
+    // Again and again: databases that no flow is read by are given back.
+    for serial in 3..10 {
+        release(&format!("9.{serial}"), 2_999_010_100 + serial);
+        assert!(scene.reload().status.success());
+        assert_eq!(in_use(), format!("9.{serial}"));
+    }
+    release("9.1", 2_999_010_101);
+    refused("is older than version 9.9");
+    scene.edit("[application-identification]", "[application-identification]\ndowngrade = \"allow\"");
+    assert!(scene.reload().status.success());
+    assert_eq!(in_use(), "9.1");
+
+    // An application that is gone, and that a rule names.
+    scene.edit(
+        "name = \"first\"",
+        "name = \"messages\"\naction = \"deny\"\napplication = [\"irc\"]\n\n[[rule]]\nname = \"first\"",
+    );
+    assert!(scene.reload().status.success());
+    std::fs::remove_file(sources.join("irc.toml")).unwrap();
+    release("9.10", 2_999_010_110);
+    refused("rule[messages].application");
+    assert_eq!(in_use(), "9.1");
+
+    // What nobody signed.
+    let arguments = ["sigdb".as_ref(), "compile".as_ref(), "-o".as_ref(), file.as_os_str(), sources.as_os_str()];
+    assert!(program::run(arguments).status.success());
+    refused("is not signed");
+    assert_eq!(in_use(), "9.1");
+    assert!(line.carries(3));
 }

@@ -1,8 +1,10 @@
 //! What the control core knows and keeps: from events to records to hosts, and what `show` sees of it.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use ::dataplane::appid::DATABASES;
 use ::dataplane::command::{self, Command, SessionView};
 use ::dataplane::counters::Counters;
 use ::dataplane::dpdk::cycles_per_second;
@@ -10,6 +12,7 @@ use ::dataplane::event::{EventReceiver, Lost, SessionChange};
 use ::dataplane::route::NeighbourView;
 use ::dataplane::time::Nanos;
 use crossbeam::channel::{Receiver, Sender, bounded};
+use sigdb::{Database, Generation};
 
 use super::Dataplane;
 use super::keeper::Keeper;
@@ -49,6 +52,14 @@ pub(super) struct House {
     reloader: Reloader,
     version: Version,
     swap: Option<Swap>,
+    /// What workers need no more.
+    retired: (Sender<command::Retired>, Receiver<command::Retired>),
+    /// How many workers have flows that are read by a database, or may get some.
+    readers: BTreeMap<Generation, usize>,
+    /// Databases that no worker has any more; their last events are still to be taken.
+    leaving: Vec<Generation>,
+    /// A configuration that waits for one of the databases to be given back.
+    held: Option<Candidate>,
     /// The file is to be read once more after what is under way.
     again: bool,
     /// Who asked over the management socket.
@@ -71,7 +82,8 @@ struct Swap {
     untold: Vec<Sender<Command>>,
     /// Workers that have not sent the old policy back.
     waiting: usize,
-    retired: (Sender<command::Retired>, Receiver<command::Retired>),
+    /// The database that the policy was compiled against, where that is another.
+    database: Option<Arc<Database>>,
 }
 
 /// One worker's queues, and what was known to be lost of them.
@@ -125,6 +137,7 @@ impl House {
         if let Some(said) = keeper.take_over(&mut presence, &compiled, started) {
             eprintln!("ostiary: {said}");
         }
+        let (workers, generation) = (dataplane.mailboxes().len(), compiled.database.generation());
         let tap = |receiver| Tap { receiver, lost: Lost::default(), checked: started };
         Self {
             events: dataplane.take_events().into_iter().map(tap).collect(),
@@ -146,6 +159,10 @@ impl House {
             reloader,
             version: Version { number: 1, since: started, took: Duration::ZERO },
             swap: None,
+            retired: bounded(workers * (1 + DATABASES) * 2),
+            readers: BTreeMap::from([(generation, workers)]),
+            leaving: Vec::new(),
+            held: None,
             again: false,
             asked: None,
         }
@@ -153,30 +170,43 @@ impl House {
 
     /// Takes the policy file up again; where that is under way, once more after it.
     pub(super) fn reload_file(&mut self) {
-        if self.swap.is_some() || !self.reloader.begin() {
+        if self.swap.is_some() || self.held.is_some() || !self.reloader.begin() {
             self.again = true;
         }
     }
 
     /// Whether a reload is under way.
     pub(super) fn reloads(&self) -> bool {
-        self.swap.is_some() || self.reloader.at_work()
+        self.swap.is_some() || self.held.is_some() || self.reloader.at_work()
     }
 
     /// Carries on with a reload.
     pub(super) fn turn_reload(&mut self) {
+        // Since they were given back, the events of their flows have been taken.
+        for generation in std::mem::take(&mut self.leaving) {
+            self.presence.retire(generation);
+        }
+        self.take_back();
+        if let Some(candidate) = self.held.take() {
+            self.commit(candidate);
+        }
         if let Some(outcome) = self.reloader.outcome() {
             self.take_up(outcome);
         }
         self.carry_on();
-        if self.again && self.swap.is_none() && self.reloader.begin() {
+        if self.again && self.swap.is_none() && self.held.is_none() && self.reloader.begin() {
             self.again = false;
         }
     }
 
     fn take_up(&mut self, outcome: Outcome) {
         match outcome {
-            Ok(candidate) => self.commit(candidate),
+            Ok(candidate) => {
+                self.commit(candidate);
+                if self.held.is_some() {
+                    eprintln!("ostiary: the new signatures wait: flows are still read by {DATABASES} databases before");
+                }
+            }
             Err(why) => {
                 eprintln!("ostiary: the policy file is not taken, and nothing changes:\n{why}");
                 self.answer(Err(format!("the policy file is not taken, and nothing changes:\n{why}")));
@@ -187,6 +217,12 @@ impl House {
     /// Gives the workers a new policy. A rule that stays has the number that it had, so that it does not matter in which
     /// order events of before and after come.
     fn commit(&mut self, candidate: Candidate) {
+        let is_new = !Arc::ptr_eq(&candidate.compiled.database, &self.compiled.database);
+        if is_new && self.readers.len() >= DATABASES {
+            // Flows end, by their timeouts at the latest.
+            self.held = Some(candidate);
+            return;
+        }
         for warning in candidate.warnings {
             eprintln!("ostiary: warning: {warning}");
         }
@@ -196,22 +232,48 @@ impl House {
         self.reloader.retire(Retired::Compiled(old));
         let untold = self.dataplane.mailboxes();
         let waiting = untold.len();
-        self.swap = Some(Swap { untold, waiting, retired: bounded(waiting.max(1)) });
+        let database = is_new.then(|| Arc::clone(&self.compiled.database));
+        if let Some(database) = &database {
+            self.readers.insert(database.generation(), waiting);
+        }
+        self.swap = Some(Swap { untold, waiting, database });
         self.version = Version { number: self.version.number + 1, since: self.dataplane.now(), took: candidate.took };
     }
 
-    /// Tells workers whose mailbox was full, and takes the old policies back.
+    /// Takes what workers need no more.
+    fn take_back(&mut self) {
+        while let Ok(old) = self.retired.1.try_recv() {
+            match old {
+                command::Retired::Policy(policy) => {
+                    if let Some(swap) = &mut self.swap {
+                        swap.waiting -= 1;
+                    }
+                    self.reloader.retire(Retired::Policy(policy));
+                }
+                command::Retired::Database(database) => {
+                    let generation = database.generation();
+                    if let Some(readers) = self.readers.get_mut(&generation) {
+                        *readers -= 1;
+                        if *readers == 0 {
+                            self.readers.remove(&generation);
+                            self.leaving.push(generation);
+                        }
+                    }
+                    self.reloader.retire(Retired::Database(database));
+                }
+            }
+        }
+    }
+
+    /// Tells workers whose mailbox was full, and ends the swap when all have gone over.
     fn carry_on(&mut self) {
         let Some(swap) = &mut self.swap else { return };
-        let (policy, retired) = (&self.compiled.policy, &swap.retired);
+        let (policy, database, retired) = (&self.compiled.policy, &swap.database, &self.retired.0);
         swap.untold.retain(|mailbox| {
-            let command = Command::Policy { policy: Arc::clone(policy), database: None, retired: retired.0.clone() };
+            let command =
+                Command::Policy { policy: Arc::clone(policy), database: database.clone(), retired: retired.clone() };
             mailbox.try_send(command).is_err_and(|error| error.is_full())
         });
-        while let Ok(command::Retired::Policy(old)) = retired.1.try_recv() {
-            swap.waiting -= 1;
-            self.reloader.retire(Retired::Policy(old));
-        }
         if swap.waiting > 0 {
             return;
         }
@@ -346,7 +408,7 @@ impl Source for House {
 
     fn reload(&mut self) -> Receiver<Result<ReloadRow, String>> {
         let (answer, receiver) = bounded(1);
-        if self.asked.is_some() || self.swap.is_some() || !self.reloader.begin() {
+        if self.asked.is_some() || self.swap.is_some() || self.held.is_some() || !self.reloader.begin() {
             let _ = answer.try_send(Err("a reload is under way: try again when it is through".to_owned()));
         } else {
             self.asked = Some(answer);

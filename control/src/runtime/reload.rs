@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 use crossbeam::channel::{Receiver, Sender, bounded, unbounded};
 use dataplane::policy::Policy;
 use dataplane::time::Nanos;
+use sigdb::Database;
 
 use crate::config::{self, Compiled, Numbering};
 use crate::presence::store::{self, Snapshot};
@@ -49,6 +50,7 @@ enum Job {
 #[derive(Debug)]
 pub(super) enum Retired {
     Policy(#[expect(dead_code, reason = "it is only dropped")] Arc<Policy>),
+    Database(#[expect(dead_code, reason = "it is only dropped")] Arc<Database>),
     Compiled(#[expect(dead_code, reason = "it is only dropped")] Arc<Compiled>),
 }
 

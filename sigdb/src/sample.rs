@@ -3,10 +3,10 @@
 
 use crate::compile::{CompileError, hex};
 use crate::database::Database;
-use crate::flow::{Finding, Findings, FlowState, Start, Step};
-use crate::program::{Sender, Transport, WINDOW};
-use crate::scratch::Scratch;
-use crate::sighting::Sighting;
+use crate::explain::{Explanation, Piece, explain, play};
+use crate::flow::{Finding, Findings, Start};
+use crate::program::Sender;
+use crate::sighting::{AppId, Sighting, SignOn};
 use crate::source::{SampleSource, SegmentSource};
 
 /// Runs a sample of the file of `application`; the error says what was found in place of what was expected.
@@ -17,70 +17,80 @@ pub(crate) fn run(
     sample: &SampleSource,
 ) -> Result<(), CompileError> {
     let fault = |what| CompileError { file: file.into(), place: format!("sample {:?}", sample.name), what };
-    let mut found = Found { application: "none".into(), other_base: false, sightings: Vec::new() };
-    let mut flow = FlowState::new(Start {
+    let pieces = pieces(sample).map_err(fault)?;
+    play(database, start(sample), &pieces, |_, _, _, _| {}).compare(database, application, sample).map_err(fault)
+}
+
+/// A sample as people are to see it.
+pub(crate) fn report(database: &Database, application: &str, sample: &SampleSource) -> SampleReport {
+    let run = pieces(sample).and_then(|pieces| {
+        play(database, start(sample), &pieces, |_, _, _, _| {}).compare(database, application, sample)
+    });
+    let of = database.by_name(application).unwrap_or(AppId::UNKNOWN);
+    let explanation = explain(database, of, start(sample), &pieces(sample).unwrap_or_default());
+    SampleReport { name: sample.name.clone(), fault: run.err(), explanation }
+}
+
+/// A sample, whether it holds, and what the rules of its file's application made of it.
+#[derive(Clone, Debug)]
+pub struct SampleReport {
+    /// Its name.
+    pub name: String,
+    /// What was found in place of what was expected; none where it holds.
+    pub fault: Option<String>,
+    /// Rule by rule.
+    pub explanation: Explanation,
+}
+
+fn start(sample: &SampleSource) -> Start {
+    Start {
         transport: sample.transport,
         server_port: sample.server_port,
         from_start: sample.from_start,
         resolved: None,
-    });
-    let mut scratch = Scratch::new();
-    let mut waiting = [Vec::new(), Vec::new()];
-    let mut unwanted = [0usize; 2];
-    let mut now = 1_000_000_000_000u64;
-    'segments: for segment in &sample.segment {
-        now += u64::from(segment.after) * 1_000_000_000;
-        if segment.from == Sender::Either {
-            return Err(fault("a segment is from the client or from the server".into()));
-        }
-        let side = usize::from(segment.from == Sender::Server);
-        let octets = octets(segment).map_err(&fault)?;
-        let skip = unwanted[side].min(octets.len());
-        unwanted[side] -= skip;
-        waiting[side].extend_from_slice(&octets[skip..]);
-        let mut at = 0;
-        while at < waiting[side].len() {
-            let mut findings = Findings::new();
-            let step = flow.read(database, &mut scratch, now, segment.from, &waiting[side][at..], &mut findings);
-            found.add(database, &findings);
-            match step {
-                Step::Consumed(length) => at += length.max(1),
-                Step::More if sample.transport == Transport::Tcp && waiting[side].len() - at < WINDOW => break,
-                Step::More | Step::Resync => at = waiting[side].len(),
-                Step::Finished | Step::GaveUp => break 'segments,
-            }
-        }
-        unwanted[side] = at.saturating_sub(waiting[side].len());
-        waiting[side].drain(..at.min(waiting[side].len()));
     }
-    let base = database.program().applications.iter().any(|one| one.name == found.application && one.base);
-    found.other_base = base && found.application != application;
-    if let Some(end) = flow.end(database) {
-        found.sightings.push(words(end.sighting, &end.account));
-    }
-    found.compare(sample).map_err(fault)
 }
 
-struct Found {
-    application: String,
-    /// Whether that is a base protocol of another file: to a near miss as good as nothing.
-    other_base: bool,
-    sightings: Vec<String>,
+fn pieces(sample: &SampleSource) -> Result<Vec<Piece>, String> {
+    let piece = |segment: &SegmentSource| match segment.from {
+        Sender::Either => Err("a segment is from the client or from the server".into()),
+        from => Ok(Piece { from, octets: octets(segment)?, after: segment.after }),
+    };
+    sample.segment.iter().map(piece).collect()
+}
+
+/// What a flow showed.
+pub(crate) struct Found {
+    pub(crate) application: String,
+    pub(crate) sightings: Vec<String>,
+}
+
+impl Default for Found {
+    fn default() -> Self {
+        Self { application: "none".into(), sightings: Vec::new() }
+    }
 }
 
 impl Found {
-    fn add(&mut self, database: &Database, findings: &Findings) {
+    pub(crate) fn add(&mut self, database: &Database, findings: &Findings) {
         for finding in findings {
             match finding {
                 Finding::Application(application, _) => self.application = database.name(*application).into(),
-                Finding::SignOn(sign_on) => self.sightings.push(words(sign_on.sighting, &sign_on.account)),
+                Finding::SignOn(sign_on) => self.end(sign_on),
                 Finding::Resolved(_) => {}
             }
         }
     }
 
-    fn compare(&self, sample: &SampleSource) -> Result<(), String> {
-        if self.application != sample.application && !(sample.application == "none" && self.other_base) {
+    pub(crate) fn end(&mut self, sign_on: &SignOn) {
+        self.sightings.push(words(sign_on.sighting, &sign_on.account));
+    }
+
+    /// A base protocol of another file is to a near miss as good as nothing.
+    fn compare(&self, database: &Database, application: &str, sample: &SampleSource) -> Result<(), String> {
+        let base = database.program().applications.iter().any(|one| one.name == self.application && one.base);
+        let other_base = base && self.application != application;
+        if self.application != sample.application && !(sample.application == "none" && other_base) {
             return Err(format!("expected application {:?}, found {:?}", sample.application, self.application));
         }
         if self.sightings != sample.sightings {

@@ -11,8 +11,9 @@ use std::path::Path;
 
 use crate::database::Database;
 use crate::program::{Application, Program};
-use crate::sample;
-use crate::source::{DatabaseSource, FileSource};
+use crate::sample::{self, SampleReport};
+use crate::sighting::AppId;
+use crate::source::{DatabaseSource, FileSource, SampleSource};
 
 /// A signature file as text, under the name that errors give.
 #[derive(Clone, Debug)]
@@ -56,6 +57,38 @@ pub fn compile_folder(folder: &Path) -> Result<Database, Vec<CompileError>> {
 
 /// Compiles signature files, `database.toml` among them, and runs their samples. All faults are reported.
 pub fn compile(sources: &[Source]) -> Result<Database, Vec<CompileError>> {
+    let (database, samples) = read(sources)?;
+    let faults: Vec<_> = samples
+        .iter()
+        .flat_map(|of| of.samples.iter().filter_map(|one| sample::run(&database, &of.file, &of.application, one).err()))
+        .collect();
+    if faults.is_empty() { Ok(database) } else { Err(faults) }
+}
+
+/// Compiles signature files and tells of each sample of one of them whether it holds, and why or why not. The database is
+/// returned whether they do or not; the application is that of the file.
+///
+/// # Errors
+/// Whatever keeps the files from being compiled, a file of that name that is not among them included.
+pub fn try_samples(sources: &[Source], file: &str) -> Result<(Database, AppId, Vec<SampleReport>), Vec<CompileError>> {
+    let (database, samples) = read(sources)?;
+    let Some(of) = samples.iter().find(|of| of.file == file) else {
+        let what = "is not among the signature files".into();
+        return Err(vec![CompileError { file: file.into(), place: "file".into(), what }]);
+    };
+    let reports = of.samples.iter().map(|one| sample::report(&database, &of.application, one)).collect();
+    let application = database.by_name(&of.application).unwrap_or(AppId::UNKNOWN);
+    Ok((database, application, reports))
+}
+
+/// A file's samples.
+struct Samples {
+    file: String,
+    application: String,
+    samples: Vec<SampleSource>,
+}
+
+fn read(sources: &[Source]) -> Result<(Database, Vec<Samples>), Vec<CompileError>> {
     let mut compiler = Compiler::default();
     let mut samples = Vec::new();
     let mut titled = false;
@@ -73,7 +106,8 @@ pub fn compile(sources: &[Source]) -> Result<Database, Vec<CompileError>> {
             titled = true;
         } else if let Some(file) = compiler.parse::<FileSource>(&source.text) {
             compiler.file(&file);
-            samples.push((source.name.clone(), file.application.name, file.sample));
+            let file_name = source.name.clone();
+            samples.push(Samples { file: file_name, application: file.application.name, samples: file.sample });
         }
     }
     if !titled {
@@ -83,14 +117,7 @@ pub fn compile(sources: &[Source]) -> Result<Database, Vec<CompileError>> {
     if !compiler.faults.is_empty() {
         return Err(compiler.faults);
     }
-    let database = Database::of(compiler.program);
-    let faults: Vec<_> = samples
-        .iter()
-        .flat_map(|(file, application, samples)| {
-            samples.iter().filter_map(|one| sample::run(&database, file, application, one).err())
-        })
-        .collect();
-    if faults.is_empty() { Ok(database) } else { Err(faults) }
+    Ok((Database::of(compiler.program), samples))
 }
 
 /// `2026-11-21` as 2026112100: later dates are higher, and a day has room for a hundred releases that say their own.

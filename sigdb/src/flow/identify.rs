@@ -118,7 +118,7 @@ impl FlowState {
 }
 
 /// Whether a clue fits a side's messages from the first on.
-fn fits(
+pub(super) fn fits(
     context: Context<'_>,
     protocol: &Protocol,
     clue: &Clue,

@@ -3,6 +3,7 @@
 //! A flow is undecided until a message of it fits a clue; from then on its messages are told apart by the protocol's framing
 //! and each is read for what it says of a user. The caller puts TCP in order and keeps what a message still lacks.
 
+mod explain;
 mod identify;
 mod session;
 mod transaction;

@@ -104,6 +104,11 @@ impl Session {
         self.open.answer(key, message.answers)
     }
 
+    /// Whether one of these messages, by their bits, waits for its answer.
+    pub(super) fn awaits(&self, messages: u64) -> bool {
+        self.asked & messages != 0
+    }
+
     /// Whether the connection is a session.
     pub(super) fn is_carried(&self) -> bool {
         self.carries.is_some()

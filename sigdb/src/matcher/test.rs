@@ -9,7 +9,20 @@ use crate::program::{Ranges, Test};
 use crate::{http, sip};
 
 impl<'a> View<'a> {
-    pub(super) fn holds(&self, test: &Test) -> Outcome {
+    /// Where a test on a place looks, and what stands there: at most 16 octets.
+    pub(crate) fn stands(&self, test: &Test) -> Option<(usize, &'a [u8])> {
+        let (at, length) = match test {
+            Test::Octets(at, value, _) => (at, value.len()),
+            Test::Number { at, size, .. } | Test::Length { at, size, .. } => (at, usize::from(*size)),
+            Test::Varint(at, _) => (at, 4),
+            _ => return None,
+        };
+        let Read::Value(place) = self.place(*at) else { return None };
+        let rest = self.octets.get(place..)?;
+        Some((place, rest.get(..length.min(16)).unwrap_or(rest)))
+    }
+
+    pub(crate) fn holds(&self, test: &Test) -> Outcome {
         match test {
             Test::Octets(at, value, mask) => {
                 // What is here may already contradict; a long literal need not wait for its end.

@@ -1,11 +1,13 @@
 //! A compiled database as data: what the compiler makes, the file carries and the matcher runs.
 
+mod describe;
 mod field;
 mod framing;
 mod test;
 
 use serde::{Deserialize, Serialize};
 
+pub(crate) use describe::describe;
 pub use field::{Encoding, Field, Form, Place};
 pub use framing::Framing;
 pub use test::{Anchor, Base, DEAREST_ANCHOR, Position, Ranges, Span, Test};

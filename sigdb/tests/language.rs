@@ -2,7 +2,10 @@
 //! the same however they are cut.
 
 use proptest::prelude::*;
-use sigdb::{Database, Finding, Findings, FlowState, Scratch, Sender, Source, Start, Step, Transport, WINDOW, compile};
+use sigdb::{
+    Database, Finding, Findings, FlowState, Held, Scratch, Sender, Source, Start, Step, Transport, WINDOW, compile,
+    try_samples,
+};
 
 const HEAD: &str = "version = \"1\"\ndate = \"2026-01-01\"\n";
 
@@ -498,6 +501,24 @@ fn packed_digits_turns_and_evidence() {
 #[test]
 fn base_protocols() {
     compiled(&[BASE, CARRIED]);
+}
+
+#[test]
+fn a_rule_says_what_it_found_in_place_of_what_it_wants() {
+    let sources = [("database.toml", HEAD), ("queue.toml", QUEUE)]
+        .map(|(name, text)| Source { name: name.into(), text: text.into() });
+    let Ok((_, _, reports)) = try_samples(&sources, "queue.toml") else { panic!("does not compile") };
+    assert!(reports.iter().all(|report| report.fault.is_none()));
+    let (hit, miss) = (&reports[0].explanation, &reports[2].explanation);
+    let rules = |held| hit.notes.iter().filter(move |note| note.held == held).map(|note| note.rule.as_str());
+    let holding: Vec<_> = rules(Held::Yes).collect();
+    let said = |name: &str| format!("queue/tcp, {name}");
+    let messages = ["connect", "accepted", "disconnect"].map(|name| said(&format!("message {name:?}")));
+    assert_eq!(holding[0], said("identify 1"));
+    assert_eq!(holding[1..], messages);
+    let wrong: Vec<_> = miss.notes[0].tests.iter().filter(|test| test.held == Held::No).collect();
+    assert_eq!(wrong[0].test, "at body: octets 00 04 4d 51 54 54");
+    assert_eq!(wrong[0].found, Some((2, vec![0, 4, 0x4d, 0x51, 0x55, 0x55])));
 }
 
 /// What a TCP flow shows, its sides' octets cut where `cuts` say.

@@ -232,6 +232,18 @@ pub(super) enum SigdbCommand {
         #[arg(required = true, num_args = 1..=2, value_name = "FILE")]
         files: Vec<PathBuf>,
     },
+    /// Say which rule of a signature file fits which octets, and why others do not
+    ///
+    /// Without a capture, of the file's samples; ends with 2 where one does not hold. Other files of the same folder are
+    /// compiled with it where database.toml is among them.
+    Test {
+        /// The signature file
+        #[arg(value_name = "FILE.toml")]
+        file: PathBuf,
+        /// A capture, of whose flows those are told that are this application, or fulfil a condition of it
+        #[arg(value_name = "CAPTURE")]
+        capture: Option<PathBuf>,
+    },
     /// Show what a database knows
     Show {
         /// The database; the one that is built in unless given

@@ -12,6 +12,7 @@ mod run;
 mod show;
 mod sigdb;
 mod table;
+mod trial;
 
 use std::process::ExitCode;
 

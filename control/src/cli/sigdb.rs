@@ -8,6 +8,7 @@ use sigdb::{Container, Database, Source};
 use super::arguments::{SigdbCommand, SigdbOptions};
 use super::output::{Failure, Output, complain};
 use super::table::{Cell, Table};
+use super::trial::trial;
 use crate::manage::SigdbRow;
 use crate::signatures::key::{PublicKey, SigningKey};
 use crate::signatures::{self, Trust};
@@ -28,6 +29,7 @@ pub(super) fn sigdb(options: &SigdbOptions, output: &mut Output) -> Result<(), F
             };
             new.diff(&old).lines().iter().try_for_each(|line| output.line(line))
         }
+        SigdbCommand::Test { file, capture } => trial(file, capture.as_deref(), output),
         SigdbCommand::Show { file, json } => {
             let database = load(file.as_deref())?;
             let row = SigdbRow::new(&database, file.as_deref());

@@ -48,7 +48,9 @@ impl FlowState {
                     continue;
                 }
             };
-            if self.protocol.is_none() {
+            // The message that decides is read for its meaning as well.
+            let mut decided = self.protocol.is_some();
+            if !decided {
                 for (number, clue) in protocol.clues.iter().enumerate().filter(|(_, clue)| may_send(clue.from, from)) {
                     let mut tests: Vec<_> = clue.tests.iter().map(|test| tested(view, protocol, test)).collect();
                     if clue.needs & !self.evidence != 0 {
@@ -63,9 +65,11 @@ impl FlowState {
                         let test = format!("within {} messages, with 'also' and 'between'", clue.messages);
                         tests.push(Tested { test, held: rest, found: None });
                     }
+                    decided |= rest == Held::Yes && clue.shows == 0;
                     note(format!("identify {}", number + 1), rest, tests);
                 }
-            } else {
+            }
+            if decided {
                 for message in protocol.messages.iter().filter(|message| may_send(message.from, from)) {
                     let tests = self.of_message(view, protocol, message);
                     let held = all(&tests);

@@ -67,6 +67,11 @@ counters! {
     IcmpErrors = "icmp_errors",
     /// Forwarded fragments, first and later.
     Fragments = "fragments",
+    /// Fragments that had to wait for the rest of their datagram.
+    FragmentsHeld = "fragments_held",
+    /// Of those, the ones that were lost: their datagram was refused or given up. They and those that left are as many as
+    /// had to wait, but for those that still do.
+    FragmentsLost = "fragments_lost",
     /// Datagrams in fragments that were given up because their rest never came, or not soon enough in a full table.
     FragmentsTimedOut = "fragments_timed_out",
     /// Flows that were shown to the engine.
@@ -99,7 +104,7 @@ counters! {
     Replies = "replies",
     /// Replies not sent because of their rate limit or a full queue.
     RepliesLimited = "replies_limited",
-    /// Frames at interfaces that were for the firewall itself, wait for their neighbour, or left in fragments.
+    /// Frames at interfaces that were for the firewall itself, wait for their neighbour, or left in fragments; fragments anywhere.
     PacketsTaken = "packets_taken",
     /// Gauge: neighbours known or asked for.
     Neighbours = "neighbours",

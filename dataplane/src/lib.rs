@@ -15,6 +15,7 @@ pub mod nat;
 pub mod packet;
 pub mod pipeline;
 pub mod policy;
+pub mod reassembly;
 pub mod route;
 pub mod time;
 pub mod verdict;

@@ -30,16 +30,17 @@ use self::lifetimes::Lifetimes;
 use self::protection::Guard;
 use self::reply::Replies;
 use self::wires::Wires;
-use crate::appid::Inspector;
+use crate::appid::{Inspector, ResolvedTable};
 use crate::command::Retired;
 use crate::counters::{Counter, Counters};
 use crate::event::{EventSender, WorkerId};
-use crate::flow::{FragmentTable, Slot, Table};
+use crate::flow::{Slot, Table};
 use crate::guard::{Protection, RetryFilter, Screen, reserve};
 use crate::nat::{MappingId, Nat, PoolSource};
 use crate::packet::{Fragment, PacketInfo, Parsed, Transport};
 use crate::policy::{Policy, PortId};
-use crate::route::{self, NeighbourView, Router};
+use crate::reassembly::Reassembler;
+use crate::route::{self, NeighbourView, Outbox, Router};
 use crate::time::Nanos;
 use crate::verdict::{DropReason, Verdict};
 
@@ -103,7 +104,7 @@ pub struct Settings {
     pub max_sessions: usize,
     /// Flows under inspection at most.
     pub inspection_slots: usize,
-    /// Datagrams in fragments followed at a time, at most.
+    /// Datagrams in fragments that wait to be whole, at most, with room for 4 KiB each.
     pub fragment_slots: usize,
     /// Per protocol.
     pub timeouts: Timeouts,
@@ -157,11 +158,16 @@ pub struct Pipeline {
     settings: Settings,
     policy: Arc<Policy>,
     inspector: Inspector,
+    resolved: Arc<ResolvedTable>,
     events: EventSender,
     counters: Arc<Counters>,
     table: Table,
     lifetimes: Lifetimes,
-    fragments: FragmentTable,
+    reassembler: Reassembler,
+    /// Fragments that leave, once their datagram was let through.
+    outbox: Outbox,
+    /// Room for a whole datagram, and for one of its frames.
+    room: Box<[u8]>,
     wires: Wires,
     /// Where there are pools.
     nat: Option<Box<Nat>>,
@@ -212,7 +218,9 @@ impl Pipeline {
             guard: Guard::new(&settings.protection, settings.max_sessions, Self::port_count(&settings)),
             table,
             lifetimes: Lifetimes::new(&settings.timeouts),
-            fragments: FragmentTable::new(settings.fragment_slots),
+            reassembler: Reassembler::new(settings.fragment_slots),
+            outbox: Outbox::new(true),
+            room: vec![0; fragments::ROOM].into_boxed_slice(),
             wires: Wires::new(&settings.wires),
             nat,
             paths: vec![routing::Path::default(); paths].into_boxed_slice(),
@@ -220,6 +228,7 @@ impl Pipeline {
             replies: Replies::default(),
             counters: Arc::default(),
             active: 0,
+            resolved: Arc::new(ResolvedTable::new(0)),
             retired: None,
             clears_urgent: false,
             dumps: ArrayVec::new(),
@@ -233,6 +242,13 @@ impl Pipeline {
             policy,
             events,
         }
+    }
+
+    /// The same with a table of the addresses that names resolved to, which workers share; without one they are not
+    /// remembered.
+    #[must_use]
+    pub fn sharing(self, resolved: Arc<ResolvedTable>) -> Self {
+        Self { resolved, ..self }
     }
 
     /// Octets that routing takes beside the flow table of one worker: the router's tables, and the ports of every flow.
@@ -267,29 +283,31 @@ impl Pipeline {
             }
             Parsed::Packet(info) => info,
         };
+        if let Fragment::First(piece) | Fragment::Later(piece) = info.fragment {
+            return self.judge_fragment(now, frame, info, piece);
+        }
+        let octets = info.length;
         if self.nat.is_none() {
-            self.judge_packet(&Packet { now, frame, info, hash, mapping: None, path: None })?;
+            self.judge_packet(&Packet { now, frame, info, hash, mapping: None, path: None, octets })?;
             self.take_urgent(frame, info);
             return Ok(Verdict::Forward(out));
         }
         let mut info = *info;
-        let mapping = self.bring_inside(now, &mut info)?;
+        let mapping = self.bring_inside(&mut info)?;
         let hash = if mapping.is_some() { self.table.hash(info.flow_key()) } else { hash };
-        let slot = self.judge_packet(&Packet { now, frame, info: &info, hash, mapping, path: None })?;
+        let slot = self.judge_packet(&Packet { now, frame, info: &info, hash, mapping, path: None, octets })?;
         self.take_urgent(frame, &info);
         self.translate(frame, &info, slot);
         Ok(Verdict::Forward(out))
     }
 
-    /// The judgement of an IP packet as what it is, and the entry of its flow.
+    /// The judgement of a whole IP packet as what it is, and the entry of its flow.
     fn judge_packet(&mut self, packet: &Packet<'_>) -> Result<Slot, DropReason> {
         self.clears_urgent = false;
         self.settings.protection.screen(packet.frame.bytes, packet.info)?;
-        match (packet.info.fragment, packet.info.transport) {
-            (Fragment::Later(piece), _) => self.later_fragment(packet, piece),
-            (_, Transport::Error(quoted)) => self.icmp_error(packet, quoted),
-            (Fragment::First(piece), _) => self.first_fragment(packet, piece),
-            (Fragment::None, _) => self.flow_packet(packet),
+        match packet.info.transport {
+            Transport::Error(quoted) => self.icmp_error(packet, quoted),
+            _ => self.flow_packet(packet),
         }
     }
 }
@@ -304,6 +322,8 @@ struct Packet<'a> {
     mapping: Option<MappingId>,
     /// The ports between which it is routed; none on a wire.
     path: Option<routing::Path>,
+    /// Octets that it counts for, from the IP header on: of a datagram in fragments those of the first.
+    octets: u32,
 }
 
 #[cfg(test)]

@@ -57,13 +57,11 @@ drop_reasons! {
     TooManyTags = "too_many_tags",
     /// A fragment that is empty, of no multiple of eight octets, too small for its header, or came twice.
     BadFragment = "bad_fragment",
-    /// A fragment that overlaps another, or lies beyond the last (RFC 1858; RFC 5722).
+    /// A fragment that overlaps another, or lies beyond the last (RFC 1858; RFC 5722), or that is of a datagram with such.
     Teardrop = "teardrop",
     /// A fragment that reaches beyond the largest datagram.
     PingOfDeath = "ping_of_death",
-    /// A later fragment whose first never came.
-    FragmentUnknown = "fragment_unknown",
-    /// More datagrams in fragments than their source, or destination, may have a second.
+    /// More datagrams in fragments than their source, or destination, may have a second, or one too large for all the room.
     FragmentFlood = "fragment_flood",
     /// A hop limit or TTL of 0.
     TtlZero = "ttl_zero",
@@ -212,7 +210,6 @@ impl DropReason {
                 | Self::BadTransportChecksum
                 | Self::BadExtensionChain
                 | Self::BadFragment
-                | Self::FragmentUnknown
                 | Self::TcpNotSyn
                 | Self::TcpOutOfWindow
                 | Self::TcpResetOutOfWindow

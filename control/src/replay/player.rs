@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use arrayvec::ArrayVec;
+use dataplane::appid::{RESOLVED, ResolvedTable};
 use dataplane::counters::{Counter, Counters};
 use dataplane::event::{self, EventReceiver, SessionChange, SessionEvent, SignOnEvent, WorkerId};
 use dataplane::guard::Protection;
@@ -61,7 +62,8 @@ impl<'a> Player<'a> {
         };
         let (sender, events) = event::channel(worker, QUEUE, QUEUE);
         let policy = Arc::clone(&configuration.policy);
-        let pipeline = Pipeline::new(settings, policy, Arc::clone(&configuration.database), sender);
+        let pipeline = Pipeline::new(settings, policy, Arc::clone(&configuration.database), sender)
+            .sharing(Arc::new(ResolvedTable::new(RESOLVED)));
         Self {
             counters: Arc::clone(pipeline.counters()),
             pipeline,
@@ -83,6 +85,7 @@ impl<'a> Player<'a> {
         self.pipeline.process(time, &mut frames, &mut verdicts);
         // What the firewall would send itself goes nowhere.
         self.pipeline.replies().for_each(drop);
+        self.pipeline.clear_originated();
         self.drain()
     }
 

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use crossbeam::channel::Sender;
+use dataplane::appid::{RESOLVED, ResolvedTable};
 use dataplane::command::Command;
 use dataplane::counters::Counters;
 use dataplane::dpdk::{Clock, Pool, Port};
@@ -67,7 +68,8 @@ impl Dataplane {
         let running = ports::start(&eal, config)?;
         let routing = ports::routing(&config.routing, |port| ports::mac(config, &running.ports, port))?;
         let pool = Arc::clone(&running.pool);
-        let shared = Shared { routing, policy, signatures, clock: clock.clone(), pool, idle: config.idle };
+        let resolved = Arc::new(ResolvedTable::new(RESOLVED));
+        let shared = Shared { routing, policy, signatures, clock: clock.clone(), pool, idle: config.idle, resolved };
         let (workers, receivers) = workers::start(config, running.queues, &shared)?;
         let start_dispatcher =
             |cpu| workers::start_dispatcher(cpu, config.workers.len() as u16, config.idle, running.dispatched);

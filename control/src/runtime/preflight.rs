@@ -11,6 +11,7 @@ use dataplane::dpdk::{
 use dataplane::load::Idle;
 use dataplane::nat::Nat;
 use dataplane::pipeline::Pipeline;
+use dataplane::reassembly::Reassembler;
 use dataplane::route::Mac;
 
 use super::{DataplaneConfig, StartError, eal, ports};
@@ -62,6 +63,7 @@ impl Host {
         let routing = ports::routing(&config.routing, |_| Ok(Mac::default()))?;
         let of_worker =
             Pipeline::octets_for(sessions, &config.protection) + Pipeline::octets_for_routing(&routing, sessions);
+        let of_worker = of_worker + Reassembler::octets_for(config.fragment_slots);
         let octets = workers * of_worker + Nat::octets_for(&config.nat, sessions + sessions / 8);
         let need = u32::try_from(octets.div_ceil(1 << 20)).unwrap_or(u32::MAX);
         let all = ordinary.saturating_add(self.free_hugepages());

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::thread::{self, JoinHandle};
 
 use crossbeam::channel::{Receiver, Sender, bounded};
+use dataplane::appid::ResolvedTable;
 use dataplane::command::Command;
 use dataplane::counters::Counters;
 use dataplane::dispatcher::Dispatcher;
@@ -44,6 +45,7 @@ pub(super) struct Shared {
     pub(super) clock: Clock,
     pub(super) pool: Arc<Pool>,
     pub(super) idle: Idle,
+    pub(super) resolved: Arc<ResolvedTable>,
 }
 
 /// Starts a worker for each row of queue pairs. Where one fails, the others end before this returns.
@@ -89,9 +91,10 @@ fn spawn(
 ) -> Result<Handle, StartError> {
     let name = format!("worker-{}", settings.worker.0);
     let (policy, signatures) = (Arc::clone(&shared.policy), Arc::clone(&shared.signatures));
+    let resolved = Arc::clone(&shared.resolved);
     let (clock, pool, idle) = (shared.clock.clone(), Arc::clone(&shared.pool), shared.idle);
     thread(name, cpu, idle, move |commands, ready| {
-        let pipeline = Pipeline::new(settings, policy, signatures, events);
+        let pipeline = Pipeline::new(settings, policy, signatures, events).sharing(resolved);
         ready(Watched { counters: Arc::clone(pipeline.counters()), nat: pipeline.nat_usage().cloned() });
         Worker::new(queues, pipeline, commands, clock, pool).idling(idle).run()
     })

@@ -10,7 +10,10 @@ mod stream;
 use std::sync::Arc;
 
 pub use resolved::ResolvedTable;
-use sigdb::{Database, FlowState, Scratch, Sender, Start, Step, Transport};
+
+/// Addresses that names resolved to, which are remembered for all workers: 1 MiB.
+pub const RESOLVED: usize = 65_536;
+use sigdb::{AppId, Database, FlowState, Scratch, Sender, Start, Step, Transport};
 pub use sigdb::{Finding, Findings};
 
 use crate::endpoint::Direction;
@@ -33,6 +36,8 @@ pub struct FlowStart {
     pub server_port: u16,
     /// TCP: whether its SYN was seen; false for a session picked up in its middle. UDP: always true.
     pub from_start: bool,
+    /// The application for one of whose names its client was just told the server's address.
+    pub resolved: Option<AppId>,
 }
 
 /// A piece of a flow's payload.
@@ -156,7 +161,7 @@ impl Inspector {
                 transport,
                 server_port: flow.server_port,
                 from_start: flow.from_start,
-                resolved: None,
+                resolved: flow.resolved,
             }),
             database: self.databases.enter(),
             tcp: transport == Transport::Tcp,
@@ -332,4 +337,4 @@ fn last_word(step: Step) -> Option<Progress> {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

@@ -24,7 +24,7 @@ struct Flow {
 impl Flow {
     fn new(protocol: u8, server_port: u16, from_start: bool) -> Self {
         let mut engine = Inspector::new(database(), 4);
-        let start = FlowStart { protocol, server_port, from_start };
+        let start = FlowStart { protocol, server_port, from_start, resolved: None };
         let id = engine.begin(start).unwrap();
         let mut flow = Self { engine, id, sequence: [1000, 2000], shown: Vec::new(), last: Progress::Continue };
         if protocol == 6 && from_start {
@@ -81,7 +81,7 @@ impl Flow {
     }
 }
 
-fn msf(kind: u32, encryption: u8, from_client: bool, body: usize) -> Vec<u8> {
+pub(crate) fn msf(kind: u32, encryption: u8, from_client: bool, body: usize) -> Vec<u8> {
     let mut record = kind.to_be_bytes().to_vec();
     record.push(encryption);
     if from_client {
@@ -187,7 +187,7 @@ fn a_web_client_is_named_and_needs_no_more() {
 #[test]
 fn a_full_pool_turns_flows_away() {
     let mut engine = Inspector::new(database(), 1);
-    let start = FlowStart { protocol: 17, server_port: 8000, from_start: true };
+    let start = FlowStart { protocol: 17, server_port: 8000, from_start: true, resolved: None };
     let first = engine.begin(start).unwrap();
     assert_eq!(engine.begin(start), None);
     engine.end(first, &mut Findings::new());

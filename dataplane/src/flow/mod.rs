@@ -3,7 +3,6 @@
 mod bitset;
 mod clock;
 mod cold;
-mod fragment;
 mod hash;
 mod index;
 mod inspections;
@@ -16,7 +15,6 @@ mod tags;
 mod tcp;
 
 pub use clock::Patience;
-pub use fragment::{Datagram, FragmentTable, Placed};
 pub use key::{End, FlowKey, Realm};
 pub use record::{Class, Flags, Record, Stage, State};
 pub use table::{FlowId, Flows, Identification, Slot, Table};

@@ -132,16 +132,18 @@ impl Protection {
                 let is_fraggle = reflects && (is_broadcast(destination) || is_broadcast(source));
                 if is_fraggle { Err(DropReason::Fraggle) } else { Ok(()) }
             }
-            Transport::Tcp(segment)
-                if on(Screen::SynFragment) && segment.flags & SYN != 0 && info.fragment != Fragment::None =>
-            {
-                Err(DropReason::SynFragment)
-            }
             Transport::Other if on(Screen::UnknownProtocol) && is_unassigned(info.key.protocol()) => {
                 Err(DropReason::UnknownProtocol)
             }
             _ => Ok(()),
         }
+    }
+
+    /// What every fragment is looked at for besides.
+    pub(crate) fn screen_fragment(&self, info: &PacketInfo) -> Result<(), DropReason> {
+        let is_syn = matches!(&info.transport, Transport::Tcp(segment) if segment.flags & SYN != 0);
+        let refused = is_syn && info.fragment != Fragment::None && self.screens.has(Screen::SynFragment);
+        if refused { Err(DropReason::SynFragment) } else { Ok(()) }
     }
 
     /// Whether a message of neighbour discovery, which otherwise passes, is refused: the redirect.

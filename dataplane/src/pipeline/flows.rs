@@ -18,7 +18,7 @@ use crate::wire::tcp::{ACK, RST, SYN};
 pub(super) type InitialSequences = [Option<u32>; 2];
 
 impl Pipeline {
-    /// Judges a packet that has its ports, whole or first fragment, and gives its entry.
+    /// Judges a packet that has its ports, and gives its entry.
     pub(super) fn flow_packet(&mut self, packet: &Packet<'_>) -> Result<Slot, DropReason> {
         let info = packet.info;
         let Some(slot) = self.find(packet.now, &info.key, packet.hash) else {
@@ -123,7 +123,7 @@ impl Pipeline {
 
     /// Counts a packet that passes.
     pub(super) fn count(&mut self, packet: &Packet<'_>, slot: Slot, direction: Direction) {
-        self.table.count(slot, direction, packet.info.length);
+        self.table.count(slot, direction, packet.octets);
         // The engine gets the connection from its start, or is told that it does not.
         if let Transport::Tcp(segment) = &packet.info.transport
             && segment.payload_length > 0

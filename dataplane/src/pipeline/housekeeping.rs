@@ -48,6 +48,7 @@ impl Pipeline {
         self.expire(now, EXPIRE_PER_TURN, PLACES);
         self.tell(now);
         self.router.turn(now, &self.counters);
+        self.turn_fragments(now);
         self.events.publish();
         self.retire_databases();
         self.go_on_dumping();

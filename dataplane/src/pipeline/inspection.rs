@@ -9,7 +9,7 @@ use crate::appid::{Contradiction, Finding, Findings, FlowStart, InspectionId, Pr
 use crate::counters::Counter;
 use crate::endpoint::Direction;
 use crate::flow::{Flags, Identification, Slot};
-use crate::packet::{Fragment, Transport};
+use crate::packet::Transport;
 use crate::route;
 use crate::time::Nanos;
 use crate::verdict::DropReason;
@@ -38,7 +38,9 @@ impl Pipeline {
             Identification::Over => return Ok(()),
             Identification::NotBegun if segment.payload.is_empty() => return Ok(()),
             Identification::NotBegun => {
-                let Some(id) = self.begin(slot) else { return self.judge_again(packet, slot, Occasion::Unnamed) };
+                let Some(id) = self.begin(packet.now, slot) else {
+                    return self.judge_again(packet, slot, Occasion::Unnamed);
+                };
                 self.show_syns(packet.now, id, initial, &mut findings);
                 self.inspector.hops_fit(id, direction, route::hop_limit(packet.frame.bytes, &packet.info.link));
                 id
@@ -93,12 +95,14 @@ impl Pipeline {
         matches!(identification, Identification::Running(id) if self.inspector.begins_another(id, segment.sequence))
     }
 
-    fn begin(&mut self, slot: Slot) -> Option<InspectionId> {
+    fn begin(&mut self, now: Nanos, slot: Slot) -> Option<InspectionId> {
         let record = self.table.record(slot);
-        let tuple = self.table.key(slot).tuple(record.client());
+        let key = self.table.key(slot);
+        let (client, server) = (key.end(record.client()), key.end(record.client().other()));
         let id = self.inspector.begin(FlowStart {
             protocol: record.protocol(),
-            server_port: tuple.server.port,
+            server_port: server.port,
+            resolved: self.resolved.find(now, &client.address, key.realm(), &server.address),
             from_start: record.protocol() != crate::wire::protocol::TCP || record.has(Flags::FROM_START),
         });
         let (counter, identification) = match id {
@@ -130,11 +134,17 @@ impl Pipeline {
         let was_known = self.table.record(slot).application.is_known();
         let mut named = None;
         for finding in findings {
-            if let Finding::Application(application, confidence) = *finding
-                && !was_known
-            {
-                self.table.record_mut(slot).application = application;
-                named = Some(Occasion::Named(confidence));
+            match finding {
+                Finding::Application(application, confidence) if !was_known => {
+                    self.table.record_mut(slot).application = *application;
+                    named = Some(Occasion::Named(*confidence));
+                }
+                Finding::Resolved(resolved) => {
+                    let (key, record) = (self.table.key(slot), self.table.record(slot));
+                    let client = key.end(record.client()).address;
+                    self.resolved.learn(packet.now, &client, key.realm(), resolved);
+                }
+                Finding::Application(..) | Finding::SignOn(_) => {}
             }
         }
         let occasion = match (named, shown.progress) {
@@ -171,12 +181,11 @@ impl Pipeline {
     }
 }
 
-/// What of a packet the engine is shown. Of TCP no fragments, whose rest it would miss; of UDP the first, where most
-/// protocols have what tells them.
+/// What of a packet the engine is shown.
 fn shown<'a>(packet: &Packet<'a>, direction: Direction) -> Option<Segment<'a>> {
     let payload = packet.info.payload(packet.frame.bytes);
     match packet.info.transport {
-        Transport::Tcp(segment) if packet.info.fragment == Fragment::None && segment.flags & RST == 0 => {
+        Transport::Tcp(segment) if segment.flags & RST == 0 => {
             let acknowledgment = (segment.flags & ACK != 0).then_some(segment.acknowledgment);
             let syn = segment.flags & SYN != 0;
             Some(Segment { direction, sequence: segment.sequence, syn, acknowledgment, payload })

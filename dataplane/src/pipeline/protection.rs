@@ -10,7 +10,7 @@ use crate::endpoint::{Address, Direction, Endpoint, Tuple};
 use crate::event::{CloseReason, SessionChange, SessionEvent, SessionId, Volume};
 use crate::flow::{Class, End, Flags, Record, Slot, State};
 use crate::guard::{Denied, Denies, Due, HANDSHAKE, Limits, Noted, Notices, Origin, Protection, RetryFilter, reserve};
-use crate::packet::{Link, Network, Transport};
+use crate::packet::{Link, Network, PacketInfo, Transport};
 use crate::policy::RuleId;
 use crate::time::Nanos;
 use crate::verdict::DropReason;
@@ -109,9 +109,9 @@ impl Pipeline {
     }
 
     /// Whether the ends of a datagram in fragments have not had their share yet.
-    pub(super) fn limit_fragments(&mut self, packet: &Packet<'_>) -> Result<(), DropReason> {
-        let (source, destination) = packet.info.addresses();
-        let admitted = self.guard.fragments.admits(packet.now, source, destination);
+    pub(super) fn limit_fragments(&mut self, now: Nanos, info: &PacketInfo) -> Result<(), DropReason> {
+        let (source, destination) = info.addresses();
+        let admitted = self.guard.fragments.admits(now, source, destination);
         if admitted { Ok(()) } else { Err(DropReason::FragmentFlood) }
     }
 

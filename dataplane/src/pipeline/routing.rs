@@ -17,7 +17,7 @@ pub(super) type Path = (PortId, PortId);
 
 /// Where a packet goes.
 #[derive(Clone, Copy, Debug)]
-enum Way {
+pub(super) enum Way {
     /// To the firewall itself.
     Own,
     /// To a neighbour.
@@ -47,20 +47,18 @@ impl Pipeline {
             }
             Parsed::Packet(info) => info,
         };
+        if let Fragment::First(piece) | Fragment::Later(piece) = info.fragment {
+            self.admit_fragment(now, frame, info)?;
+            return self.judge_fragment(now, frame, info, piece);
+        }
         // The receiver inside, where the packet is sent to what source NAT put in its place.
         let mut info = *info;
-        let mapping = if self.nat.is_some() { self.bring_inside(now, &mut info)? } else { None };
+        let mapping = if self.nat.is_some() { self.bring_inside(&mut info)? } else { None };
         let hash = if mapping.is_some() { self.table.hash(info.flow_key()) } else { hash };
         let info = &info;
-        let way = self.way(now, frame, info)?;
-        let path = (
-            frame.port,
-            match way {
-                Way::Own => self.router.own(),
-                Way::On(target) => target.port,
-            },
-        );
-        let packet = Packet { now, frame, info, hash, mapping, path: Some(path) };
+        let way = self.way(now, frame, info, info.length)?;
+        let path = (frame.port, self.port_of(way));
+        let packet = Packet { now, frame, info, hash, mapping, path: Some(path), octets: info.length };
         let slot = self.judge_packet(&packet)?;
         self.take_urgent(frame, info);
         let reversal = if self.nat.is_some() { self.translate(frame, info, slot) } else { None };
@@ -70,8 +68,40 @@ impl Pipeline {
         }
     }
 
-    /// Where a packet goes. Before the policy, as its zone depends on it; whoever sent it is told why it goes nowhere.
-    fn way(&mut self, now: Nanos, frame: &Frame<'_>, info: &PacketInfo) -> Result<Way, DropReason> {
+    /// The port by which it leaves.
+    pub(super) fn port_of(&self, way: Way) -> PortId {
+        match way {
+            Way::Own => self.router.own(),
+            Way::On(target) => target.port,
+        }
+    }
+
+    /// Whether a fragment may wait for the rest of its datagram: it came to us, and has hops left.
+    fn admit_fragment(&mut self, now: Nanos, frame: &Frame<'_>, info: &PacketInfo) -> Result<(), DropReason> {
+        let (port, bytes) = (frame.port, &*frame.bytes);
+        if !route::is_plain(&info.link) || !self.router.takes(port, bytes) {
+            return Err(DropReason::NotForUs);
+        }
+        if ethernet::is_group(bytes) {
+            return Err(DropReason::GroupDestination);
+        }
+        let is_ours = self.router.owns(info.addresses().1);
+        if !is_ours && !self.router.is_management(port) && route::hop_limit(bytes, &info.link) <= 1 {
+            self.router.refuse(now, port, Error::TimeExceeded, bytes, info, &self.counters);
+            return Err(DropReason::TtlExpired);
+        }
+        Ok(())
+    }
+
+    /// Where a packet goes. Before the policy, as its zone depends on it; whoever sent it is told why it goes nowhere. It
+    /// has `length` octets, of a datagram in fragments the longest of them.
+    pub(super) fn way(
+        &mut self,
+        now: Nanos,
+        frame: &Frame<'_>,
+        info: &PacketInfo,
+        length: u32,
+    ) -> Result<Way, DropReason> {
         let (port, bytes) = (frame.port, &*frame.bytes);
         if !route::is_plain(&info.link) || !self.router.takes(port, bytes) {
             return Err(DropReason::NotForUs);
@@ -105,7 +135,7 @@ impl Pipeline {
             return Err(DropReason::TtlExpired);
         }
         let mtu = self.router.interface(target.port).map_or(0, |interface| interface.mtu);
-        if info.length > u32::from(mtu) {
+        if length > u32::from(mtu) {
             let packet = bytes.get(usize::from(info.link.offset)..).unwrap_or_default();
             if info.link.network == Network::Ipv6 || route::is_dont_fragment(packet) {
                 self.router.refuse(now, port, Error::TooBig(mtu), bytes, info, &self.counters);
@@ -140,8 +170,7 @@ impl Pipeline {
             frame.edited = true;
             return Ok(Verdict::Forward(port));
         }
-        let is_whole = info.fragment == Fragment::None;
-        if !is_whole || !self.router.echo(frame.port, frame.bytes, info, &self.counters) {
+        if !self.router.echo(frame.port, frame.bytes, info, &self.counters) {
             return Err(DropReason::NoLocalService);
         }
         self.table.count(slot, Direction::ToClient, info.length);
@@ -206,14 +235,15 @@ impl Pipeline {
         target.is_some_and(|target| self.router.address(packet.now, target, reply))
     }
 
-    /// Frames that the firewall sends of its own at interfaces; the caller sends them and calls
+    /// Frames that the firewall sends of its own at interfaces, and fragments that waited for their datagram; the caller sends them and calls
     /// [`Pipeline::clear_originated`].
     pub fn originated(&self) -> impl Iterator<Item = (PortId, &[u8])> {
-        self.router.outbox().frames()
+        self.router.outbox().frames().chain(self.outbox.frames())
     }
 
     /// Forgets them.
     pub fn clear_originated(&mut self) {
         self.router.clear_outbox();
+        self.outbox.clear();
     }
 }

@@ -6,11 +6,11 @@ use std::sync::Arc;
 use super::{Frame, Packet, Pipeline};
 use crate::counters::Counter;
 use crate::endpoint::{Address, Direction, Endpoint};
-use crate::flow::{Datagram, End, FlowKey, Slot};
+use crate::flow::{End, FlowKey, Slot};
 use crate::nat::{
     self, Inside, Inward, Kind, Layout, MappingId, Payload, Refusal, Reversal, Rewrite, Translation, Usage,
 };
-use crate::packet::{Fragment, PacketInfo, Quoted, Transport};
+use crate::packet::{PacketInfo, Quoted, Transport};
 use crate::policy::RuleId;
 use crate::time::Nanos;
 use crate::verdict::DropReason;
@@ -23,7 +23,7 @@ impl Pipeline {
 
     /// Brings a packet for a pool address to the inside endpoint that it is for, and tells its mapping; none where it is
     /// for no pool address. What nobody inside asked for is dropped.
-    pub(super) fn bring_inside(&self, now: Nanos, info: &mut PacketInfo) -> Result<Option<MappingId>, DropReason> {
+    pub(super) fn bring_inside(&self, info: &mut PacketInfo) -> Result<Option<MappingId>, DropReason> {
         let Some(nat) = &self.nat else { return Ok(None) };
         let (source, destination) = info.addresses();
         if nat.is_pool_address(source) {
@@ -32,19 +32,12 @@ impl Pipeline {
         if !nat.is_pool_address(destination) {
             return Ok(None);
         }
-        let id = match (&info.fragment, &info.transport) {
-            (Fragment::Later(piece), _) => {
-                let realm = info.key.realm();
-                let datagram = Datagram { source, destination, identification: piece.identification, realm };
-                let flow = self.fragments.flow(now, &datagram).ok_or(DropReason::FragmentUnknown)?;
-                let slot = self.table.by_id(flow).ok_or(DropReason::FragmentUnknown)?;
-                nat.binding(slot.index())
-            }
-            (_, Transport::Error(None)) => return Err(DropReason::IcmpUnknownFlow),
-            (_, Transport::Error(Some(quoted))) => {
+        let id = match &info.transport {
+            Transport::Error(None) => return Err(DropReason::IcmpUnknownFlow),
+            Transport::Error(Some(quoted)) => {
                 mapping(nat, Kind::of(quoted.key.protocol()), quoted.key.end(quoted.sender))
             }
-            (_, Transport::Query { reply: false, .. } | Transport::Other) => None,
+            Transport::Query { reply: false, .. } | Transport::Other => None,
             _ => mapping(nat, Kind::of(info.key.protocol()), info.key.end(info.sender.other())),
         };
         let id = id.filter(|id| nat.inside(*id).realm == info.key.realm()).ok_or(DropReason::NatUnsolicited)?;
@@ -55,7 +48,7 @@ impl Pipeline {
             let (key, sender) = FlowKey::of(ours, theirs, quoted.key.protocol(), quoted.key.realm());
             *quoted = Quoted { key, sender };
         }
-        let has_port = !matches!(info.transport, Transport::Error(_)) && !matches!(info.fragment, Fragment::Later(_));
+        let has_port = !matches!(info.transport, Transport::Error(_));
         let receiver = Endpoint { port: if has_port { inside.port } else { 0 }, ..ours };
         let (key, sender) = (info.key, info.key.end(info.sender));
         (info.key, info.sender) = FlowKey::of(sender, receiver, key.protocol(), key.realm());
@@ -151,14 +144,11 @@ impl Pipeline {
         Some(self.nat.as_ref()?.outside(packet.mapping?))
     }
 
-    /// Which way a packet of an entry goes. An ICMP error goes the other way than what it quotes; a later fragment has its
-    /// addresses only.
-    fn direction(&self, info: &PacketInfo, slot: Slot) -> Direction {
+    /// Which way a packet of an entry goes. An ICMP error goes the other way than what it quotes.
+    pub(super) fn direction(&self, info: &PacketInfo, slot: Slot) -> Direction {
         let client = self.table.record(slot).client();
-        let sender = match (&info.fragment, &info.transport) {
-            (Fragment::Later(_), _) if info.addresses().0 == self.table.key(slot).end(client).address => client,
-            (Fragment::Later(_), _) => client.other(),
-            (_, Transport::Error(Some(quoted))) => quoted.sender.other(),
+        let sender = match &info.transport {
+            Transport::Error(Some(quoted)) => quoted.sender.other(),
             _ => info.sender,
         };
         sender.direction(client)
@@ -166,6 +156,16 @@ impl Pipeline {
 
     /// Rewrites a packet that is let through, where its session is translated; gives what makes it again what it was.
     pub(super) fn translate(&self, frame: &mut Frame<'_>, info: &PacketInfo, slot: Slot) -> Option<Reversal> {
+        let (rewrite, back, payload) = self.rewriting(info, slot)?;
+        let (network, transport) = (usize::from(info.link.offset), usize::from(info.transport_offset));
+        let layout = Layout { network, transport, payload };
+        rewrite.apply(frame.bytes, layout);
+        frame.edited = true;
+        Some(Reversal { rewrite: back, layout })
+    }
+
+    /// What is to be rewritten in a packet of an entry, how it is undone, and what follows its IP header.
+    pub(super) fn rewriting(&self, info: &PacketInfo, slot: Slot) -> Option<(Rewrite, Rewrite, Payload)> {
         let nat = self.nat.as_ref()?;
         let id = nat.binding(slot.index())?;
         let (inside, outside) = (nat.inside(id), nat.outside(id));
@@ -174,18 +174,14 @@ impl Pipeline {
             Direction::ToServer => (nat::End::Source, outside, inside),
             Direction::ToClient => (nat::End::Destination, inside, outside),
         };
-        let payload = match (&info.fragment, &info.transport) {
-            (Fragment::Later(_), _) | (_, Transport::Other) => Payload::None,
-            (_, Transport::Tcp(_)) => Payload::Tcp,
-            (_, Transport::Udp) => Payload::Udp,
-            (_, Transport::Query { .. }) => Payload::Query,
-            (_, Transport::Error(_)) => Payload::Error,
+        let payload = match &info.transport {
+            Transport::Other => Payload::None,
+            Transport::Tcp(_) => Payload::Tcp,
+            Transport::Udp => Payload::Udp,
+            Transport::Query { .. } => Payload::Query,
+            Transport::Error(_) => Payload::Error,
         };
-        let (network, transport) = (usize::from(info.link.offset), usize::from(info.transport_offset));
-        let layout = Layout { network, transport, payload };
-        Rewrite { end, to }.apply(frame.bytes, layout);
-        frame.edited = true;
-        Some(Reversal { rewrite: Rewrite { end, to: back }, layout })
+        Some((Rewrite { end, to }, Rewrite { end, to: back }, payload))
     }
 }
 

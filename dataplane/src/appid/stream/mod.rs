@@ -234,6 +234,7 @@ impl Half {
         fresh: &[u8],
         reader: &mut Reader<'_, impl FnMut(&[u8]) -> Step>,
     ) -> Option<Progress> {
+        self.waited = 0;
         if next != whole || self.window.holds_any(whole, fresh.len()) {
             // Octets that came first stand: what was kept already is not overwritten.
             if !self.window.keep(pool, whole, fresh, next) {
@@ -242,7 +243,6 @@ impl Half {
             }
             return self.drain(pool, reader);
         }
-        self.waited = 0;
         let last = self.messages(next, fresh, reader);
         if last.is_some() {
             return self.keep_last(pool, whole, fresh, last);

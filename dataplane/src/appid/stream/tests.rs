@@ -156,6 +156,24 @@ fn what_passed_unseen_is_never_read() {
 }
 
 #[test]
+fn holes_that_close_again_and_again_are_each_waited_for() {
+    let message: Vec<u8> = (0..2_000).map(|n| n as u8).collect();
+    let (mut pool, mut half) = (Pool::new(1), Half::default());
+    let mut seen = 0;
+    let mut read = |octets: &[u8]| {
+        seen = octets.len();
+        if seen == 2_000 { Step::Consumed(seen) } else { Step::More }
+    };
+    half.segment(&mut pool, 0, true, &[], true, &mut read).unwrap();
+    for n in (0..2_000).step_by(2) {
+        for at in [n + 1, n] {
+            half.segment(&mut pool, 1 + at as u32, false, &message[at..=at], true, &mut read).unwrap();
+        }
+    }
+    assert_eq!(seen, 2_000);
+}
+
+#[test]
 fn a_hole_that_the_receiver_has_is_given_up() {
     let mut pool = Pool::new(1);
     let mut half = Half::default();

@@ -130,7 +130,7 @@ proptest! {
             use crate::counters::Counter::*;
             let dropped: u64 = DropReason::ALL.iter().map(|reason| counters.drops(*reason)).sum();
             prop_assert_eq!((value(PacketsReceived), value(OctetsReceived)), (total, octets));
-            prop_assert_eq!(value(PacketsForwarded) + dropped, total);
+            prop_assert_eq!(value(PacketsForwarded) + value(PacketsTaken) + dropped, total);
             prop_assert_eq!(value(SessionsOpened) - value(SessionsClosed), value(SessionsActive));
             prop_assert!(value(SessionsActive) <= value(TableEntries) && value(TableEntries) <= 5);
         }

@@ -34,6 +34,8 @@ pub(super) struct Fate {
     verdict: Verdict,
     port: PortId,
     pub(super) replies: Vec<Reply>,
+    /// What was sent of what had waited.
+    pub(super) sent: Vec<(PortId, Vec<u8>)>,
 }
 
 impl Fate {
@@ -42,6 +44,21 @@ impl Fate {
         let other = if self.port == INSIDE { OUTSIDE } else { INSIDE };
         assert_eq!(self.verdict, Verdict::Forward(other));
         assert!(self.replies.is_empty());
+    }
+
+    /// It waits for more.
+    #[track_caller]
+    pub(super) fn waits(&self) {
+        assert_eq!((self.verdict, self.sent.as_slice()), (Verdict::Taken, &[][..]));
+    }
+
+    /// With it leaves what had waited, as it came, in this order.
+    #[track_caller]
+    pub(super) fn releases(&self, expected: &[&Packet]) {
+        let other = if self.port == INSIDE { OUTSIDE } else { INSIDE };
+        assert_eq!(self.verdict, Verdict::Taken);
+        let expected: Vec<_> = expected.iter().map(|packet| (other, packet.frame())).collect();
+        assert_eq!(self.sent, expected);
     }
 
     pub(super) fn verdict_is_forward(&self) -> bool {
@@ -136,7 +153,9 @@ impl Firewall {
         let mut verdicts = ArrayVec::new();
         self.pipeline.process(self.now, &mut [frame], &mut verdicts);
         let replies = self.pipeline.replies().collect();
-        Fate { verdict: verdicts[0], port, replies }
+        let sent = self.pipeline.originated().map(|(port, frame)| (port, frame.to_vec())).collect();
+        self.pipeline.clear_originated();
+        Fate { verdict: verdicts[0], port, replies, sent }
     }
 
     /// Sends a packet from inside.

@@ -157,7 +157,9 @@ fn answer(firewall: &mut Firewall, burst: &[Sent]) -> String {
     assert!(common.is_none_or(|port| alike == Some(Verdict::Forward(port))), "{common:?} {verdicts:?}");
     let replies: Vec<_> = firewall.pipeline.replies().collect();
     let frames: Vec<_> = frames.iter().map(|frame| (&*frame.bytes, frame.edited)).collect();
-    let told = format!("{verdicts:?} {common:?} {replies:?} {frames:?}");
+    let sent: Vec<_> = firewall.pipeline.originated().collect();
+    let told = format!("{verdicts:?} {common:?} {replies:?} {frames:?} {sent:?}");
+    firewall.pipeline.clear_originated();
     told + &format!("{:?} {:?}", firewall.session_events(), firewall.sign_ons())
         + &format!("{:?}", firewall.pipeline.counters().read())
 }

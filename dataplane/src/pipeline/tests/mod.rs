@@ -10,6 +10,7 @@ mod firewall;
 mod fragments;
 mod icmp;
 mod lanes;
+mod logins;
 mod policies;
 mod resets;
 mod routed_translation;

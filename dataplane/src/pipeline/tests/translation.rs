@@ -205,20 +205,24 @@ fn fragments_get_the_address_of_their_first() {
         piece.fragment(9, more, at as u16)
     };
     let whole = udp(inside, server, &[7; 1992]);
-    let first = pass(&mut firewall, INSIDE, &cut(&whole, 0, true));
-    let second = pass(&mut firewall, INSIDE, &cut(&whole, 1000, false));
-    assert_eq!((second.source.ip(), second.destination.ip()), (first.source.ip(), server.ip()));
+    firewall.out(&cut(&whole, 1000, false)).waits();
+    let fate = firewall.out(&cut(&whole, 0, true));
+    let [(_, first), (_, second)] = &fate.sent[..] else { panic!("{fate:?}") };
+    let outside = std::net::IpAddr::from(<[u8; 4]>::try_from(&first[26..30]).unwrap());
+    assert!(outside != inside.ip() && first[26..34] == second[26..34]);
+    let port = u16::from_be_bytes([first[34], first[35]]);
+    let outside = SocketAddr::new(outside, port);
     // Together they are the datagram that the pool address would have sent: the checksum is in the first.
-    let rebuilt = [&first.bytes[34..], &second.bytes[34..]].concat();
-    assert_eq!(rebuilt, udp(first.source, server, &[7; 1992]).transport);
+    let rebuilt = [&first[34..], &second[34..]].concat();
+    assert_eq!(rebuilt, udp(outside, server, &[7; 1992]).transport);
     // And the other way.
-    let whole = udp(server, first.source, &[8; 1992]);
-    firewall.back(&cut(&whole, 1000, false)).drops(DropReason::FragmentUnknown);
-    let first = pass(&mut firewall, OUTSIDE, &cut(&whole, 0, true));
-    let second = pass(&mut firewall, OUTSIDE, &cut(&whole, 1000, false));
-    assert_eq!(second.destination.ip(), inside.ip());
-    let rebuilt = [&first.bytes[34..], &second.bytes[34..]].concat();
+    let whole = udp(server, outside, &[8; 1992]);
+    firewall.back(&cut(&whole, 1000, false)).waits();
+    let fate = firewall.back(&cut(&whole, 0, true));
+    let [(_, first), (_, second)] = &fate.sent[..] else { panic!("{fate:?}") };
+    let rebuilt = [&first[34..], &second[34..]].concat();
     assert_eq!(rebuilt, udp(server, inside, &[8; 1992]).transport);
+    assert_eq!(first[30..34], second[30..34]);
 }
 
 #[test]

@@ -64,11 +64,11 @@ fn a_flow_is_watched_until_what_named_it_has_arrived() {
     // It fits nothing on either side: given up at once, but what it was given up for is not there yet.
     let mut firewall = without_qq();
     let mut tcp = open(&mut firewall);
-    firewall.back(&tcp.server(ACK, b"SSH-2.0-server\r\n")).passes();
-    firewall.out(&tcp.tcp(0, ACK, b"SSH-2.0-client\r\n").packet()).passes();
+    firewall.back(&tcp.server(ACK, b"0 server of nobody\r\n")).passes();
+    firewall.out(&tcp.tcp(0, ACK, b"0 client of nobody\r\n").packet()).passes();
     assert_eq!(firewall.pipeline.counters().value(crate::counters::Counter::AppidGaveUp), 1);
     firewall.out(&tcp.tcp(0, ACK, &framed(0x0828)).packet()).drops(DropReason::TcpOverlap);
-    tcp.client(ACK, b"SSH-2.0-client\r\n");
+    tcp.client(ACK, b"0 client of nobody\r\n");
     firewall.back(&tcp.server(ACK, &[])).passes();
     assert_eq!(firewall.pipeline.inspector.in_use(), (0, 0));
 }

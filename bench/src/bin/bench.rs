@@ -5,6 +5,7 @@ use std::process::{self, ExitCode};
 use std::time::Duration;
 use std::{env, fs};
 
+use bench::harness::appid::Identification;
 use bench::harness::contender::{self, Contender};
 use bench::harness::draw::Draw;
 use bench::harness::figure::{self, Row};
@@ -30,6 +31,8 @@ enum Command {
     Established(Established),
     /// What else happens to a firewall: new sessions, whole connections, latency, pauses, attacks, start-up
     Scenes(Scenes),
+    /// Identification over captures: cost of a packet and a flow, beside nDPI's ndpiReader
+    Appid(Identification),
     /// Everything, with a report as JSON, Markdown and plots
     All(All),
     /// One scene, as JSON: how this program calls itself
@@ -137,6 +140,7 @@ fn main() -> ExitCode {
         Command::Established(arguments) => compare(&arguments),
         Command::Scenes(arguments) => scenes(&arguments),
         Command::All(arguments) => all(&arguments),
+        Command::Appid(arguments) => appid(&arguments),
         Command::Play { scene, plan } => play(&scene, &plan),
         Command::Compile { plan } => compile(&plan),
         Command::Veth(comparison) => comparison.run().map(|passages| print!("{passages}")),
@@ -157,6 +161,13 @@ fn once(contender: Own, measurement: &str) -> Fallible<()> {
     let scratch = Scratch::new()?;
     let outcome = ostiary::measure(contender, &serde_json::from_str(measurement)?, &scratch.0)?;
     println!("{}", serde_json::to_string(&outcome)?);
+    Ok(())
+}
+
+/// Identification over captures.
+fn appid(arguments: &Identification) -> Fallible<()> {
+    let scratch = Scratch::new()?;
+    print!("{}", arguments.run(&scratch.0)?);
     Ok(())
 }
 

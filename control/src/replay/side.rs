@@ -13,14 +13,14 @@ pub const INSIDE: [&str; 7] =
 
 /// Tells the port of frames.
 #[derive(Debug)]
-pub(super) struct Sides {
+pub struct Sides {
     inside: Vec<IpNet>,
     wire: (PortId, PortId),
 }
 
 impl Sides {
     /// For the networks inside (none: [`INSIDE`]) and the wire whose first port is theirs.
-    pub(super) fn new(inside: &[IpNet], wire: (PortId, PortId)) -> Self {
+    pub fn new(inside: &[IpNet], wire: (PortId, PortId)) -> Self {
         let inside = if inside.is_empty() {
             INSIDE.iter().filter_map(|network| network.parse().ok()).collect()
         } else {
@@ -31,7 +31,7 @@ impl Sides {
 
     /// The port of a frame: the first where its sender is inside, the second where only its receiver is, and the first
     /// where that tells nothing: both are inside, or neither, or it is not IP.
-    pub(super) fn port(&self, frame: &[u8]) -> PortId {
+    pub fn port(&self, frame: &[u8]) -> PortId {
         match addresses(frame) {
             Some((source, destination)) if !self.contains(source) && self.contains(destination) => self.wire.1,
             _ => self.wire.0,

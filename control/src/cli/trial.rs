@@ -64,7 +64,7 @@ fn sources(file: &Path) -> Result<(Vec<Source>, String), Failure> {
 /// first condition that does not.
 fn put(title: &str, explanation: &Explanation, output: &mut Output) -> Result<(), Failure> {
     let sightings = explanation.sightings.join(", ");
-    output.line(&format!("{title}: {} {sightings}", explanation.application).trim_end().to_owned())?;
+    output.line(format!("{title}: {} {sightings}", explanation.application).trim_end())?;
     for Note { piece, from, rule, held, tests } in &explanation.notes {
         let side = if *from == Sender::Client { "client" } else { "server" };
         output.line(&format!("  {piece:>3} {side} {held:<5} {rule}"))?;

@@ -143,7 +143,11 @@ impl Firewall {
         let drops = self.counters.read().into_iter().filter(|(name, _)| name.starts_with("drop_"));
         let drops: u64 = drops.filter(|(name, _)| *name != "drop_tx_full").map(|(_, count)| count).sum();
         let equal = [
-            ("frames", value(Counter::PacketsReceived), value(Counter::PacketsForwarded) + drops),
+            (
+                "frames",
+                value(Counter::PacketsReceived),
+                value(Counter::PacketsForwarded) + value(Counter::PacketsTaken) + drops,
+            ),
             ("sessions", value(Counter::SessionsOpened), value(Counter::SessionsClosed)),
             ("session events", value(Counter::SessionEvents) + value(Counter::AttackEvents), self.read),
         ];

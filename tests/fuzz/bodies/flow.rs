@@ -44,7 +44,8 @@ pub fn run(data: &[u8]) {
                         named += 1;
                     }
                     Finding::SignOn(sign_on) => assert!(sign_on.account.len() <= 128),
-                    Finding::Resolved(resolved) => assert_ne!(database.name(resolved.application), "unknown"),
+                    // Unknown says that an address is nobody's any more.
+                    Finding::Resolved(_) => {}
                 }
             }
             assert!(named <= 1, "a flow is named once");

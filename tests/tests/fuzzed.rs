@@ -14,9 +14,12 @@ fn seeds(target: &str) -> Vec<(PathBuf, Vec<u8>)> {
     files.map(|path| (path.clone(), std::fs::read(path).unwrap())).collect()
 }
 
+/// What a target does with an input.
+type Body = fn(&[u8]);
+
 #[test]
 fn every_seed_is_survived() {
-    let targets: [(&str, fn(&[u8])); 8] = [
+    let targets: [(&str, Body); 8] = [
         ("http", bodies::http::run),
         ("tls", bodies::tls::run),
         ("quic", bodies::quic::run),

@@ -197,3 +197,21 @@ fn the_serial_is_the_date_unless_it_is_said() {
         assert!(fault.contains("database.toml: date") && fault.contains("YYYY-MM-DD"), "{fault}");
     }
 }
+
+#[test]
+fn more_lists_of_names_than_can_be_told_apart_are_refused() {
+    let clue = |number: usize| format!("[[protocol.identify]]\nwhen = [{{ server-name = [\"n{number}.example\"] }}]\n");
+    let file = |lists: usize| {
+        let clues: String = (0..lists).map(clue).collect();
+        format!(
+            "[application]\nname = \"thing\"\ntitle = \"Thing\"\n[[protocol]]\nname = \"web\"\n[[protocol.carrier]]\ntransport = \"tcp\"\nframing = {{ kind = \"tls\" }}\n{clues}"
+        )
+    };
+    let faults = |lists| {
+        let sources = [("database.toml", HEAD.to_owned()), ("thing.toml", file(lists))];
+        let sources = sources.map(|(name, text)| Source { name: name.into(), text });
+        compile(&sources).err().unwrap_or_default().iter().map(|fault| fault.to_string()).collect::<Vec<_>>().join("\n")
+    };
+    assert!(faults(1025).contains("1025 different lists of names; 1024 are possible"), "{}", faults(1025));
+    assert!(!faults(1024).contains("different lists"), "{}", faults(1024));
+}

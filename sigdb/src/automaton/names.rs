@@ -87,6 +87,8 @@ impl Names {
             return;
         }
         if self.lists >= LISTS {
+            // The compiler refuses so many; in a file made otherwise the list takes no name.
+            list.number = u16::MAX;
             return;
         }
         let number = self.lists as u16;

@@ -7,8 +7,10 @@ mod protocol;
 mod suit;
 mod test;
 
+use std::collections::HashSet;
 use std::path::Path;
 
+use crate::automaton::names::LISTS;
 use crate::database::Database;
 use crate::program::{Application, Program};
 use crate::sample::{self, SampleReport};
@@ -113,6 +115,13 @@ fn read(sources: &[Source]) -> Result<(Database, Vec<Samples>), Vec<CompileError
     if !titled {
         compiler.file = DATABASE_FILE.into();
         compiler.fault("file", "is missing: it gives the database its version and date");
+    }
+    let lists = compiler.program.name_lists().map(|list| list.patterns.clone()).collect::<HashSet<_>>().len();
+    if lists > LISTS {
+        compiler.fault(
+            "file",
+            format!("and the files beside it have {lists} different lists of names; {LISTS} are possible"),
+        );
     }
     if !compiler.faults.is_empty() {
         return Err(compiler.faults);

@@ -264,3 +264,25 @@ fn without_a_buffer_the_next_segment_is_a_new_start() {
     }
     assert_eq!(messages, [vec![1, 7]]);
 }
+
+/// Messages whose ends are passed over leave holes in what is kept: many of them, none acknowledged, cost no message.
+#[test]
+fn a_flight_of_messages_that_are_read_early_is_read_to_its_end() {
+    let mut pool = Pool::new(1);
+    let mut half = Half::default();
+    let mut read = 0;
+    // A message of 256 octets is told from its first six.
+    let mut early = |octets: &[u8]| {
+        if octets.len() < 6 {
+            return Step::More;
+        }
+        read += 1;
+        Step::Consumed(256)
+    };
+    half.segment(&mut pool, 0, true, &[], true, &mut early).unwrap();
+    let octets = vec![7; 20 * 256];
+    for (number, segment) in octets.chunks(97).enumerate() {
+        half.segment(&mut pool, 1 + number as u32 * 97, false, segment, true, &mut early).unwrap();
+    }
+    assert_eq!(read, 20);
+}

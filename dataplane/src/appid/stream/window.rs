@@ -144,7 +144,8 @@ impl Window {
         }
         let Some(room) = pool.octets.get_mut(buffer as usize) else { return false };
         fill(room, &self.pieces, at, octets);
-        self.join(at as u16, (at + octets.len()) as u16)
+        let read = (unread.wrapping_sub(self.origin) as i32).clamp(0, WINDOW as i32) as u16;
+        self.join(at as u16, (at + octets.len()) as u16, read)
     }
 
     /// The buffer; a new one begins at `origin`.
@@ -176,8 +177,9 @@ impl Window {
         }
     }
 
-    /// Notes a piece, joined with those that it touches.
-    fn join(&mut self, mut first: u16, mut last: u16) -> bool {
+    /// Notes a piece, joined with those that it touches. Where there are too many, the first gives way if it lies before
+    /// `read`: its octets are kept only to be compared with.
+    fn join(&mut self, mut first: u16, mut last: u16, read: u16) -> bool {
         self.pieces.retain(|piece| {
             let apart = piece.1 < first || piece.0 > last;
             if !apart {
@@ -186,6 +188,9 @@ impl Window {
             }
             apart
         });
+        if self.pieces.is_full() && self.pieces.first().is_some_and(|piece| piece.1 <= read) {
+            self.pieces.remove(0);
+        }
         let place = self.pieces.iter().position(|piece| piece.0 > last).unwrap_or(self.pieces.len());
         self.pieces.try_insert(place, (first, last)).is_ok()
     }

@@ -19,7 +19,7 @@ type Body = fn(&[u8]);
 
 #[test]
 fn every_seed_is_survived() {
-    let targets: [(&str, Body); 8] = [
+    let targets: [(&str, Body); 13] = [
         ("http", bodies::http::run),
         ("tls", bodies::tls::run),
         ("quic", bodies::quic::run),
@@ -27,7 +27,12 @@ fn every_seed_is_survived() {
         ("flow", bodies::flow::run),
         ("compile", bodies::compile::run),
         ("load", bodies::load::run),
+        ("diff", bodies::diff::run),
+        ("explain", bodies::explain::run),
+        ("framings", bodies::framings::run),
         ("frames", bodies::frames::run),
+        ("fragments", bodies::fragments::run),
+        ("stream", bodies::stream::run),
     ];
     for (target, run) in targets {
         let seeds = seeds(target);

@@ -6,13 +6,20 @@ use std::sync::{Arc, LazyLock};
 use sigdb::Database;
 
 pub mod compile;
+pub mod diff;
 pub mod dns;
+pub mod explain;
 pub mod flow;
 #[cfg(feature = "dataplane")]
+pub mod fragments;
+#[cfg(feature = "dataplane")]
 pub mod frames;
+pub mod framings;
 pub mod http;
 pub mod load;
 pub mod quic;
+#[cfg(feature = "dataplane")]
+pub mod stream;
 pub mod tls;
 
 /// The signatures of this checkout.

@@ -1,6 +1,6 @@
 //! Which protocol a flow is.
 
-use super::{Finding, Findings, FlowState, PATIENCE, Piece, Step, side};
+use super::{Finding, Findings, FlowState, MISS, PATIENCE, Piece, Step, side};
 use crate::automaton::names::Names;
 use crate::dns;
 use crate::framing::{Context, Framed, Looks, Next, frame};
@@ -66,8 +66,23 @@ impl FlowState {
                 self.decide(piece, scratch, named, findings)
             }
             Some(named) => {
+                // Wherever it is cut, what comes behind the message is this side going on, and nothing before its end is.
+                let protocol = database.protocol(named.index);
+                let message = protocol.map(|protocol| frame(protocol, data, &looks, context));
+                let is_open = data.len() < WINDOW && self.start.transport == Transport::Tcp;
+                let end = match message {
+                    Some(Framed::Message(frame)) => match frame.next {
+                        Next::At(length) => Some(length),
+                        Next::Later if is_open => return Step::More,
+                        _ => None,
+                    },
+                    _ => None,
+                };
                 self.fallback.get_or_insert((named, from));
-                self.missed(piece, scratch, findings)
+                match (self.missed(piece, scratch, findings), end) {
+                    (Step::Resync, Some(length)) if self.start.transport == Transport::Tcp => Step::Consumed(length),
+                    (step, _) => step,
+                }
             }
             None => self.missed(piece, scratch, findings),
         }
@@ -87,7 +102,7 @@ impl FlowState {
             &mut self.deaf[side(piece.from)],
             self.start.transport == Transport::Tcp && self.start.from_start,
         );
-        self.misses = self.misses.saturating_add(1);
+        self.misses = self.misses.saturating_add(if again { self.unheard(piece) } else { 1 });
         let over = self.deaf == [true; 2] || self.misses >= PATIENCE;
         match self.fallback {
             // The other side had its say, or this one goes on without it.
@@ -97,6 +112,14 @@ impl FlowState {
             _ if over => Step::GaveUp,
             _ => Step::Resync,
         }
+    }
+
+    /// How many misses there are in what a side sends that nobody listens to any more: by its octets, as many small segments
+    /// tell no more than a large one.
+    fn unheard(&mut self, piece: &Piece<'_>) -> u8 {
+        let octets = usize::from(self.unheard) + piece.data.len();
+        self.unheard = (octets % MISS) as u16;
+        u8::try_from(octets / MISS).unwrap_or(u8::MAX)
     }
 
     fn decide(&mut self, piece: &Piece<'_>, scratch: &mut Scratch, named: Named, findings: &mut Findings) -> Step {

@@ -66,6 +66,9 @@ pub struct Start {
 /// Segments (datagrams) that fit no clue before a flow is given up.
 const PATIENCE: u8 = 12;
 
+/// Octets of a side that is not listened to any more which count as one of those.
+const MISS: usize = 256;
+
 /// Addresses of one answer that are told; what it means beside has room in [`Findings`].
 const RESOLVED_A_MESSAGE: usize = 6;
 
@@ -75,6 +78,8 @@ pub struct FlowState {
     start: Start,
     protocol: Option<u16>,
     misses: u8,
+    /// Octets of sides that are not listened to which do not count as a miss yet.
+    unheard: u16,
     /// Per side (client, server): its first message fitted no clue, or there is nothing more to read from it.
     deaf: [bool; 2],
     /// Per side: octets up to the end of a message that was longer than the window are passed over.
@@ -99,6 +104,7 @@ impl FlowState {
             start,
             protocol: None,
             misses: 0,
+            unheard: 0,
             deaf: [false; 2],
             skipping: [None; 2],
             turns: Turns::new(),

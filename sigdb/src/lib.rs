@@ -26,7 +26,7 @@ mod source;
 pub mod tls;
 mod turns;
 
-pub use compile::{CompileError, DATABASE_FILE, Source, compile, compile_folder, try_samples};
+pub use compile::{CompileError, DATABASE_FILE, Source, compile, compile_folder, sample_flows, try_samples};
 pub use database::Database;
 pub use diff::Diff;
 pub use explain::{Explanation, Held, Note, Piece, Tested, explain};
@@ -34,6 +34,6 @@ pub use flow::{Finding, Findings, FlowState, Start, Step};
 pub use format::{Container, FORMAT_VERSION, LoadError, Signature};
 pub use program::{Sender, Transport, WINDOW};
 pub use registry::{NoNumbers, Registry};
-pub use sample::SampleReport;
+pub use sample::{SampleFlow, SampleReport};
 pub use scratch::Scratch;
 pub use sighting::{AccountText, AppId, Confidence, Generation, Resolved, Sighting, SignOn};

@@ -42,6 +42,26 @@ pub struct SampleReport {
     pub explanation: Explanation,
 }
 
+/// A sample as a flow.
+#[derive(Clone, Debug)]
+pub struct SampleFlow {
+    /// The signature file that it stands in.
+    pub file: String,
+    /// Its name.
+    pub name: String,
+    /// How the flow begins.
+    pub start: Start,
+    /// What is sent.
+    pub pieces: Vec<Piece>,
+}
+
+/// A sample of a file as a flow.
+pub(crate) fn flow(file: &str, sample: &SampleSource) -> Result<SampleFlow, CompileError> {
+    let fault = |what| CompileError { file: file.into(), place: format!("sample {:?}", sample.name), what };
+    let pieces = pieces(sample).map_err(fault)?;
+    Ok(SampleFlow { file: file.into(), name: sample.name.clone(), start: start(sample), pieces })
+}
+
 fn start(sample: &SampleSource) -> Start {
     Start {
         transport: sample.transport,

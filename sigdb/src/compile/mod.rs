@@ -13,7 +13,7 @@ use std::path::Path;
 use crate::automaton::names::LISTS;
 use crate::database::Database;
 use crate::program::{Application, Program};
-use crate::sample::{self, SampleReport};
+use crate::sample::{self, SampleFlow, SampleReport};
 use crate::sighting::AppId;
 use crate::source::{DatabaseSource, FileSource, SampleSource};
 
@@ -81,6 +81,16 @@ pub fn try_samples(sources: &[Source], file: &str) -> Result<(Database, AppId, V
     let reports = of.samples.iter().map(|one| sample::report(&database, &of.application, one)).collect();
     let application = database.by_name(&of.application).unwrap_or(AppId::UNKNOWN);
     Ok((database, application, reports))
+}
+
+/// The samples of signature files as flows, for whoever plays them another way than the compiler does.
+///
+/// # Errors
+/// Whatever keeps the files from being compiled.
+pub fn sample_flows(sources: &[Source]) -> Result<Vec<SampleFlow>, Vec<CompileError>> {
+    let (_, samples) = read(sources)?;
+    let flows = samples.iter().flat_map(|of| of.samples.iter().map(|one| sample::flow(&of.file, one)));
+    flows.map(|flow| flow.map_err(|fault| vec![fault])).collect()
 }
 
 /// A file's samples.

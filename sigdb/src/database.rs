@@ -158,6 +158,11 @@ impl Database {
         self.protocol(protocol).is_some_and(|protocol| protocol.session)
     }
 
+    /// Whether one flow of a protocol may carry several users at once.
+    pub fn carries_several(&self, protocol: u16) -> bool {
+        self.protocol(protocol).is_some_and(|protocol| protocol.several_users)
+    }
+
     /// The same content, its applications at the places of `names`, where `place` finds them all; the others of `names` are
     /// known by their names only.
     pub(crate) fn renumbered(self, names: &[String], place: impl Fn(&str) -> Option<u16>) -> Self {
@@ -209,9 +214,17 @@ impl Database {
         &self.names
     }
 
-    /// The application that a name belongs to, which these lists take.
+    /// The application that a name belongs to, which these lists take; none where they are several applications'.
     pub(crate) fn owner(&self, hits: &NameHits) -> Option<AppId> {
-        hits.numbers().find_map(|list| *self.owners.get(list)?)
+        let mut owners = hits.numbers().filter_map(|list| *self.owners.get(list)?);
+        let owner = owners.next()?;
+        owners.all(|other| other == owner).then_some(owner)
+    }
+
+    /// Whether an application is one of this database's, and not one that only carries others.
+    pub(crate) fn may_name(&self, application: AppId) -> bool {
+        let place = usize::from(application.0).wrapping_sub(1);
+        !self.is_gone(place) && self.program.applications.get(place).is_some_and(|application| !application.base)
     }
 
     pub(crate) fn program(&self) -> &Program {

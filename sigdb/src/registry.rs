@@ -73,6 +73,7 @@ mod tests {
             server_ports: Vec::new(),
             framing: Framing::Datagram,
             session: false,
+            several_users: false,
             limit: 1,
             grace: 1,
             anchors: Vec::new(),

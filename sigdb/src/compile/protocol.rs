@@ -79,6 +79,7 @@ impl Compiler {
                 server_ports: carrier.server_ports.clone(),
                 framing: framing.clone(),
                 session: carrier.session,
+                several_users: source.several_users,
                 limit,
                 grace,
                 anchors: anchors.clone(),
@@ -90,12 +91,13 @@ impl Compiler {
     }
 }
 
-/// An answer finds its question by what both have; one of them alone would never match.
+/// An answer finds its question by what both have; one of them alone would never match. What comes after an answer needs none.
 fn transactions(messages: &[Message]) -> Checked<()> {
     for message in messages {
         for (place, question) in messages.iter().enumerate() {
             let answered = message.answers & 1 << place != 0;
-            if answered && message.transaction.len() != question.transaction.len() {
+            let follows = message.transaction.is_empty() && question.answers != 0;
+            if answered && !follows && message.transaction.len() != question.transaction.len() {
                 return Err(format!("message {}: 'transaction' is not that of {}", message.name, question.name));
             }
         }

@@ -3,8 +3,8 @@
 use super::protocol::Scope;
 use super::{Checked, hex};
 use crate::automaton::names::NameList;
-use crate::program::{Ranges, TURNS, Test, WINDOW};
-use crate::source::{NumberSource, TestSource};
+use crate::program::{Base, Position, Ranges, TURNS, Test, WINDOW};
+use crate::source::{CipherSource, NumberSource, RangeSource, TestSource};
 
 impl Scope<'_> {
     pub(super) fn tests(&self, sources: &[TestSource]) -> Checked<Vec<Test>> {
@@ -19,7 +19,13 @@ impl Scope<'_> {
         parsed(source, &mut found)?;
         let placed = matches!(
             found.first(),
-            Some(Test::Octets(..) | Test::Number { .. } | Test::Length { .. } | Test::Varint(..))
+            Some(
+                Test::Octets(..)
+                    | Test::Number { .. }
+                    | Test::Deciphered { .. }
+                    | Test::Length { .. }
+                    | Test::Varint(..)
+            )
         );
         let numeric = matches!(found.first(), Some(Test::Number { .. } | Test::Length { .. }));
         let valued = source.word.is_some() || source.attribute.is_some();
@@ -35,6 +41,7 @@ impl Scope<'_> {
             || (source.of.is_some() && source.attribute.is_none())
             || (source.number.is_some() && source.header.is_none())
             || (source.parameter.is_some() && source.number.is_none())
+            || (source.aes_256_ctr.is_some() && !matches!(found.first(), Some(Test::Deciphered { .. })))
             || (source.add.is_some() && !matches!(found.first(), Some(Test::Length { .. })));
         match (found.len(), stray) {
             (1, false) => Ok(found.remove(0)),
@@ -81,7 +88,12 @@ impl Scope<'_> {
                     if ranges.iter().any(|(first, _)| *first > most) {
                         return Err(format!("a number in {size} octets is never {other:?}"));
                     }
-                    Test::Number { at: self.at(source)?, size, little, ranges }
+                    let at = self.at(source)?;
+                    match source.aes_256_ctr {
+                        None => Test::Number { at, size, little, ranges },
+                        Some(cipher) if size == 4 && !little => deciphered(at, cipher, ranges)?,
+                        Some(_) => return Err("'aes-256-ctr' goes with 'u32', most significant octet first".into()),
+                    }
                 }
             });
         }
@@ -126,12 +138,24 @@ impl Scope<'_> {
         Ok(())
     }
 
-    fn at(&self, source: &TestSource) -> Checked<crate::program::Position> {
+    fn at(&self, source: &TestSource) -> Checked<Position> {
         match &source.at {
             Some(at) => self.position(at),
             None => Err(format!("needs 'at': {source:?}")),
         }
     }
+}
+
+/// What is enciphered from a message's start on: at most one block is deciphered, which is somewhere in the first 4,096.
+fn deciphered(at: Position, cipher: CipherSource, ranges: Ranges) -> Checked<Test> {
+    let whole = at.base == Base::Start && (0..WINDOW as i32).contains(&at.offset) && at.offset % 16 <= 12;
+    let CipherSource { key, counter } = cipher;
+    if !whole || usize::from(key) + 32 > WINDOW || usize::from(counter) + 16 > WINDOW {
+        return Err(format!(
+            "'aes-256-ctr' takes places from the start, below {WINDOW}, and a number in one block of 16 octets"
+        ));
+    }
+    Ok(Test::Deciphered { at: at.offset as u16, key, counter, ranges })
 }
 
 /// Tests on what a framing takes apart.
@@ -219,6 +243,12 @@ pub(super) fn ranges(source: &NumberSource) -> Checked<Ranges> {
         NumberSource::Several(numbers) if !numbers.is_empty() => Ok(numbers.iter().map(|n| (*n, *n)).collect()),
         NumberSource::Range { from, to } if from <= to || to.is_none() => {
             Ok(vec![(from.unwrap_or(0), to.unwrap_or(u64::MAX))])
+        }
+        NumberSource::Ranges(several)
+            if !several.is_empty() && several.iter().all(|one| one.from <= one.to || one.to.is_none()) =>
+        {
+            let bounds = |one: &RangeSource| (one.from.unwrap_or(0), one.to.unwrap_or(u64::MAX));
+            Ok(several.iter().map(bounds).collect())
         }
         other => Err(format!("{other:?} is neither a number, a list of numbers nor a range {{ from, to }}")),
     }

@@ -70,7 +70,7 @@ impl<'a> View<'a> {
                 let count = read!(self.number(start, 1, false), Read::Absent, Read::More);
                 self.slice(start, 1 + (count & 0x7f) as usize)
             }
-            Form::Digits | Form::Ascii | Form::Utf8 | Form::Jid | Form::Uri => self.run(start, field),
+            Form::Digits | Form::Ascii | Form::Utf8 | Form::Words | Form::Jid | Form::Uri => self.run(start, field),
         }
     }
 

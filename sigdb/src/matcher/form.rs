@@ -18,6 +18,7 @@ pub(super) fn belongs(octet: u8, field: &Field) -> bool {
     }
     match field.form {
         Form::Digits => octet.is_ascii_digit(),
+        Form::Words => octet.is_ascii_graphic() || octet == b' ' || octet >= 0x80,
         Form::Utf8 | Form::Jid => octet.is_ascii_graphic() || octet >= 0x80,
         _ => octet.is_ascii_graphic(),
     }
@@ -44,7 +45,7 @@ fn plain(octets: &[u8], field: &Field) -> Option<AccountText> {
             number_text(octets.iter().enumerate().map(seven).fold(0, |number, bits| number | bits), field)
         }
         Form::Nibbles => nibbles(octets),
-        Form::Digits | Form::Ascii | Form::Utf8 | Form::Jid | Form::Uri => text(octets, field),
+        Form::Digits | Form::Ascii | Form::Utf8 | Form::Words | Form::Jid | Form::Uri => text(octets, field),
     }
 }
 
@@ -58,10 +59,12 @@ fn text(value: &[u8], field: &Field) -> Option<AccountText> {
         Form::Jid => value.split(|octet| *octet == b'/').next().filter(|jid| is_jid(jid))?,
         // Longer numbers are no 64-bit ones.
         Form::Digits if value.len() > 19 => return None,
+        Form::Words if value.trim_ascii().len() < value.len() => return None,
         _ => value,
     };
     let printable = |octet: &u8| match field.form {
         Form::Digits => octet.is_ascii_digit(),
+        Form::Words => octet.is_ascii_graphic() || *octet == b' ' || *octet >= 0x80,
         Form::Utf8 | Form::Jid => octet.is_ascii_graphic() || *octet >= 0x80,
         _ => octet.is_ascii_graphic(),
     };

@@ -1,5 +1,6 @@
 //! Whether a test holds for a message: yes, no, or not to be told before more of the message is here.
 
+mod cipher;
 mod field;
 mod form;
 mod read;

@@ -2,6 +2,7 @@
 
 use memchr::memmem;
 
+use super::cipher::{decipher, is_text};
 use super::read::{Read, read};
 use super::{FieldText, Outcome, Parts, View};
 use crate::framing::xml::same_name;
@@ -40,6 +41,17 @@ impl<'a> View<'a> {
                 let start = read!(self.place(*at), Outcome::No, Outcome::More);
                 let number = read!(self.number(start, *size, *little), Outcome::No, Outcome::More);
                 Outcome::of(within(ranges, number))
+            }
+            Test::Deciphered { at, key, counter, ranges } => {
+                // Neither waited for nor deciphered where it begins as text does.
+                if is_text(self.octets) {
+                    return Outcome::No;
+                }
+                let (at, key, counter) = (usize::from(*at), usize::from(*key), usize::from(*counter));
+                let octets = read!(self.slice(at, 4), Outcome::No, Outcome::More);
+                let key = read!(self.slice(key, 32), Outcome::No, Outcome::More);
+                let counter = read!(self.slice(counter, 16), Outcome::No, Outcome::More);
+                Outcome::of(decipher(octets, at, key, counter).is_some_and(|number| within(ranges, number.into())))
             }
             Test::Length { at, size, little, add } => {
                 let start = read!(self.place(*at), Outcome::No, Outcome::More);

@@ -13,6 +13,7 @@ pub(crate) fn describe(test: &Test, anchors: &[Anchor]) -> String {
         Test::Number { at: position, size, ranges, .. } => {
             format!("at {}: u{} = {}", at(position), 8 * u32::from(*size), numbers(ranges))
         }
+        Test::Deciphered { at, ranges, .. } => format!("at {at}: u32 = {}, deciphered", numbers(ranges)),
         Test::Length { at: position, size, add, .. } => {
             format!("at {}: u{} = length, add {add}", at(position), 8 * u32::from(*size))
         }

@@ -61,6 +61,8 @@ pub enum Form {
     Ascii,
     /// Text without control characters or white space.
     Utf8,
+    /// Text in which spaces may stand too, though not at its ends.
+    Words,
     /// A base-128 number.
     Varint,
     /// An octet that counts those behind it, two characters in each: digits, `-` and `.`; its top bit says that the last

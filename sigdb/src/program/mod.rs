@@ -68,6 +68,8 @@ pub struct Protocol {
     pub framing: Framing,
     /// Whether the connection is the session: its end, plus `grace`, is a logout.
     pub session: bool,
+    /// Whether one flow may carry several users, of whom one's sign-on says nothing of another's.
+    pub several_users: bool,
     /// Seconds of silence after which a user of it counts as gone.
     pub limit: u32,
     /// Seconds after the end of the last connection in which a new one continues the session.

@@ -106,6 +106,18 @@ pub enum Test {
         /// One of these.
         ranges: Ranges,
     },
+    /// A number of four octets, enciphered from the message's first octet on by AES-256 in counter mode, whose key and first
+    /// counter stand there in clear.
+    Deciphered {
+        /// Where: four octets of one block of 16.
+        at: u16,
+        /// Where the key's 32 octets are.
+        key: u16,
+        /// Where the counter's 16 octets are.
+        counter: u16,
+        /// One of these.
+        ranges: Ranges,
+    },
     /// A number that, plus `add`, is the message's length.
     Length {
         /// Where.

@@ -12,7 +12,7 @@ use serde::Deserialize;
 pub(crate) use carrier::{CarrierSource, FramingSource};
 pub(crate) use field::{FieldSource, FieldSources};
 pub(crate) use sample::{SampleSource, SegmentSource};
-pub(crate) use test::{AnchorSource, NumberSource, PositionSource, TestSource};
+pub(crate) use test::{AnchorSource, CipherSource, NumberSource, PositionSource, RangeSource, TestSource};
 
 use crate::program::{Certainty, Meaning, Sender, Transport};
 
@@ -52,6 +52,9 @@ pub(crate) struct ApplicationSource {
 pub(crate) struct ProtocolSource {
     pub(crate) name: String,
     pub(crate) carrier: Vec<CarrierSource>,
+    /// Whether users share a flow, each with a session of their own.
+    #[serde(default)]
+    pub(crate) several_users: bool,
     /// Silence after which a user is taken for gone, such as `"180 s"`.
     pub(crate) limit: Option<String>,
     /// How long after its last connection a session may go on in another.

@@ -36,8 +36,17 @@ pub(crate) enum PositionSource {
 pub(crate) enum NumberSource {
     One(u64),
     Several(Vec<u64>),
+    Ranges(Vec<RangeSource>),
     Range { from: Option<u64>, to: Option<u64> },
     Word(String),
+}
+
+/// Numbers from the first up to the last; one that is absent is the least or the most there is.
+#[derive(Clone, Copy, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct RangeSource {
+    pub(crate) from: Option<u64>,
+    pub(crate) to: Option<u64>,
 }
 
 #[derive(Clone, Debug, Deserialize)]
@@ -56,6 +65,14 @@ impl Texts {
     }
 }
 
+/// Where the key of a cipher stands, and its first counter.
+#[derive(Clone, Copy, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct CipherSource {
+    pub(crate) key: u16,
+    pub(crate) counter: u16,
+}
+
 /// One condition; which keys stand together is the compiler's to check.
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
@@ -71,6 +88,8 @@ pub(crate) struct TestSource {
     pub(crate) u64: Option<NumberSource>,
     pub(crate) varint: Option<NumberSource>,
     pub(crate) little: Option<bool>,
+    #[serde(rename = "aes-256-ctr")]
+    pub(crate) aes_256_ctr: Option<CipherSource>,
     pub(crate) add: Option<i32>,
     pub(crate) field: Option<FieldSource>,
     pub(crate) contains: Option<String>,

@@ -171,6 +171,16 @@ fn a_reconnect_within_the_grace_time_is_no_logout() {
 }
 
 #[test]
+fn lines_of_one_gateway_do_not_replace_each_other() {
+    const SIP: &str = "sip:sip/udp";
+    let mut story = Story::new();
+    story.sees(0, 1, SIP, Attempt, "ada@a.example").sees(0, 1, SIP, Login, "ada@a.example");
+    story.sees(1, 1, SIP, Login, "bob@a.example").sees(60, 1, SIP, Login, "ada@a.example");
+    story.sees(90, 1, SIP, Logout, "ada@a.example").pass(200);
+    story.is(&["0 login ada@a.example message", "1 login bob@a.example message", "90 logout ada@a.example message 90"]);
+}
+
+#[test]
 fn of_several_connections_the_last_counts() {
     let mut story = Story::new();
     story.sees(0, 1, MSF, Login, "20001").sees(1, 2, MSF, Login, "20001").sees(10, 1, MSF, Closed, "20001").pass(300);

@@ -258,7 +258,8 @@ impl Visit<'_> {
     /// Another account in the same session: the one before is gone.
     fn replace(&mut self, place: &mut Place, account: AccountText) {
         let session = self.event.session;
-        if account.is_empty() || self.event.sign_on.account.is_empty() {
+        let several = self.database.carries_several(self.event.sign_on.protocol);
+        if several || account.is_empty() || self.event.sign_on.account.is_empty() {
             return;
         }
         for user in &mut place.users {

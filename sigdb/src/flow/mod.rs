@@ -136,7 +136,10 @@ impl FlowState {
         let piece = Piece { database, now, from, data };
         let Some(index) = self.protocol else {
             self.turns.count(from, data.len().saturating_sub(self.pending[side(from)].into()));
-            let step = self.identify(&piece, scratch, findings);
+            let step = match self.identify(&piece, scratch, findings) {
+                Step::GaveUp => self.by_address(database, findings),
+                step => step,
+            };
             self.pending[side(from)] = match step {
                 Step::More => data.len().min(WINDOW) as u16,
                 Step::Consumed(length) => data.len().saturating_sub(length).min(WINDOW) as u16,
@@ -151,6 +154,15 @@ impl FlowState {
             Some(protocol) => self.message(&piece, scratch, index, protocol, findings),
             None => Step::GaveUp,
         }
+    }
+
+    /// What a flow that tells nothing itself is by the name that its server's address was found by, if it was.
+    fn by_address(&self, database: &Database, findings: &mut Findings) -> Step {
+        let Some(application) = self.start.resolved.filter(|known| database.may_name(*known)) else {
+            return Step::GaveUp;
+        };
+        let _ = findings.try_push(Finding::Application(application, Confidence::Likely));
+        Step::Finished
     }
 
     /// The flow ended: a connection that carried a session says so.

@@ -71,7 +71,7 @@ impl Session {
                 Fit::No => continue,
                 Fit::More => return None,
             };
-            if !self.transact(place as u8, message, view) {
+            if !self.transact(piece.from, place as u8, message, view) {
                 continue;
             }
             let account = match account {
@@ -90,18 +90,22 @@ impl Session {
     }
 
     /// Notes a question, or finds the one that this message answers; false where there is none.
-    fn transact(&mut self, place: u8, message: &Message, view: &View<'_>) -> bool {
+    fn transact(&mut self, from: Sender, place: u8, message: &Message, view: &View<'_>) -> bool {
         if message.transaction.is_empty() {
             self.asked = self.asked & !message.answers | 1 << place;
             return true;
         }
-        let Some(key) = view.key(&message.transaction) else { return false };
+        let Some(digest) = view.key(&message.transaction) else { return false };
         if message.answers == 0 {
-            self.open.ask(Question { key, place });
+            self.open.ask(Question { key: Question::key(digest, from), place });
             self.asked |= 1 << place;
             return true;
         }
-        self.open.answer(key, message.answers)
+        let asked_by = if from == Sender::Client { Sender::Server } else { Sender::Client };
+        let answered = self.open.answer(Question::key(digest, asked_by), message.answers);
+        // What it brought about may have an end of its own, that needs no key.
+        self.asked |= u64::from(answered) << place;
+        answered
     }
 
     /// Whether one of these messages, by their bits, waits for its answer.

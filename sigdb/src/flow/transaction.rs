@@ -1,5 +1,7 @@
 //! Questions that are open: which of them an answer is for.
 
+use crate::program::Sender;
+
 /// Questions that one flow has open at a time; a newer one takes the oldest's place.
 const MOST: usize = 8;
 
@@ -8,6 +10,13 @@ const MOST: usize = 8;
 pub(super) struct Question {
     pub(super) key: u32,
     pub(super) place: u8,
+}
+
+impl Question {
+    /// A key by which only the other side's answer finds its question: nobody answers oneself.
+    pub(super) fn key(digest: u32, asked_by: Sender) -> u32 {
+        if asked_by == Sender::Server { !digest } else { digest }
+    }
 }
 
 /// The open ones.
@@ -57,6 +66,14 @@ mod tests {
         assert!(!open.answer(8, 0b01) && !open.answer(9, 0b11));
         assert!(open.answer(8, 0b10) && !open.answer(8, 0b10));
         assert!(open.answer(7, 0b11) && !open.answer(0, u64::MAX));
+    }
+
+    #[test]
+    fn nobody_answers_oneself() {
+        let mut open = Open::default();
+        open.ask(Question { key: Question::key(7, Sender::Client), place: 0 });
+        assert!(!open.answer(Question::key(7, Sender::Server), 1));
+        assert!(open.answer(Question::key(7, Sender::Client), 1));
     }
 
     #[test]

@@ -3,8 +3,8 @@
 
 use proptest::prelude::*;
 use sigdb::{
-    Database, Finding, Findings, FlowState, Held, Scratch, Sender, Source, Start, Step, Transport, WINDOW, compile,
-    try_samples,
+    Confidence, Database, Finding, Findings, FlowState, Held, Scratch, Sender, Source, Start, Step, Transport, WINDOW,
+    compile, try_samples,
 };
 
 const HEAD: &str = "version = \"1\"\ndate = \"2026-01-01\"\n";
@@ -583,4 +583,41 @@ proptest! {
         ];
         prop_assert_eq!(shown(&database, &heads, &cuts), ["calls", "Login 10001@a.example"]);
     }
+}
+
+/// A flow from its start to a port, by segments of octets; what it was named, how surely, and the last step.
+fn named(
+    database: &Database,
+    resolved: Option<&str>,
+    segments: &[(Sender, &[u8])],
+) -> (Option<(String, Confidence)>, Option<Step>) {
+    let resolved = resolved.and_then(|name| database.by_name(name));
+    let start = Start { transport: Transport::Tcp, server_port: 9, from_start: true, resolved };
+    let (mut flow, mut scratch, mut findings) = (FlowState::new(start), Scratch::new(), Findings::new());
+    let (mut name, mut last) = (None, None);
+    for (from, octets) in segments {
+        last = Some(flow.read(database, &mut scratch, 0, *from, octets, &mut findings));
+        for finding in &findings {
+            if let Finding::Application(application, confidence) = finding {
+                name = Some((database.name(*application).to_owned(), *confidence));
+            }
+        }
+    }
+    (name, last)
+}
+
+#[test]
+fn what_tells_nothing_itself_is_what_its_address_was_found_for() {
+    const UNKNOWN: &[(Sender, &[u8])] =
+        &[(Sender::Client, &[0x81; 40]), (Sender::Server, &[0x82; 40]), (Sender::Client, &[0x83; 40])];
+    let database = compiled(&[LINES]);
+    assert_eq!(
+        named(&database, Some("lines"), &UNKNOWN[..2]),
+        (Some(("lines".into(), Confidence::Likely)), Some(Step::Finished))
+    );
+    assert_eq!(named(&database, Some("lines"), &UNKNOWN[..1]).0, None, "its other side may tell yet");
+    assert_eq!(named(&database, None, &UNKNOWN[..2]), (None, Some(Step::GaveUp)));
+    let carriers = compiled(&[BASE]);
+    assert!(carriers.by_name("web").is_some());
+    assert_eq!(named(&carriers, Some("web"), &UNKNOWN[..2]), (None, Some(Step::GaveUp)));
 }

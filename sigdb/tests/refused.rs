@@ -152,7 +152,7 @@ fn anchors_that_lead_nowhere_are_refused() {
         "neither start",
     );
     refused("limit = \"60 s\"", &anchored("a = { at = 1 }"), "an anchor has one of");
-    refused("limit = \"60 s\"", &anchored("a = { prefix = 1 }"), "only 'find' goes without 'at'");
+    refused("limit = \"60 s\"", &anchored("a = { prefix = 1 }"), "only 'find' and 'in' go without 'at'");
     refused("limit = \"60 s\"", &anchored("a-b = { at = 1, prefix = 1 }"), "of letters and digits");
     refused("limit = \"60 s\"", &anchored("a = { at = 1, prefix = 1, if = [{ length = 1 }] }"), "'if' takes octets");
     let mut chain = "a0 = { at = 0, prefix = 1 }".to_owned();

@@ -8,10 +8,17 @@ use crate::source::FieldSource;
 impl Scope<'_> {
     pub(super) fn field(&self, source: &FieldSource) -> Checked<Field> {
         let place = self.field_place(source)?;
-        let textual = !matches!(source.form, Form::U32 | Form::U32Little | Form::Varint | Form::Nibbles);
-        let numeric = !textual && source.form != Form::Nibbles || source.form == Form::Digits;
-        if source.prefix > 4 || (source.prefix > 0 && !textual) {
-            return Err("'prefix' is 1, 2, 3 or 4, and goes with text".into());
+        let (textual, packed) = (source.form.is_text(), source.form.is_packed());
+        let numeric = source.form.number().is_some() || matches!(source.form, Form::Varint | Form::Digits);
+        if source.prefix > 4 || (source.prefix > 0 && !textual && !packed) {
+            return Err("'prefix' is 1, 2, 3 or 4, and goes with text, bcd and tbcd".into());
+        }
+        let counted = source.prefix > 0 || matches!(place, Place::Value(_));
+        if (source.size > 0) != (packed && !counted) || source.size > MOST_PACKED {
+            return Err(format!("'size' (1 to {MOST_PACKED}) goes with bcd and tbcd where no length is in front"));
+        }
+        if matches!(place, Place::Value(_)) && (source.prefix > 0 || OWN_LENGTH.contains(&source.form)) {
+            return Err("the value of an anchor has its length: no 'prefix', varint or nibbles".into());
         }
         if source.inclusive && source.prefix == 0 {
             return Err("'inclusive' goes with 'prefix'".into());
@@ -19,7 +26,8 @@ impl Scope<'_> {
         if !numeric && (source.least.is_some() || source.most.is_some()) {
             return Err("'least' and 'most' go with numbers".into());
         }
-        if !matches!(place, Place::At(_) | Place::After(_)) && (source.prefix > 0 || !textual) {
+        let placed = matches!(place, Place::At(_) | Place::After(_) | Place::Value(_));
+        if !placed && (source.prefix > 0 || !textual) {
             return Err("what a framing took apart is text, without a length in front".into());
         }
         let strip = source.strip.clone().unwrap_or_default().into_bytes();
@@ -30,6 +38,7 @@ impl Scope<'_> {
             place,
             prefix: source.prefix,
             inclusive: source.inclusive,
+            size: source.size,
             form: source.form,
             range: (source.least.unwrap_or(0), source.most.unwrap_or(u64::MAX)),
             strip,
@@ -41,6 +50,9 @@ impl Scope<'_> {
         let mut places = Vec::new();
         if let Some(at) = &source.at {
             places.push(Place::At(self.position(at)?));
+        }
+        if let Some(name) = &source.value {
+            places.push(Place::Value(self.counting(name)?));
         }
         if let Some(text) = source.after.as_ref().filter(|text| !text.is_empty()) {
             places.push(Place::After(text.clone().into_bytes()));
@@ -55,10 +67,16 @@ impl Scope<'_> {
         }
         match places.len() {
             1 => Ok(places.remove(0)),
-            _ => Err("a field has one of 'at', 'after', 'query', 'word', 'header', 'element' and 'attribute'".into()),
+            _ => Err("a field has one of 'at', 'value', 'after', 'query', 'word', 'header', 'element' and 'attribute'"
+                .into()),
         }
     }
 }
+
+/// Octets of packed digits at most.
+const MOST_PACKED: u8 = 32;
+/// Forms that say themselves how long they are.
+const OWN_LENGTH: [Form; 2] = [Form::Varint, Form::Nibbles];
 
 /// Base64 holds secrets beside names: what is read of it is said, and the password cannot be.
 fn encoding(source: &FieldSource, textual: bool) -> Checked<Option<Encoding>> {

@@ -12,7 +12,7 @@ use std::path::Path;
 
 use crate::automaton::names::LISTS;
 use crate::database::Database;
-use crate::program::{Application, Program};
+use crate::program::{Application, PATTERNS, Program};
 use crate::sample::{self, SampleFlow, SampleReport};
 use crate::sighting::AppId;
 use crate::source::{DatabaseSource, FileSource, SampleSource};
@@ -132,6 +132,11 @@ fn read(sources: &[Source]) -> Result<(Database, Vec<Samples>), Vec<CompileError
             "file",
             format!("and the files beside it have {lists} different lists of names; {LISTS} are possible"),
         );
+    }
+    let patterns = compiler.program.patterns().count();
+    if patterns > PATTERNS {
+        compiler
+            .fault("file", format!("and the files beside it have {patterns} uses of 'regex'; {PATTERNS} are possible"));
     }
     if !compiler.faults.is_empty() {
         return Err(compiler.faults);

@@ -4,12 +4,17 @@ use std::collections::BTreeMap;
 
 use super::protocol::Scope;
 use super::{Checked, hex};
-use crate::program::{Anchor, Base, DEAREST_ANCHOR, Position, Span, Test, WINDOW};
+use crate::program::{Anchor, Base, DEAREST_ANCHOR, Position, Span, Test, Tlv, WINDOW};
 use crate::source::{AnchorSource, PositionSource};
 
 impl Scope<'_> {
     pub(super) fn position(&self, source: &PositionSource) -> Checked<Position> {
         position(source, self.anchors)
+    }
+
+    /// The anchor of that name, which has a length.
+    pub(super) fn counting(&self, name: &str) -> Checked<u8> {
+        counting(name, self.anchors)
     }
 }
 
@@ -45,10 +50,11 @@ fn anchor(name: &str, source: &AnchorSource, anchors: &[Anchor]) -> Checked<Anch
     if !own {
         return Err("the name must be one's own, of letters and digits".into());
     }
-    let span = match (source.prefix, source.varint, &source.find) {
-        (Some(size @ 1..=4), None, None) => Span::Prefix { size, inclusive: source.inclusive.unwrap_or(false) },
-        (None, Some(true), None) => Span::Varint,
-        (None, None, Some(octets)) => {
+    let span = match (source.prefix, source.varint, &source.find, source.tlv) {
+        (Some(size @ 1..=4), None, None, None) => Span::Prefix { size, inclusive: source.inclusive.unwrap_or(false) },
+        (None, Some(true), None, None) => Span::Varint,
+        (None, None, None, Some(kind)) => Span::Tlv(tlv(kind, source, anchors)?),
+        (None, None, Some(octets), None) => {
             let within = source.within.unwrap_or(WINDOW as u16);
             let octets = hex(octets)?;
             if octets.is_empty() || usize::from(within) > WINDOW {
@@ -56,15 +62,30 @@ fn anchor(name: &str, source: &AnchorSource, anchors: &[Anchor]) -> Checked<Anch
             }
             Span::Find { octets, within }
         }
-        _ => return Err("an anchor has one of 'prefix' (1 to 4), 'varint = true' and 'find'".into()),
+        _ => return Err("an anchor has one of 'prefix' (1 to 4), 'varint = true', 'find' and 'tlv'".into()),
     };
-    let stray = (source.inclusive.is_some() && source.prefix.is_none())
+    let of_tlv = source.type_size.is_some()
+        || source.length_size.is_some()
+        || source.pad.is_some()
+        || source.stop.is_some()
+        || source.begins.is_some()
+        || source.inside.is_some();
+    let stray = (source.inclusive.is_some() && source.prefix.is_none() && source.tlv.is_none())
         || (source.within.is_some() && source.find.is_none())
-        || (source.at.is_none() && source.find.is_none());
+        || (of_tlv && source.tlv.is_none())
+        || (source.at.is_none() && source.find.is_none() && source.inside.is_none());
     if stray {
-        return Err("'inclusive' goes with 'prefix', 'within' with 'find', and only 'find' goes without 'at'".into());
+        return Err(
+            "'inclusive' goes with 'prefix' and 'tlv', 'within' with 'find', 'type-size', 'length-size', 'pad', \
+                    'stop', 'begins' and 'in' with 'tlv', and only 'find' and 'in' go without 'at'"
+                .into(),
+        );
     }
-    let at = source.at.as_ref().map_or(Ok(START), |at| position(at, anchors))?;
+    let start = match &span {
+        Span::Tlv(Tlv { inside: Some(outer), .. }) => Position { base: Base::Anchor(*outer), offset: 0 },
+        _ => START,
+    };
+    let at = source.at.as_ref().map_or(Ok(start), |at| position(at, anchors))?;
     let when = Scope::of_anchors(anchors).tests(&source.when)?;
     if when.iter().any(|test| !matches!(test, Test::Octets(..) | Test::Number { .. })) {
         return Err("'if' takes octets, text and numbers at places".into());
@@ -72,7 +93,36 @@ fn anchor(name: &str, source: &AnchorSource, anchors: &[Anchor]) -> Checked<Anch
     Ok(Anchor { name: name.into(), at, span, when })
 }
 
-const START: Position = Position { base: Base::Start, offset: 0 };
+/// Records as a signature describes them.
+fn tlv(kind: u32, source: &AnchorSource, anchors: &[Anchor]) -> Checked<Tlv> {
+    let (kind_size, length_size) = (source.type_size.unwrap_or(1), source.length_size.unwrap_or(1));
+    if ![kind_size, length_size].iter().all(|size| matches!(size, 1 | 2 | 4)) {
+        return Err("'type-size' and 'length-size' are 1, 2 or 4".into());
+    }
+    let most = u32::MAX >> (32 - 8 * u32::from(kind_size));
+    if [Some(kind), source.pad, source.stop].into_iter().flatten().any(|kind| kind > most) {
+        return Err(format!("a type in {kind_size} octets is {most} at most"));
+    }
+    if source.pad == Some(kind) || source.stop == Some(kind) {
+        return Err("'pad' and 'stop' have no value: another type than 'tlv'".into());
+    }
+    let begins = source.begins.as_deref().map_or_else(|| Ok(Vec::new()), hex)?;
+    let inside = source.inside.as_ref().map(|name| counting(name, anchors)).transpose()?;
+    let inclusive = source.inclusive.unwrap_or(false);
+    Ok(Tlv { kind, kind_size, length_size, inclusive, pad: source.pad, stop: source.stop, begins, inside })
+}
+
+/// The anchor of that name, which has a length.
+fn counting(name: &str, anchors: &[Anchor]) -> Checked<u8> {
+    let place = anchors.iter().position(|anchor| anchor.name == name);
+    let place = place.ok_or_else(|| format!("{name:?} is no anchor"))?;
+    match anchors.get(place) {
+        Some(Anchor { span: Span::Find { .. }, .. }) => Err(format!("{name:?} is found, and has no length")),
+        _ => Ok(place as u8),
+    }
+}
+
+pub(super) const START: Position = Position { base: Base::Start, offset: 0 };
 
 fn position(source: &PositionSource, anchors: &[Anchor]) -> Checked<Position> {
     let text = match source {

@@ -38,7 +38,7 @@ fn suits(test: &Test, framings: &[Framing]) -> Checked<()> {
 
 fn field(field: &Field, framings: &[Framing]) -> Checked<()> {
     let (name, kinds, fits): (_, _, fn(&Framing) -> bool) = match &field.place {
-        Place::At(_) | Place::After(_) => return Ok(()),
+        Place::At(_) | Place::After(_) | Place::Value(_) => return Ok(()),
         Place::Query(_) => ("query", "http", is_http),
         Place::Word(_) => ("word", "line", is_line),
         Place::Header(_) => ("header", HEADS, has_head),

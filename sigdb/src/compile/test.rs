@@ -1,9 +1,10 @@
 //! Tests, one condition each.
 
+use super::position::START;
 use super::protocol::Scope;
 use super::{Checked, hex};
 use crate::automaton::names::NameList;
-use crate::program::{Base, Position, Ranges, TURNS, Test, WINDOW};
+use crate::program::{Base, Pattern, Position, Ranges, TURNS, Test, WINDOW};
 use crate::source::{CipherSource, NumberSource, RangeSource, TestSource};
 
 impl Scope<'_> {
@@ -25,17 +26,19 @@ impl Scope<'_> {
                     | Test::Deciphered { .. }
                     | Test::Length { .. }
                     | Test::Varint(..)
+                    | Test::Regex { .. }
             )
         );
         let numeric = matches!(found.first(), Some(Test::Number { .. } | Test::Length { .. }));
         let valued = source.word.is_some() || source.attribute.is_some();
-        let cased = source.text.is_some() || source.contains.is_some() || valued;
+        let searched = source.contains.is_some() || source.regex.is_some();
+        let cased = source.text.is_some() || searched || valued;
         let stray = (source.at.is_some() && !placed)
             || (source.little.is_some() && !numeric)
             || source.field.as_ref().is_some_and(|field| field.optional)
             || (source.mask.is_some() && source.octets.is_none())
             || (source.has.is_some() && source.header.is_none())
-            || (source.within.is_some() && source.contains.is_none())
+            || (source.within.is_some() && !searched)
             || (source.any_case.is_some() && !cased)
             || (source.is.is_some() && !valued)
             || (source.of.is_some() && source.attribute.is_none())
@@ -115,6 +118,14 @@ impl Scope<'_> {
             }
             let (literal, any_case) = cased(source, literal);
             found.push(Test::Contains { literal: literal.into_bytes(), within, any_case });
+        }
+        if let Some(text) = &source.regex {
+            let Some(within) = source.within.filter(|within| (1..=WINDOW as u16).contains(within)) else {
+                return Err(format!("'regex' needs 'within', 1 to {WINDOW}"));
+            };
+            let at = source.at.as_ref().map_or(Ok(START), |at| self.position(at))?;
+            let pattern = Pattern::new(text, source.any_case.unwrap_or(false))?;
+            found.push(Test::Regex { at, within, pattern });
         }
         if let Some(number) = &source.length {
             found.push(Test::Size(ranges(number)?));

@@ -22,12 +22,12 @@ use std::path::{Path, PathBuf};
 use sha2::{Digest, Sha256};
 
 use crate::database::Database;
-use crate::program::Program;
+use crate::program::{PATTERNS, Pattern, Program};
 use sound::sound;
 
 const MAGIC: &[u8; 8] = b"OSTSIGDB";
 /// The version of the file's format that this build writes and reads.
-pub const FORMAT_VERSION: u16 = 2;
+pub const FORMAT_VERSION: u16 = 3;
 /// What comes before the key, before the signature, and before the program.
 const BEFORE_KEY: usize = 8 + 2 + 2 + 4 + 32;
 const BEFORE_SIGNATURE: usize = BEFORE_KEY + 32;
@@ -136,10 +136,11 @@ impl Container {
         let damaged = || LoadError::Damaged(self.path.clone());
         let payload = self.octets.get(HEADER..).ok_or_else(damaged)?;
         // What stands behind the program is none of it: a file says one thing, in one way.
-        let (program, rest) = postcard::take_from_bytes::<Program>(payload).map_err(|_| damaged())?;
-        if !rest.is_empty() || !sound(&program) {
+        let (mut program, rest) = postcard::take_from_bytes::<Program>(payload).map_err(|_| damaged())?;
+        if !rest.is_empty() || !sound(&program) || program.patterns().count() > PATTERNS {
             return Err(damaged());
         }
+        program.patterns().try_for_each(Pattern::build).map_err(|_| damaged())?;
         Ok(Database::new(program, self.digest))
     }
 }

@@ -20,7 +20,7 @@ pub(crate) fn cut(framing: &Framing, data: &[u8]) -> Cut {
     let Some(octets) = data.get(at..at + usize::from(*size)) else { return Cut::More };
     let fold = |number: i64, octet: &u8| number << 8 | i64::from(*octet);
     let number = if *little { octets.iter().rev().fold(0, fold) } else { octets.iter().fold(0, fold) };
-    let length = number + i64::from(*add);
+    let length = number.saturating_add(i64::from(*add));
     if length < i64::from(range.0.max(1)) || length > i64::from(range.1) {
         return Cut::No;
     }

@@ -59,9 +59,18 @@ impl<'a> View<'a> {
             }
             Place::Attribute { name, of } => return found(self.attribute(name, of.as_deref())),
             Place::Word(number) => return self.word(*number),
+            Place::Value(anchor) => {
+                let Some(anchor) = self.anchors.get(usize::from(*anchor)) else { return Read::Absent };
+                let (from, to) = read!(self.stretch(anchor), Read::Absent, Read::More);
+                return self.slice(from, to.saturating_sub(from));
+            }
         };
+        if let Some((size, _)) = field.form.number() {
+            return self.slice(start, size.into());
+        }
         match field.form {
-            Form::U32 | Form::U32Little => self.slice(start, 4),
+            Form::Mac => self.slice(start, 6),
+            Form::Bcd | Form::Tbcd if field.prefix == 0 => self.slice(start, field.size.into()),
             Form::Varint => {
                 read!(self.varint(start), Read::Absent, Read::More);
                 self.slice(start, self.varint_octets(start))
@@ -70,7 +79,7 @@ impl<'a> View<'a> {
                 let count = read!(self.number(start, 1, false), Read::Absent, Read::More);
                 self.slice(start, 1 + (count & 0x7f) as usize)
             }
-            Form::Digits | Form::Ascii | Form::Utf8 | Form::Words | Form::Jid | Form::Uri => self.run(start, field),
+            _ => self.run(start, field),
         }
     }
 

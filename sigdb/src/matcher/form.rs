@@ -20,9 +20,13 @@ pub(super) fn belongs(octet: u8, field: &Field) -> bool {
         Form::Digits => octet.is_ascii_digit(),
         Form::Words => octet.is_ascii_graphic() || octet == b' ' || octet >= 0x80,
         Form::Utf8 | Form::Jid => octet.is_ascii_graphic() || octet >= 0x80,
+        Form::MacText => octet.is_ascii_hexdigit() || MAC_MARKS.contains(&octet),
         _ => octet.is_ascii_graphic(),
     }
 }
+
+/// What stands between the parts of a MAC address.
+const MAC_MARKS: &[u8] = b"-:.";
 
 /// A field's octets as text; none where they are not what they should be.
 pub(super) fn interpret(octets: &[u8], field: &Field) -> Option<AccountText> {
@@ -36,17 +40,56 @@ pub(super) fn interpret(octets: &[u8], field: &Field) -> Option<AccountText> {
 }
 
 fn plain(octets: &[u8], field: &Field) -> Option<AccountText> {
-    let little = |octets: &[u8]| octets.iter().rev().fold(0, |number, octet| number << 8 | u64::from(*octet));
+    if let Some((size, little)) = field.form.number() {
+        let fold = |number: u64, octet: &u8| number << 8 | u64::from(*octet);
+        let number = if little { octets.iter().rev().fold(0, fold) } else { octets.iter().fold(0, fold) };
+        return if octets.len() == usize::from(size) { number_text(number, field) } else { None };
+    }
     match field.form {
-        Form::U32 => number_text(octets.iter().fold(0, |number, octet| number << 8 | u64::from(*octet)), field),
-        Form::U32Little => number_text(little(octets), field),
+        Form::Bcd => packed(octets, |octet| [octet >> 4, octet & 0x0f]),
+        Form::Tbcd => packed(octets, |octet| [octet & 0x0f, octet >> 4]),
+        Form::Mac => mac(octets.try_into().ok()?),
+        Form::MacText => mac_text(octets),
         Form::Varint => {
             let seven = |(place, octet): (usize, &u8)| u64::from(octet & 0x7f) << (7 * place as u32).min(63);
             number_text(octets.iter().enumerate().map(seven).fold(0, |number, bits| number | bits), field)
         }
         Form::Nibbles => nibbles(octets),
-        Form::Digits | Form::Ascii | Form::Utf8 | Form::Words | Form::Jid | Form::Uri => text(octets, field),
+        _ => text(octets, field),
     }
+}
+
+/// Decimal digits, two an octet. A filler ends them, and nothing else stands behind it.
+fn packed(octets: &[u8], halves: impl Fn(u8) -> [u8; 2]) -> Option<AccountText> {
+    let mut text = AccountText::new();
+    let mut filled = false;
+    for half in octets.iter().flat_map(|octet| halves(*octet)) {
+        match half {
+            0..=9 if !filled => text.try_push(char::from(b'0' + half)).ok()?,
+            0x0f => filled = true,
+            _ => return None,
+        }
+    }
+    Some(text).filter(|text| !text.is_empty())
+}
+
+/// In the one notation of all records.
+fn mac(octets: [u8; 6]) -> Option<AccountText> {
+    let [a, b, c, d, e, f] = octets;
+    let mut text = AccountText::new();
+    write!(text, "{a:02x}:{b:02x}:{c:02x}:{d:02x}:{e:02x}:{f:02x}").ok()?;
+    Some(text)
+}
+
+/// Twelve hexadecimal digits, whatever stands between them.
+fn mac_text(text: &[u8]) -> Option<AccountText> {
+    let mut digits =
+        text.iter().filter(|octet| !MAC_MARKS.contains(octet)).map(|octet| char::from(*octet).to_digit(16));
+    let mut octets = [0; 6];
+    for octet in &mut octets {
+        *octet = (digits.next()?? << 4 | digits.next()??) as u8;
+    }
+    if digits.next().is_some() { None } else { mac(octets) }
 }
 
 fn text(value: &[u8], field: &Field) -> Option<AccountText> {

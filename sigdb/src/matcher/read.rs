@@ -3,7 +3,7 @@
 use memchr::memmem;
 
 use super::{Outcome, View};
-use crate::program::{Anchor, Base, Position, Span, WINDOW};
+use crate::program::{Anchor, Base, Position, Span, Tlv, WINDOW};
 
 /// An octet string or number that could be read, cannot be, or is not here yet.
 pub(super) enum Read<T> {
@@ -11,6 +11,9 @@ pub(super) enum Read<T> {
     Absent,
     More,
 }
+
+/// Records that are passed in search of one.
+const RECORDS: usize = 128;
 
 /// `?` for [`Read`], in functions that return an [`Outcome`] or a [`Read`].
 macro_rules! read {
@@ -52,15 +55,23 @@ impl<'a> View<'a> {
         }
     }
 
-    /// The place behind what an anchor spans. Bounded: anchors stand on earlier ones only, and the compiler counts.
+    /// The place behind what an anchor spans; of records that of the value. Bounded: anchors stand on earlier ones only, and
+    /// the compiler counts.
     fn anchor(&self, anchor: &Anchor) -> Read<usize> {
+        let (from, to) = read!(self.stretch(anchor), Read::Absent, Read::More);
+        Read::Value(if matches!(anchor.span, Span::Tlv(_)) { from } else { to })
+    }
+
+    /// What the length of an anchor counts: its first octet, and behind its last.
+    pub(super) fn stretch(&self, anchor: &Anchor) -> Read<(usize, usize)> {
         let at = read!(self.place(anchor.at), Read::Absent, Read::More);
         match self.all(&anchor.when) {
             Outcome::Yes => {}
-            Outcome::No => return Read::Value(at),
+            Outcome::No => return Read::Value((at, at)),
             Outcome::More => return Read::More,
         }
         let (length, from) = match &anchor.span {
+            Span::Tlv(tlv) => return self.record(at, tlv),
             Span::Prefix { size, inclusive } => {
                 let length = read!(self.number(at, *size, false), Read::Absent, Read::More);
                 let own = u64::from(*size);
@@ -76,14 +87,56 @@ impl<'a> View<'a> {
             Span::Find { octets, within } => {
                 let limit = self.octets.len().min(at.saturating_add(usize::from(*within)));
                 return match memmem::find(self.octets.get(at..limit).unwrap_or_default(), octets) {
-                    Some(found) => Read::Value(at + found + octets.len()),
+                    Some(found) => Read::Value((at, at + found + octets.len())),
                     None if limit < self.octets.len() => Read::Absent,
                     None => self.missing(),
                 };
             }
         };
         // A length beyond the window points nowhere that could be read.
-        if length > WINDOW as u64 { Read::Absent } else { Read::Value(from + length as usize) }
+        if length > WINDOW as u64 { Read::Absent } else { Read::Value((from, from + length as usize)) }
+    }
+
+    /// The value of the first record of a type.
+    fn record(&self, mut at: usize, tlv: &Tlv) -> Read<(usize, usize)> {
+        let outer = tlv.inside.and_then(|outer| self.anchors.get(usize::from(outer)));
+        let limit = match outer.map(|outer| self.stretch(outer)) {
+            None => usize::MAX,
+            Some(stretch) => read!(stretch, Read::Absent, Read::More).1,
+        };
+        for _ in 0..RECORDS {
+            if at >= limit {
+                return Read::Absent;
+            }
+            let kind = read!(self.number(at, tlv.kind_size, false), Read::Absent, Read::More);
+            let is = |other: Option<u32>| other.is_some_and(|other| u64::from(other) == kind);
+            if is(tlv.stop) {
+                return Read::Absent;
+            }
+            let length_at = at + usize::from(tlv.kind_size);
+            if is(tlv.pad) {
+                at = length_at;
+                continue;
+            }
+            let length = read!(self.number(length_at, tlv.length_size, false), Read::Absent, Read::More);
+            let from = length_at + usize::from(tlv.length_size);
+            let own = if tlv.inclusive { (from - at) as u64 } else { 0 };
+            let Some(length) = length.checked_sub(own).filter(|length| *length <= WINDOW as u64) else {
+                return Read::Absent;
+            };
+            let to = from + length as usize;
+            if to > limit {
+                return Read::Absent;
+            }
+            if is(Some(tlv.kind)) && tlv.begins.len() <= to - from {
+                let begin = read!(self.slice(from, tlv.begins.len()), Read::Absent, Read::More);
+                if begin == tlv.begins {
+                    return Read::Value((from, to));
+                }
+            }
+            at = to;
+        }
+        Read::Absent
     }
 
     pub(super) fn slice(&self, start: usize, length: usize) -> Read<&'a [u8]> {

@@ -6,7 +6,7 @@ use super::cipher::{decipher, is_text};
 use super::read::{Read, read};
 use super::{FieldText, Outcome, Parts, View};
 use crate::framing::xml::same_name;
-use crate::program::{Ranges, Test};
+use crate::program::{Ranges, Search, Test};
 use crate::{http, sip};
 
 impl<'a> View<'a> {
@@ -56,7 +56,8 @@ impl<'a> View<'a> {
             Test::Length { at, size, little, add } => {
                 let start = read!(self.place(*at), Outcome::No, Outcome::More);
                 let number = read!(self.number(start, *size, *little), Outcome::No, Outcome::More);
-                Outcome::of(self.whole.is_some_and(|whole| whole as i64 == number as i64 + i64::from(*add)))
+                let length = number.checked_add_signed(i64::from(*add));
+                Outcome::of(self.whole.is_some_and(|whole| Some(whole as u64) == length))
             }
             Test::Varint(at, ranges) => {
                 let start = read!(self.place(*at), Outcome::No, Outcome::More);
@@ -80,6 +81,17 @@ impl<'a> View<'a> {
                     true => Outcome::Yes,
                     false if limit == usize::from(*within) => Outcome::No,
                     false => self.short(),
+                }
+            }
+            Test::Regex { at, within, pattern } => {
+                let start = read!(self.place(*at), Outcome::No, Outcome::More);
+                let end = start.saturating_add(usize::from(*within));
+                let limit = self.octets.len().min(end);
+                let ended = self.complete || limit == end;
+                match pattern.search(self.octets.get(start..limit).unwrap_or_default(), ended) {
+                    Search::Found(_) => Outcome::Yes,
+                    Search::Absent => Outcome::No,
+                    Search::More => Outcome::More,
                 }
             }
             Test::Size(ranges) => Outcome::of(self.whole.is_some_and(|whole| within(ranges, whole as u64))),

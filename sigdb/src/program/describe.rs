@@ -20,6 +20,7 @@ pub(crate) fn describe(test: &Test, anchors: &[Anchor]) -> String {
         Test::Varint(position, ranges) => format!("at {}: varint = {}", at(position), numbers(ranges)),
         Test::Field(field) => match &field.place {
             Place::At(position) => format!("at {}: field, {:?}", at(position), field.form),
+            Place::Value(anchor) => format!("value of {}: field, {:?}", name(*anchor, anchors), field.form),
             other => format!("field, {other:?}, {:?}", field.form),
         },
         Test::Contains { literal, within, .. } => {
@@ -50,6 +51,9 @@ pub(crate) fn describe(test: &Test, anchors: &[Anchor]) -> String {
         Test::Alpn(names) => format!("alpn {names:?}"),
         Test::Ja4(prints) => format!("ja4 {prints:?}"),
         Test::DnsName(_) => "dns-name".into(),
+        Test::Regex { at: position, within, pattern } => {
+            format!("at {}: regex {:?} within {within}", at(position), pattern.text())
+        }
     }
 }
 
@@ -58,12 +62,16 @@ fn place(position: &Position, anchors: &[Anchor]) -> String {
         Base::Start => return position.offset.to_string(),
         Base::End => "end",
         Base::Body => "body",
-        Base::Anchor(which) => anchors.get(usize::from(which)).map_or("?", |anchor| &anchor.name),
+        Base::Anchor(which) => name(which, anchors),
     };
     match position.offset {
         0 => base.into(),
         offset => format!("{base} {} {}", if offset < 0 { '-' } else { '+' }, offset.unsigned_abs()),
     }
+}
+
+fn name(anchor: u8, anchors: &[Anchor]) -> &str {
+    anchors.get(usize::from(anchor)).map_or("?", |anchor| &anchor.name)
 }
 
 fn numbers(ranges: &Ranges) -> String {

@@ -13,6 +13,8 @@ pub struct Field {
     pub prefix: u8,
     /// Whether that length counts itself.
     pub inclusive: bool,
+    /// Octets that it has, where only the signature says so; otherwise 0.
+    pub size: u8,
     /// How it is written.
     pub form: Form,
     /// For numbers: least and most.
@@ -45,6 +47,8 @@ pub enum Place {
         /// The element.
         of: Option<String>,
     },
+    /// What the length of this anchor counts.
+    Value(u8),
 }
 
 /// How a field is written.
@@ -72,6 +76,47 @@ pub enum Form {
     Jid,
     /// The address of a SIP or TEL URI: user and host.
     Uri,
+    /// Two octets, most significant first.
+    U16,
+    /// Three octets, most significant first.
+    U24,
+    /// Eight octets, most significant first.
+    U64,
+    /// Eight octets, least significant first.
+    U64Little,
+    /// Two decimal digits an octet, the first in the upper half; 0xf fills up at the end.
+    Bcd,
+    /// Two decimal digits an octet, the first in the lower half (3GPP TS 29.002); 0xf fills up at the end.
+    Tbcd,
+    /// Six octets of a MAC address.
+    Mac,
+    /// A MAC address as text, in whatever notation.
+    MacText,
+}
+
+impl Form {
+    /// Octets of a number, and whether the least significant comes first.
+    pub const fn number(self) -> Option<(u8, bool)> {
+        match self {
+            Self::U16 => Some((2, false)),
+            Self::U24 => Some((3, false)),
+            Self::U32 => Some((4, false)),
+            Self::U32Little => Some((4, true)),
+            Self::U64 => Some((8, false)),
+            Self::U64Little => Some((8, true)),
+            _ => None,
+        }
+    }
+
+    /// Whether it is written as text, whose end its characters tell.
+    pub const fn is_text(self) -> bool {
+        matches!(self, Self::Digits | Self::Ascii | Self::Utf8 | Self::Words | Self::Jid | Self::Uri | Self::MacText)
+    }
+
+    /// Whether it is decimal digits, two an octet.
+    pub const fn is_packed(self) -> bool {
+        matches!(self, Self::Bcd | Self::Tbcd)
+    }
 }
 
 /// Base64 (RFC 4648), of which only a part is ever read: what else is in there may be a secret.

@@ -3,6 +3,7 @@
 mod describe;
 mod field;
 mod framing;
+mod pattern;
 mod test;
 
 use serde::{Deserialize, Serialize};
@@ -10,7 +11,9 @@ use serde::{Deserialize, Serialize};
 pub(crate) use describe::describe;
 pub use field::{Encoding, Field, Form, Place};
 pub use framing::Framing;
-pub use test::{Anchor, Base, DEAREST_ANCHOR, Position, Ranges, Span, Test};
+pub(crate) use pattern::Search;
+pub use pattern::{PATTERNS, Pattern};
+pub use test::{Anchor, Base, DEAREST_ANCHOR, Position, Ranges, Span, Test, Tlv};
 
 use crate::automaton::names::NameList;
 use crate::sighting::Confidence;
@@ -128,14 +131,26 @@ pub struct Clue {
 impl Program {
     /// Every list of names, wherever a test has it.
     pub(crate) fn name_lists(&mut self) -> impl Iterator<Item = &mut NameList> {
-        let tests = self.protocols.iter_mut().flat_map(|protocol| {
+        self.tests().filter_map(Test::names)
+    }
+
+    /// Every regular expression.
+    pub(crate) fn patterns(&mut self) -> impl Iterator<Item = &mut Pattern> {
+        self.tests().filter_map(|test| match test {
+            Test::Regex { pattern, .. } => Some(pattern),
+            _ => None,
+        })
+    }
+
+    /// Every test of clues and messages.
+    fn tests(&mut self) -> impl Iterator<Item = &mut Test> {
+        self.protocols.iter_mut().flat_map(|protocol| {
             let clues = protocol.clues.iter_mut().flat_map(|clue| {
                 let also = clue.also.iter_mut().flatten();
                 clue.tests.iter_mut().chain(also).chain(&mut clue.between)
             });
             clues.chain(protocol.messages.iter_mut().flat_map(|message| &mut message.tests))
-        });
-        tests.filter_map(Test::names)
+        })
     }
 }
 

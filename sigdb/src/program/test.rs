@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::Field;
+use super::{Field, Pattern};
 use crate::automaton::names::NameList;
 
 /// A place in a message.
@@ -50,6 +50,10 @@ impl Anchor {
                 _ => None,
             });
             let mut cost = 1u64;
+            if let Span::Tlv(tlv) = &anchor.span {
+                let outer = tlv.inside.map_or(Some(&0), |outer| costs.get(usize::from(outer)));
+                cost = cost.saturating_add(WALK).saturating_add(*outer?);
+            }
             for at in std::iter::once(Some(&anchor.at)).chain(conditions) {
                 let below = match at?.base {
                     Base::Anchor(earlier) => *costs.get(usize::from(earlier))?,
@@ -65,6 +69,8 @@ impl Anchor {
 
 /// Reads that finding one anchor may take.
 pub const DEAREST_ANCHOR: u64 = 64;
+/// What a walk along records counts as: most end after a few.
+const WALK: u64 = 16;
 
 /// What lies before an anchor.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -85,6 +91,29 @@ pub enum Span {
         /// They end within so many octets.
         within: u16,
     },
+    /// Records of type, length and value in a row, up to the value of the first one of a type.
+    Tlv(Tlv),
+}
+
+/// Which of the records in a row, and how they are written.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Tlv {
+    /// Its type.
+    pub kind: u32,
+    /// Octets of a type: 1, 2 or 4.
+    pub kind_size: u8,
+    /// Octets of a length: 1, 2 or 4.
+    pub length_size: u8,
+    /// Whether a length counts type and length too (RFC 2865, 5).
+    pub inclusive: bool,
+    /// A type without length and value (RFC 2132, 3.1).
+    pub pad: Option<u32>,
+    /// A type behind which there is no record any more (RFC 2132, 3.2).
+    pub stop: Option<u32>,
+    /// What its value begins with.
+    pub begins: Vec<u8>,
+    /// The anchor in whose value the records lie.
+    pub inside: Option<u8>,
 }
 
 /// Inclusive ranges of numbers.
@@ -206,6 +235,15 @@ pub enum Test {
     Ja4(Vec<String>),
     /// DNS: the name asked for or one that it is an alias of; patterns as for `Host`.
     DnsName(NameList),
+    /// A regular expression fits somewhere from a place on.
+    Regex {
+        /// From where.
+        at: Position,
+        /// Within so many octets.
+        within: u16,
+        /// What.
+        pattern: Pattern,
+    },
 }
 
 impl Test {

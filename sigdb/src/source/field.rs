@@ -14,6 +14,8 @@ use crate::program::Form;
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub(crate) struct FieldSource {
     pub(crate) at: Option<PositionSource>,
+    /// What the length of that anchor counts.
+    pub(crate) value: Option<String>,
     /// Behind this text, wherever it stands.
     pub(crate) after: Option<String>,
     /// The query parameter of that name.
@@ -40,6 +42,9 @@ pub(crate) struct FieldSource {
     pub(crate) prefix: u8,
     #[serde(default)]
     pub(crate) inclusive: bool,
+    /// Octets that it has, where no length says so.
+    #[serde(default)]
+    pub(crate) size: u8,
     pub(crate) form: Form,
     /// Least and most, for numbers.
     pub(crate) least: Option<u64>,

@@ -17,6 +17,17 @@ pub(crate) struct AnchorSource {
     /// Octets to look for.
     pub(crate) find: Option<String>,
     pub(crate) within: Option<u16>,
+    /// Records in a row: the value of the first one of this type.
+    pub(crate) tlv: Option<u32>,
+    pub(crate) type_size: Option<u8>,
+    pub(crate) length_size: Option<u8>,
+    pub(crate) pad: Option<u32>,
+    pub(crate) stop: Option<u32>,
+    /// Octets that the value begins with.
+    pub(crate) begins: Option<String>,
+    /// The anchor in whose value the records lie.
+    #[serde(rename = "in")]
+    pub(crate) inside: Option<String>,
     /// Otherwise nothing lies between.
     #[serde(default, rename = "if")]
     pub(crate) when: Vec<TestSource>,
@@ -93,6 +104,7 @@ pub(crate) struct TestSource {
     pub(crate) add: Option<i32>,
     pub(crate) field: Option<FieldSource>,
     pub(crate) contains: Option<String>,
+    pub(crate) regex: Option<String>,
     pub(crate) within: Option<u16>,
     /// For text: letters may be of either case.
     pub(crate) any_case: Option<bool>,

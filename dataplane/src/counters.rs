@@ -76,12 +76,16 @@ counters! {
     FragmentsTimedOut = "fragments_timed_out",
     /// Flows that were shown to the engine.
     AppidInspected = "appid_inspected",
+    /// Packets that were shown to the engine.
+    AppidPackets = "appid_packets",
     /// Flows that the engine named.
     AppidIdentified = "appid_identified",
     /// Flows that the engine gave up.
     AppidGaveUp = "appid_gave_up",
     /// Flows that found no free inspection slot.
     AppidNoSlot = "appid_no_slot",
+    /// Gauge: flows with the engine now. Those named whose protocol reports sign-ons are among them.
+    AppidSlots = "appid_slots",
     /// Segments of inspected flows that repeat octets which are not kept any more, so that they passed uncompared.
     AppidUnverified = "appid_unverified",
     /// Segments of inspected flows that lost their urgent pointer.

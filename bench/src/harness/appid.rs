@@ -1,8 +1,8 @@
 //! Identification over captures: what it costs a packet and a flow, beside nDPI's `ndpiReader` on the same frames.
 //!
-//! All captures are merged as if they had begun at once, each in a VLAN of its own so that equal addresses stay apart, and
-//! written to one file for `ndpiReader`. Ours runs through the pipeline that is in service, with and without
-//! identification: the difference is what identification costs. Contenders take turns.
+//! All captures are merged as if they had begun at once, and again some seconds later as often as asked, each in a VLAN of
+//! its own so that equal addresses stay apart, and written to one file for `ndpiReader`. Ours runs through the pipeline that
+//! is in service, with and without identification: the difference is what identification costs. Contenders take turns.
 
 use std::fmt;
 use std::fs;
@@ -36,6 +36,9 @@ pub struct Identification {
     /// Runs of each contender.
     #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u32).range(1..=100))]
     runs: u32,
+    /// How often the captures are shown, some seconds apart: so that a run lasts, and sessions are many.
+    #[arg(long, default_value_t = 8, value_parser = clap::value_parser!(u16).range(1..=100))]
+    copies: u16,
     /// nDPI's reader; left out where it is not there.
     #[arg(long, default_value = "ndpiReader")]
     ndpi: PathBuf,
@@ -51,6 +54,7 @@ struct Mix {
     captures: usize,
 }
 
+#[derive(Clone, Copy, Debug)]
 struct Captured {
     time: Nanos,
     port: PortId,
@@ -65,34 +69,56 @@ struct Pass {
     took: Duration,
     flows: u64,
     inspected: u64,
+    packets: u64,
     identified: u64,
     no_slot: u64,
 }
 
-/// Medians over the runs.
+/// All runs, one after the other.
 #[derive(Debug)]
 pub struct Comparison {
     captures: usize,
+    copies: u16,
     frames: usize,
     octets: usize,
-    runs: u32,
-    full: Pass,
-    off: Pass,
+    full: Vec<Pass>,
+    off: Vec<Pass>,
     /// What ndpiReader took, less what it takes for a capture without packets.
-    ndpi: Option<Duration>,
+    ndpi: Vec<Duration>,
+}
+
+/// What of several runs is said.
+#[derive(Clone, Copy, Debug)]
+struct Spread {
+    median: f64,
+    least: f64,
+    most: f64,
+}
+
+impl Spread {
+    /// None where there are no runs.
+    fn of(figures: impl Iterator<Item = f64>) -> Option<Self> {
+        let mut figures: Vec<f64> = figures.collect();
+        figures.sort_by(f64::total_cmp);
+        Some(Self { median: *figures.get(figures.len() / 2)?, least: *figures.first()?, most: *figures.last()? })
+    }
 }
 
 /// The two ports of the wire.
 const WIRE: (PortId, PortId) = (PortId(0), PortId(1));
 /// As a worker does its housekeeping, in bursts.
 const TURN: usize = 256;
+/// Between the beginnings of two copies.
+const APART: Duration = Duration::from_millis(2_300);
+/// VLANs to tell captures apart by.
+const VLANS: usize = 4094;
 /// Of a pcap file (draft-ietf-opsawg-pcap, 4): magic, version 2.4, zone, accuracy, longest packet, Ethernet.
 const PCAP: [u32; 6] = [0xa1b2_c3d4, 4 << 16 | 2, 0, 0, 0x4_0000, 1];
 
 impl Identification {
     /// Measures.
     pub fn run(&self, scratch: &Path) -> Fallible<Comparison> {
-        let mut mix = Mix::read(&files(&self.captures)?)?;
+        let mut mix = Mix::read(&files(&self.captures)?, self.copies)?;
         let (merged, empty) = (scratch.join("mix.pcap"), scratch.join("empty.pcap"));
         mix.write(&merged)?;
         fs::write(&empty, PCAP.map(u32::to_le_bytes).concat())?;
@@ -108,17 +134,14 @@ impl Identification {
                 theirs.extend(ndpi(&self.ndpi, &merged)?.map(|took| took.saturating_sub(start)));
             }
         }
-        with.sort_by_key(|pass| pass.took);
-        without.sort_by_key(|pass| pass.took);
-        theirs.sort();
         Ok(Comparison {
             captures: mix.captures,
+            copies: self.copies,
             frames: mix.frames.len(),
             octets: mix.octets.len(),
-            runs: self.runs,
-            full: with[with.len() / 2],
-            off: without[without.len() / 2],
-            ndpi: theirs.get(theirs.len() / 2).copied(),
+            full: with,
+            off: without,
+            ndpi: theirs,
         })
     }
 }
@@ -159,13 +182,13 @@ fn configuration(scratch: &Path, mode: &str) -> Fallible<Compiled> {
 }
 
 impl Mix {
-    fn read(files: &[PathBuf]) -> Fallible<Self> {
+    fn read(files: &[PathBuf], copies: u16) -> Fallible<Self> {
         let mut mix = Self { octets: Vec::new(), frames: Vec::new(), captures: 0 };
         let sides = Sides::new(&[], WIRE);
         let mut frame = Vec::new();
         for file in files {
             let mut capture = Capture::open(file).map_err(|error| format!("{}: {error}", file.display()))?;
-            let vlan = mix.captures as u16 % 4094 + 1;
+            let vlan = (mix.captures * usize::from(copies) % VLANS) as u16 + 1;
             let (mut first, mut last) = (None, Nanos(0));
             while let Some(packet) = capture.next_packet()? {
                 let Some(framing) = packet.link.framing() else { continue };
@@ -191,15 +214,29 @@ impl Mix {
             }
             mix.captures += 1;
         }
-        mix.frames.sort_by_key(|frame| frame.time);
-        // In the order in which they are read, as a device would leave them.
-        let octets = std::mem::take(&mut mix.octets);
-        for frame in &mut mix.frames {
-            let bytes = octets.get(frame.at..frame.end).unwrap_or_default();
-            (frame.at, frame.end) = (mix.octets.len(), mix.octets.len() + bytes.len());
-            mix.octets.extend_from_slice(bytes);
-        }
+        mix.repeat(copies);
         if mix.frames.is_empty() { Err("no frames in these captures".into()) } else { Ok(mix) }
+    }
+
+    /// Copies of all, each later than the one before and in VLANs of its own, in the order in which they are read, as a
+    /// device would leave them.
+    fn repeat(&mut self, copies: u16) {
+        let once = std::mem::take(&mut self.frames);
+        let mut order: Vec<_> = (0..copies)
+            .flat_map(|copy| once.iter().map(move |frame| (frame.time + APART * u32::from(copy), copy, frame)))
+            .collect();
+        order.sort_by_key(|(time, ..)| *time);
+        let octets = std::mem::take(&mut self.octets);
+        for (time, copy, frame) in order {
+            let bytes = octets.get(frame.at..frame.end).unwrap_or_default();
+            let at = self.octets.len();
+            self.octets.extend_from_slice(bytes);
+            if let Some(tag) = self.octets.get_mut(at + 14..).and_then(|behind| behind.first_chunk_mut::<2>()) {
+                let vlan = usize::from(u16::from_be_bytes(*tag)) - 1 + usize::from(copy);
+                *tag = ((vlan % VLANS) as u16 + 1).to_be_bytes();
+            }
+            self.frames.push(Captured { time, at, end: self.octets.len(), ..*frame });
+        }
     }
 
     fn write(&self, file: &Path) -> Fallible<()> {
@@ -249,16 +286,23 @@ impl Mix {
         }
         let value = |counter| idle.value(counter);
         let counts = || {
-            [Counter::SessionsOpened, Counter::AppidInspected, Counter::AppidIdentified, Counter::AppidNoSlot]
-                .map(value)
+            [
+                Counter::SessionsOpened,
+                Counter::AppidInspected,
+                Counter::AppidPackets,
+                Counter::AppidIdentified,
+                Counter::AppidNoSlot,
+            ]
+            .map(value)
         };
         let before = counts();
         let started = Instant::now();
         self.play(&mut pipeline, &mut events, Duration::from_secs(86_400));
         let took = started.elapsed();
         let after = counts();
-        let [flows, inspected, identified, no_slot] = [0, 1, 2, 3].map(|place: usize| after[place] - before[place]);
-        Pass { took, flows, inspected, identified, no_slot }
+        let moved = [0, 1, 2, 3, 4].map(|place: usize| after[place] - before[place]);
+        let [flows, inspected, packets, identified, no_slot] = moved;
+        Pass { took, flows, inspected, packets, identified, no_slot }
     }
 
     fn play(&mut self, pipeline: &mut Pipeline, events: &mut EventReceiver, later: Duration) {
@@ -298,40 +342,57 @@ impl fmt::Display for Comparison {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let frames = self.frames as f64;
         let cycles = machine::cycles_per_second() / 1e9;
-        let Self { full, off, .. } = self;
+        let Some(pass) = self.full.first() else { return Ok(()) };
         writeln!(
             f,
-            "{} captures, {} frames, {} octets, {} flows; medians of {} runs",
-            self.captures, self.frames, self.octets, full.flows, self.runs
+            "{} captures {} times over, {} frames, {} octets, {} flows; {} runs, medians and spread",
+            self.captures,
+            self.copies,
+            self.frames,
+            self.octets,
+            pass.flows,
+            self.full.len()
         )?;
-        let mut line = |name: &str, took: Duration| {
-            let each = took.as_nanos() as f64 / frames;
-            writeln!(f, "{name:<34} {each:8.0} ns {:8.0} cycles a frame {:8.3} Mpps", each * cycles, 1e3 / each)
+        let mut line = |name: &str, took: &mut dyn Iterator<Item = Duration>| {
+            let Some(Spread { median, least, most }) = Spread::of(took.map(|took| took.as_nanos() as f64 / frames))
+            else {
+                return writeln!(f, "{name:<26} is not here (Debian: libndpi-bin)");
+            };
+            let rates = [median, most, least].map(|each| 1e3 / each);
+            writeln!(
+                f,
+                "{name:<26} {median:7.0} ns {:7.0} cycles a frame [{:.0} to {:.0}]; {:.3} Mpps [{:.3} to {:.3}]",
+                median * cycles,
+                least * cycles,
+                most * cycles,
+                rates[0],
+                rates[1],
+                rates[2]
+            )
         };
-        line("ostiary, identification", full.took)?;
-        line("ostiary, none", off.took)?;
-        if let Some(ndpi) = self.ndpi {
-            line("ndpiReader", ndpi)?;
+        line("ostiary, identification", &mut self.full.iter().map(|pass| pass.took))?;
+        line("ostiary, none", &mut self.off.iter().map(|pass| pass.took))?;
+        line("ndpiReader", &mut self.ndpi.iter().copied())?;
+        let pairs = self.full.iter().zip(&self.off);
+        let costs = pairs.map(|(full, off)| full.took.saturating_sub(off.took).as_nanos() as f64 * cycles);
+        if let Some(Spread { median, .. }) = Spread::of(costs) {
+            writeln!(
+                f,
+                "identification: {:.0} cycles an inspected packet, {:.0} a flow; {} of {} packets and {} flows inspected, \
+                 {} named, {} without a slot",
+                median / pass.packets.max(1) as f64,
+                median / pass.inspected.max(1) as f64,
+                pass.packets,
+                self.frames,
+                pass.inspected,
+                pass.identified,
+                pass.no_slot
+            )?;
         }
-        let cost = full.took.saturating_sub(off.took).as_nanos() as f64;
-        writeln!(
-            f,
-            "identification: {:.0} ns a frame, {:.0} ns a flow; {} flows inspected, {} named, {} without a slot",
-            cost / frames,
-            cost / (full.inspected.max(1)) as f64,
-            full.inspected,
-            full.identified,
-            full.no_slot
-        )?;
-        match self.ndpi {
-            Some(ndpi) => {
-                writeln!(
-                    f,
-                    "ostiary takes {:.1} times ndpiReader's frames",
-                    ndpi.as_secs_f64() / full.took.as_secs_f64()
-                )
-            }
-            None => writeln!(f, "ndpiReader is not here (Debian: libndpi-bin)"),
+        let ratios = self.ndpi.iter().zip(&self.full).map(|(ndpi, full)| ndpi.as_secs_f64() / full.took.as_secs_f64());
+        if let Some(Spread { median, least, most }) = Spread::of(ratios) {
+            writeln!(f, "ostiary takes {median:.1} times ndpiReader's frames [{least:.1} to {most:.1}]")?;
         }
+        Ok(())
     }
 }

@@ -98,10 +98,14 @@ fn firewall<P: Probe + Send + 'static>(
     let counters = Arc::clone(&firewall.counters);
     let received = || counters.value(Counter::PacketsReceived);
     warm_up(measurement, swept, &received, || firewall.consume());
-    // A flow is established once it is known of which application it is: before, its packets are the engine's to read.
-    firewall.until(IDENTIFYING, |firewall| {
-        let judged = firewall.value(Counter::AppidIdentified) + firewall.value(Counter::AppidGaveUp);
-        (firewall.value(Counter::AppidInspected) - judged) * FLOWS_PER_UNDECIDED <= u64::from(measurement.flows)
+    // A flow is established once the engine has let go of it: before, its packets are the engine's to read.
+    let mut low = (u64::MAX, Instant::now());
+    firewall.until(LETTING_GO, |firewall| {
+        let held = firewall.value(Counter::AppidSlots);
+        if held < low.0 {
+            low = (held, Instant::now());
+        }
+        held * FLOWS_PER_HELD <= u64::from(measurement.flows) || low.1.elapsed() >= STEADY
     });
     let (opened, lost) = (firewall.value(Counter::SessionsOpened), firewall.drops());
     let rate = count(measurement.window, &received, || firewall.consume());
@@ -180,8 +184,10 @@ fn count(window: Duration, received: &dyn Fn() -> u64, mut between: impl FnMut()
 /// Before counting begins.
 const WARM_UP: Duration = Duration::from_millis(300);
 /// For how long the engine may take with the flows that it has room for. Of ten million each gets two packets a second.
-const IDENTIFYING: Duration = Duration::from_secs(10);
+const LETTING_GO: Duration = Duration::from_secs(10);
 /// Of so many flows, one may still be with the engine when counting begins.
-const FLOWS_PER_UNDECIDED: u64 = 1_000;
+const FLOWS_PER_HELD: u64 = 1_000;
+/// Or those that it still has are its to keep: for so long there were never fewer.
+const STEADY: Duration = Duration::from_secs(2);
 /// Between two looks at counters and events.
 const STEP: Duration = Duration::from_millis(2);

@@ -5,6 +5,7 @@ use crossbeam::channel::{Sender, TrySendError};
 
 use super::{BURST, Pipeline};
 use crate::command::{Command, Retired, SessionView};
+use crate::counters::Counter;
 use crate::endpoint::Direction;
 use crate::event::CloseReason;
 use crate::flow::{Slot, State};
@@ -51,6 +52,7 @@ impl Pipeline {
         self.turn_fragments(now);
         self.events.publish();
         self.retire_databases();
+        self.counters.set(Counter::AppidSlots, self.inspector.in_use().0 as u64);
         self.go_on_dumping();
         self.go_on_with_neighbours();
     }

@@ -48,6 +48,7 @@ impl Pipeline {
             Identification::Running(id) => id,
         };
         let shown = self.inspector.inspect(id, packet.now, segment, &mut findings);
+        self.counters.add(Counter::AppidPackets, 1);
         let shown = shown.map_err(|Contradiction| DropReason::TcpOverlap)?;
         self.counters.add(Counter::AppidUnverified, u64::from(shown.unverified));
         let lost = self.inspector.take_lost();

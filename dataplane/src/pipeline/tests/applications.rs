@@ -77,6 +77,7 @@ fn a_login_is_seen_under_a_rule_that_names_the_application() {
         ("table_entries", 1),
         ("sessions_rejudged", 1),
         ("appid_inspected", 1),
+        ("appid_packets", 2),
         ("appid_identified", 1),
         ("session_events", 2),
         ("signon_events", 2),
@@ -102,6 +103,7 @@ fn an_application_that_is_denied_passes_until_it_is_known() {
         ("sessions_active", 1),
         ("table_entries", 1),
         ("appid_inspected", 1),
+        ("appid_packets", 1),
     ]);
     firewall.out(&ask(0x0828)).drops(DropReason::Policy);
     firewall.back(&answer(0x0828)).drops(DropReason::Policy);
@@ -115,6 +117,7 @@ fn an_application_that_is_denied_passes_until_it_is_known() {
         ("sessions_rejudged", 1),
         ("table_entries", 1),
         ("appid_inspected", 1),
+        ("appid_packets", 1),
         ("appid_identified", 1),
         ("session_events", 2),
     ]);
@@ -143,6 +146,7 @@ fn what_the_engine_gives_up_falls_to_the_next_rule() {
         ("sessions_rejudged", 1),
         ("table_entries", 1),
         ("appid_inspected", 1),
+        ("appid_packets", 12),
         ("appid_gave_up", 1),
         ("denied_packets", 2),
         ("drop_implicit_deny", 2),
@@ -216,6 +220,7 @@ fn without_a_slot_a_flow_has_no_application() {
         ("table_entries", 2),
         ("sessions_rejudged", 2),
         ("appid_inspected", 1),
+        ("appid_packets", 1),
         ("appid_identified", 1),
         ("appid_no_slot", 1),
         ("session_events", 2),

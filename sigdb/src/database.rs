@@ -4,8 +4,10 @@ use std::time::Duration;
 
 use hashbrown::HashMap;
 
+use crate::automaton::literal::{self, Literal};
 use crate::automaton::names::{NameHits, Names};
-use crate::program::{Application, Base, Clue, Framing, Program, Protocol, Sender, Test, Transport};
+use crate::automaton::sieve::Sieve;
+use crate::program::{Application, Program, Protocol, Sender, Test, Transport};
 use crate::sighting::{AppId, Generation};
 
 /// A signature database. Cheap to share, never changed: an update is another one.
@@ -22,8 +24,10 @@ pub struct Database {
     names: Names,
     /// By a list's number: the application that its names alone tell.
     owners: Vec<Option<AppId>>,
-    /// For each transport and first octet: the clues that can fit, as (protocol, clue).
-    candidates: [Vec<Vec<(u16, u16)>>; 2],
+    /// For each transport, its clues.
+    sieves: [Sieve; 2],
+    /// For each protocol, a number that those share whose messages are told apart in the same way.
+    framings: Vec<u16>,
     /// For each transport, one bit a port.
     server_ports: [Box<[u64; 1024]>; 2],
 }
@@ -40,21 +44,16 @@ impl Database {
     pub(crate) fn new(mut program: Program, digest: [u8; 32]) -> Self {
         let (mut names, mut known) = (Names::default(), HashMap::new());
         program.name_lists().for_each(|list| names.add(list, &mut known));
-        let mut candidates = [vec![Vec::new(); 256], vec![Vec::new(); 256]];
+        let sieves =
+            [Transport::Tcp, Transport::Udp].map(|transport| Sieve::new(transport, &program.protocols, names.lists()));
         let mut server_ports = [Box::new([0; 1024]), Box::new([0; 1024])];
-        for (index, protocol) in program.protocols.iter().enumerate() {
+        for protocol in &program.protocols {
             let transport = place(protocol.transport);
             for &port in &protocol.server_ports {
                 server_ports[transport][usize::from(port / 64)] |= 1 << (port % 64);
             }
-            for (number, clue) in protocol.clues.iter().enumerate() {
-                for (octet, list) in candidates[transport].iter_mut().enumerate() {
-                    if can_begin(protocol, clue, octet as u8) {
-                        list.push((index as u16, number as u16));
-                    }
-                }
-            }
         }
+        let framings = framings(&program.protocols);
         let other_side_may_tell =
             (0..program.protocols.len()).map(|index| other_side_may_tell(&program, index)).collect();
         let owners = owners(&program, names.lists());
@@ -66,7 +65,8 @@ impl Database {
             other_side_may_tell,
             owners,
             names,
-            candidates,
+            sieves,
+            framings,
             server_ports,
         }
     }
@@ -131,6 +131,18 @@ impl Database {
     /// SHA-256 of the content.
     pub fn digest(&self) -> &[u8; 32] {
         &self.digest
+    }
+
+    /// The fixed octets that clues ask for, to measure automata with.
+    pub fn literals(&self) -> Vec<Literal> {
+        literal::literals(&self.program)
+    }
+
+    /// How many clues a message is tried with, as far as its first octets, its sender and its flow's port tell; and how many
+    /// there are for its transport. To measure with.
+    pub fn tried(&self, transport: Transport, from: Sender, server_port: u16, data: &[u8]) -> (usize, usize) {
+        let sieve = self.sieve(transport);
+        (sieve.sift(from, server_port, data).count(), sieve.count())
     }
 
     /// Whether a port is a hint that its side is the server. `protocol` is an IANA number.
@@ -231,8 +243,14 @@ impl Database {
         &self.program
     }
 
-    pub(crate) fn candidates(&self, transport: Transport, first: u8) -> &[(u16, u16)] {
-        &self.candidates[place(transport)][usize::from(first)]
+    /// All clues of a transport.
+    pub(crate) fn sieve(&self, transport: Transport) -> &Sieve {
+        &self.sieves[place(transport)]
+    }
+
+    /// A number that protocols share whose messages are told apart in the same way.
+    pub(crate) fn framing(&self, protocol: u16) -> Option<u16> {
+        self.framings.get(usize::from(protocol)).copied()
     }
 }
 
@@ -276,43 +294,8 @@ fn other_side_may_tell(program: &Program, index: usize) -> bool {
         })
 }
 
-/// Whether a message that begins with this octet can fit: what keeps most flows away from most clues.
-fn can_begin(protocol: &Protocol, clue: &Clue, octet: u8) -> bool {
-    match &protocol.framing {
-        Framing::Tls => return (20..=24).contains(&octet),
-        Framing::Quic => return octet & 0x80 != 0 || octet & 0xcb == 0x09,
-        Framing::Http => return octet.is_ascii_uppercase() || octet == b'\r' || octet == b'\n',
-        Framing::Dns => return true,
-        Framing::Length { strip: 1.., .. } => return true,
-        // A line may be empty, or lead with words that do not count.
-        Framing::Line { pass_over } if b"\r\n ".contains(&octet) || pass_over.contains(&octet) => return true,
-        Framing::Xml { .. } => return octet == b'<' || octet.is_ascii_whitespace(),
-        Framing::Sip => return octet.is_ascii_uppercase() || matches!(octet, b'\r' | b'\n' | 0),
-        Framing::Length { .. }
-        | Framing::VarintLength { .. }
-        | Framing::Datagram
-        | Framing::Stream
-        | Framing::Line { .. } => {}
-    }
-    clue.openings().any(|tests| tests.iter().all(|test| may_begin(test, octet)))
-}
-
-/// Whether a test may hold for a message that begins with this octet.
-fn may_begin(test: &Test, octet: u8) -> bool {
-    match test {
-        Test::Octets(at, value, mask) if (at.base, at.offset) == (Base::Start, 0) => {
-            match (value.first(), mask.first()) {
-                (Some(value), Some(mask)) => octet & mask == value & mask,
-                _ => true,
-            }
-        }
-        Test::Number { at, size: 1, ranges, .. } if (at.base, at.offset) == (Base::Start, 0) => {
-            ranges.iter().any(|(first, last)| (*first..=*last).contains(&u64::from(octet)))
-        }
-        Test::Word { number: 0, values, any_case } => {
-            let octet = if *any_case { octet.to_ascii_lowercase() } else { octet };
-            values.iter().any(|value| value.as_bytes().first() == Some(&octet))
-        }
-        _ => true,
-    }
+fn framings(protocols: &[Protocol]) -> Vec<u16> {
+    let alike = |one: &Protocol, other: &Protocol| one.transport == other.transport && one.framing == other.framing;
+    let first = |protocol| protocols.iter().position(|other| alike(protocol, other)).unwrap_or_default() as u16;
+    protocols.iter().map(first).collect()
 }

@@ -11,6 +11,8 @@ pub struct Head<'a> {
     authority: Option<&'a [u8]>,
     /// Field lines.
     fields: &'a [u8],
+    /// The values of [`KNOWN`].
+    known: [Option<&'a [u8]>; KNOWN.len()],
     /// Where the body begins.
     pub body_at: usize,
     /// Whether all of it was seen; false where it is longer than the window.
@@ -73,8 +75,15 @@ const METHODS: &[&[u8]] = &[
     b"RPC_OUT_DATA ",
 ];
 const VERSION: &[u8] = b"HTTP/1.";
+/// Fields that framing and most signatures ask for: found in one pass.
+const KNOWN: [&str; 4] = ["host", "content-length", "transfer-encoding", "user-agent"];
 /// Empty lines before a request that are passed over (RFC 9112, 2.2).
 const LEADING: usize = 4;
+
+/// Whether a head that does not begin with an empty line may have this octet at this place.
+pub(crate) fn may_stand(place: usize, octet: u8) -> bool {
+    METHODS.iter().chain([&VERSION]).any(|word| word.get(place).is_none_or(|expected| *expected == octet))
+}
 
 /// Looks for a head at the start of `data`. One that is longer than the window is read as far as it stands there.
 pub fn look(data: &[u8]) -> Look<'_> {
@@ -100,7 +109,7 @@ pub fn look(data: &[u8]) -> Look<'_> {
         None => return Look::More,
     };
     let fields = text.get(line_end + 1..end).unwrap_or_default();
-    Look::Head(Head { start, authority, fields, body_at, whole })
+    Look::Head(Head { start, authority, fields, known: known(fields), body_at, whole })
 }
 
 /// The line, and the authority where the target has one.
@@ -146,21 +155,12 @@ impl<'a> Head<'a> {
     /// The value of a field by its name in lower case; of several, the first. One that goes on in the next lines (RFC 9112,
     /// 5.2) is given with their ends in it.
     pub fn field(&self, name: &str) -> Option<&'a [u8]> {
-        let mut rest = self.fields;
-        while !rest.is_empty() {
-            let mut end = memchr::memchr(b'\n', rest).unwrap_or(rest.len());
-            while matches!(rest.get(end + 1), Some(b' ' | b'\t')) {
-                end = memchr::memchr(b'\n', &rest[end + 1..]).map_or(rest.len(), |more| end + 1 + more);
+        match KNOWN.iter().position(|known| *known == name) {
+            Some(place) => self.known[place],
+            None => {
+                lines(self.fields).find(|(found, _)| found.eq_ignore_ascii_case(name.as_bytes())).map(|line| line.1)
             }
-            let (line, behind) = (&rest[..end], rest.get(end + 1..).unwrap_or_default());
-            if let Some(colon) = memchr::memchr(b':', line)
-                && line[..colon].trim_ascii().eq_ignore_ascii_case(name.as_bytes())
-            {
-                return Some(line[colon + 1..].trim_ascii());
-            }
-            rest = behind;
         }
-        None
     }
 
     /// The host asked for, without its port.
@@ -202,6 +202,36 @@ impl<'a> Head<'a> {
             (StartLine::Response(_), None) => BodyLength::Unknown,
         }
     }
+}
+
+/// Names and values of field lines.
+fn lines(fields: &[u8]) -> impl Iterator<Item = (&[u8], &[u8])> {
+    let mut rest = fields;
+    std::iter::from_fn(move || {
+        while !rest.is_empty() {
+            let mut end = memchr::memchr(b'\n', rest).unwrap_or(rest.len());
+            while matches!(rest.get(end + 1), Some(b' ' | b'\t')) {
+                end = memchr::memchr(b'\n', &rest[end + 1..]).map_or(rest.len(), |more| end + 1 + more);
+            }
+            let (line, behind) = (&rest[..end], rest.get(end + 1..).unwrap_or_default());
+            rest = behind;
+            if let Some(colon) = memchr::memchr(b':', line) {
+                return Some((line[..colon].trim_ascii(), line[colon + 1..].trim_ascii()));
+            }
+        }
+        None
+    })
+}
+
+fn known(fields: &[u8]) -> [Option<&[u8]>; KNOWN.len()] {
+    let mut values = [None; KNOWN.len()];
+    for (name, value) in lines(fields) {
+        let is_name = |known: &&str| known.len() == name.len() && name.eq_ignore_ascii_case(known.as_bytes());
+        if let Some(place) = KNOWN.iter().position(is_name) {
+            values[place].get_or_insert(value);
+        }
+    }
+    values
 }
 
 #[cfg(test)]
@@ -284,6 +314,19 @@ mod tests {
     }
 
     proptest::proptest! {
+        #[test]
+        fn known_fields_are_those_that_a_search_finds(
+            text in "((Host|host|User-Agent|Content-length|TRANSFER-ENCODING|X) ?:? ?[a-c0-9:]{0,3}(\r\n|\n|\n |\r\n\t)){0,8}",
+        ) {
+            let head = [b"GET / HTTP/1.1\r\n", text.as_bytes(), b"\r\n"].concat();
+            if let Look::Head(head) = look(&head) {
+                for name in KNOWN {
+                    let searched = lines(head.fields).find(|(found, _)| found.eq_ignore_ascii_case(name.as_bytes()));
+                    proptest::prop_assert_eq!(head.field(name), searched.map(|line| line.1));
+                }
+            }
+        }
+
         #[test]
         fn anything_is_looked_at_without_harm(text in "(GET|HTTP/1.1|\r\n|NOTIFY) ?(/|http://)?[a-c:@?/ \t\r\n0-9A-Z.]{0,80}(\r\n\r\n|\n\n)?") {
             if let Look::Head(head) = look(text.as_bytes()) {

@@ -26,6 +26,7 @@ mod source;
 pub mod tls;
 mod turns;
 
+pub use automaton::literal::Literal;
 pub use compile::{CompileError, DATABASE_FILE, Source, compile, compile_folder, sample_flows, try_samples};
 pub use database::Database;
 pub use diff::Diff;

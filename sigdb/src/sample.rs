@@ -71,7 +71,7 @@ fn start(sample: &SampleSource) -> Start {
     }
 }
 
-fn pieces(sample: &SampleSource) -> Result<Vec<Piece>, String> {
+pub(crate) fn pieces(sample: &SampleSource) -> Result<Vec<Piece>, String> {
     let piece = |segment: &SegmentSource| match segment.from {
         Sender::Either => Err("a segment is from the client or from the server".into()),
         from => Ok(Piece { from, octets: octets(segment)?, after: segment.after }),

@@ -88,7 +88,7 @@ impl FlowState {
             return Held::No;
         }
         let context = Context { server_port: self.start.server_port, turns: &self.turns };
-        held(fits(context, protocol, clue, data, looks, database.names()))
+        held(fits(context, protocol, clue, data, looks, database.names(), &mut None))
     }
 
     fn of_message(&self, view: &View<'_>, protocol: &Protocol, message: &Message) -> Vec<Tested> {

@@ -1,6 +1,6 @@
 //! Which protocol a flow is.
 
-use super::{Finding, Findings, FlowState, MISS, PATIENCE, Piece, Step, side};
+use super::{BUDGET, Finding, Findings, FlowState, MISS, PATIENCE, Piece, Step, side};
 use crate::automaton::names::Names;
 use crate::dns;
 use crate::framing::{Context, Framed, Looks, Next, frame};
@@ -32,25 +32,32 @@ impl FlowState {
         if self.deaf[side(from)] {
             return self.missed(piece, scratch, findings);
         }
-        let Some(&first) = data.first() else { return Step::Consumed(0) };
-        let looks = Looks::of(self.start.transport, database.names(), data, scratch, &mut self.memory);
+        if data.is_empty() {
+            return Step::Consumed(0);
+        }
+        let transport = self.start.transport;
+        let sifted = database.sieve(transport).sift(from, self.start.server_port, data);
+        let looks = Looks::of(transport, &sifted.kinds(), database.names(), data, scratch, &mut self.memory);
         let turns = self.turns;
         let context = Context { server_port: self.start.server_port, turns: &turns };
         let mut waits = false;
-        let mut best: Option<Named> = None;
-        for &(index, clue) in database.candidates(self.start.transport, first) {
+        let (mut best, mut certain): (Option<Named>, Option<Named>) = (None, None);
+        let mut cut = Cut::default();
+        for (index, clue) in sifted.left(&looks) {
             let Some(protocol) = database.protocol(index) else { continue };
             let Some(clue) = protocol.clues.get(usize::from(clue)) else { continue };
-            if (clue.from != Sender::Either && clue.from != from) || clue.needs & !self.evidence != 0 {
+            if clue.needs & !self.evidence != 0 {
                 continue;
             }
-            match fits(context, protocol, clue, data, &looks, database.names()) {
+            let framing = database.framing(index);
+            match fits(context, protocol, clue, data, &looks, database.names(), cut.of(framing)) {
                 Outcome::Yes if clue.shows != 0 => self.evidence |= clue.shows,
                 Outcome::Yes => {
                     let base = database.is_base(index);
                     let named = Named { index, confidence: clue.confidence.into(), base };
                     if named.rank() == (true, true) {
-                        return self.decide(piece, scratch, named, findings);
+                        certain = Some(named);
+                        break;
                     }
                     best = best.filter(|best| best.rank() >= named.rank()).or(Some(named));
                 }
@@ -58,7 +65,10 @@ impl FlowState {
                 Outcome::No => {}
             }
         }
-        if waits && data.len() < WINDOW && self.start.transport == Transport::Tcp {
+        if let Some(named) = certain {
+            return self.decide(piece, scratch, named, findings);
+        }
+        if waits && data.len() < WINDOW && self.start.transport == Transport::Tcp && self.looked_at < BUDGET {
             return Step::More;
         }
         match best {
@@ -103,7 +113,7 @@ impl FlowState {
             self.start.transport == Transport::Tcp && self.start.from_start,
         );
         self.misses = self.misses.saturating_add(if again { self.unheard(piece) } else { 1 });
-        let over = self.deaf == [true; 2] || self.misses >= PATIENCE;
+        let over = self.deaf == [true; 2] || self.misses >= PATIENCE || self.looked_at >= BUDGET;
         match self.fallback {
             // The other side had its say, or this one goes on without it.
             Some((named, from)) if over || again || (from != piece.from && self.start.transport == Transport::Tcp) => {
@@ -140,22 +150,43 @@ impl FlowState {
     }
 }
 
-/// Whether a clue fits a side's messages from the first on.
-pub(super) fn fits(
-    context: Context<'_>,
-    protocol: &Protocol,
+/// The first message as one framing cuts it: protocols that cut it alike come one after the other.
+#[derive(Default)]
+pub(super) struct Cut<'a> {
+    framing: Option<u16>,
+    framed: Option<Framed<'a>>,
+}
+
+impl<'a> Cut<'a> {
+    /// For a framing of that number; empty where the last one was another.
+    fn of(&mut self, framing: Option<u16>) -> &mut Option<Framed<'a>> {
+        if self.framing != framing {
+            *self = Self { framing, framed: None };
+        }
+        &mut self.framed
+    }
+}
+
+/// Whether a clue fits a side's messages from the first on, which `cut` keeps as this framing cuts it.
+pub(super) fn fits<'a>(
+    context: Context<'a>,
+    protocol: &'a Protocol,
     clue: &Clue,
-    data: &[u8],
-    looks: &Looks<'_>,
+    data: &'a [u8],
+    looks: &'a Looks<'_>,
     names: &Names,
+    cut: &mut Option<Framed<'a>>,
 ) -> Outcome {
     // On another port than its own no octet needs to be waited for.
     if clue.tests.iter().any(|test| matches!(test, Test::Port(ports) if !ports.contains(&context.server_port))) {
         return Outcome::No;
     }
     if clue.also.is_empty() && clue.messages <= 1 {
-        return match frame(protocol, data, looks, context) {
-            Framed::Message(frame) => frame.view.all(&clue.tests),
+        return match cut.get_or_insert_with(|| frame(protocol, data, looks, context)) {
+            Framed::Message(frame) => {
+                frame.view.anchors = &protocol.anchors;
+                frame.view.all(&clue.tests)
+            }
             Framed::More => Outcome::More,
             Framed::No => Outcome::No,
         };
@@ -212,3 +243,6 @@ pub(super) fn fits(
     }
     Outcome::No
 }
+
+#[cfg(test)]
+mod tests;

@@ -69,6 +69,9 @@ const PATIENCE: u8 = 12;
 /// Octets of a side that is not listened to any more which count as one of those.
 const MISS: usize = 256;
 
+/// Octets that are looked at, of both sides, before a flow is given up: eight windows full.
+const BUDGET: u16 = 8 * WINDOW as u16;
+
 /// Addresses of one answer that are told; what it means beside has room in [`Findings`].
 const RESOLVED_A_MESSAGE: usize = 6;
 
@@ -80,6 +83,8 @@ pub struct FlowState {
     misses: u8,
     /// Octets of sides that are not listened to which do not count as a miss yet.
     unheard: u16,
+    /// Octets of both sides that were looked at while undecided.
+    looked_at: u16,
     /// Per side (client, server): its first message fitted no clue, or there is nothing more to read from it.
     deaf: [bool; 2],
     /// Per side: octets up to the end of a message that was longer than the window are passed over.
@@ -105,6 +110,7 @@ impl FlowState {
             protocol: None,
             misses: 0,
             unheard: 0,
+            looked_at: 0,
             deaf: [false; 2],
             skipping: [None; 2],
             turns: Turns::new(),
@@ -135,7 +141,11 @@ impl FlowState {
         findings.clear();
         let piece = Piece { database, now, from, data };
         let Some(index) = self.protocol else {
-            self.turns.count(from, data.len().saturating_sub(self.pending[side(from)].into()));
+            let fresh = data.len().saturating_sub(self.pending[side(from)].into());
+            self.turns.count(from, fresh);
+            if !self.deaf[side(from)] {
+                self.looked_at = self.looked_at.saturating_add(fresh.min(WINDOW) as u16);
+            }
             let step = match self.identify(&piece, scratch, findings) {
                 Step::GaveUp => self.by_address(database, findings),
                 step => step,

@@ -6,6 +6,7 @@ mod varint;
 pub(crate) mod xml;
 
 use crate::automaton::names::{NameHits, Names};
+use crate::automaton::sieve::Stands;
 use crate::http::{self, BodyLength};
 use crate::matcher::{Parts, View};
 use crate::program::{Framing, Protocol, Transport, WINDOW};
@@ -72,6 +73,32 @@ pub(crate) enum Framed<'a> {
     No,
 }
 
+/// Decoders that all protocols share which ask them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Kind {
+    Http,
+    Tls,
+    Quic,
+    Dns,
+    Sip,
+}
+
+impl Kind {
+    pub(crate) const ALL: [Self; 5] = [Self::Http, Self::Tls, Self::Quic, Self::Dns, Self::Sip];
+
+    /// The decoder that a framing asks.
+    pub(crate) fn of(framing: &Framing) -> Option<Self> {
+        match framing {
+            Framing::Http => Some(Self::Http),
+            Framing::Tls => Some(Self::Tls),
+            Framing::Quic => Some(Self::Quic),
+            Framing::Dns => Some(Self::Dns),
+            Framing::Sip => Some(Self::Sip),
+            _ => None,
+        }
+    }
+}
+
 /// What decoders make of some octets: looked at once for all protocols that ask.
 #[derive(Debug)]
 pub(crate) struct Looks<'a> {
@@ -94,26 +121,60 @@ impl<'a> Looks<'a> {
         names: NameHits::NONE,
     };
 
-    /// All of those that look at this transport.
+    /// These decoders', of those that look at this transport.
     pub(crate) fn of(
         transport: Transport,
+        kinds: &[Kind],
         names: &Names,
         data: &'a [u8],
         scratch: &'a mut Scratch,
         memory: &mut Memory,
     ) -> Self {
-        let looks = match transport {
-            Transport::Tcp => {
-                let tls = tls::look(data, &mut scratch.joined);
-                let sip = sip::look(data, false);
-                Self { http: http::look(data), tls, dns: dns_over_tcp(data), sip, ..Self::NONE }
+        let mut looks = Self::NONE;
+        let is_datagram = transport == Transport::Udp;
+        let mut scratch = Some(scratch);
+        for kind in kinds {
+            match (kind, transport) {
+                (Kind::Http, Transport::Tcp) => looks.http = http::look(data),
+                (Kind::Tls, Transport::Tcp) => {
+                    looks.tls = scratch.take().map_or(tls::Look::No, |scratch| tls::look(data, &mut scratch.joined));
+                }
+                (Kind::Quic, Transport::Udp) => {
+                    looks.quic = scratch.take().map_or(quic::Look::No, |scratch| quic_hello(data, scratch, memory));
+                }
+                (Kind::Dns, Transport::Tcp) => looks.dns = dns_over_tcp(data),
+                (Kind::Dns, Transport::Udp) => looks.dns = dns::look(data),
+                (Kind::Sip, _) => looks.sip = sip::look(data, is_datagram),
+                (Kind::Http | Kind::Tls, Transport::Udp) | (Kind::Quic, Transport::Tcp) => {}
             }
-            Transport::Udp => {
-                let quic = quic_hello(data, scratch, memory);
-                Self { quic, dns: dns::look(data), sip: sip::look(data, true), ..Self::NONE }
-            }
-        };
+        }
         looks.named(names)
+    }
+
+    /// What a decoder that was asked made of it.
+    pub(crate) fn stands(&self, kind: Kind, transport: Transport) -> Stands {
+        match (kind, &self.http, &self.tls, &self.quic, &self.sip) {
+            (Kind::Http, http::Look::No, ..)
+            | (Kind::Tls, _, tls::Look::No, ..)
+            | (Kind::Quic, _, _, quic::Look::No, _)
+            | (Kind::Sip, .., sip::Look::No) => Stands::Absent,
+            (Kind::Http, http::Look::More, ..)
+            | (Kind::Tls, _, tls::Look::More, ..)
+            | (Kind::Quic, _, _, quic::Look::More, _)
+            | (Kind::Sip, .., sip::Look::More) => Stands::Perhaps,
+            (Kind::Dns, ..) => match (&self.dns, transport) {
+                (Some(_), _) => Stands::Shown,
+                // Its length may announce more.
+                (None, Transport::Tcp) => Stands::Perhaps,
+                (None, Transport::Udp) => Stands::Absent,
+            },
+            (Kind::Http | Kind::Tls | Kind::Quic | Kind::Sip, ..) => Stands::Shown,
+        }
+    }
+
+    /// The lists that take the name shown.
+    pub(crate) fn names(&self) -> &NameHits {
+        &self.names
     }
 
     /// That which this framing asks.
@@ -264,7 +325,7 @@ pub(crate) fn frame<'a>(
             Framed::Message(Frame { view, next })
         }
         Framing::Sip => {
-            let head = match looks.sip {
+            let head = match &looks.sip {
                 sip::Look::Head(head) => head,
                 sip::Look::More => return Framed::More,
                 sip::Look::No => return Framed::No,
@@ -281,7 +342,7 @@ pub(crate) fn frame<'a>(
             Framed::Message(Frame { view, next: Next::At(length) })
         }
         Framing::Http => {
-            let head = match looks.http {
+            let head = match &looks.http {
                 http::Look::Head(head) => head,
                 http::Look::More => return Framed::More,
                 http::Look::No => return Framed::No,

@@ -62,7 +62,7 @@ pub(crate) enum Parts<'a> {
     /// It does not.
     None,
     /// A head.
-    Http(http::Head<'a>),
+    Http(&'a http::Head<'a>),
     /// A ClientHello, and what carries it.
     Hello(&'a Hello<'a>, Carrier),
     /// A server's certificate.
@@ -72,7 +72,7 @@ pub(crate) enum Parts<'a> {
     /// Words.
     Line(line::Words<'a>),
     /// A head.
-    Sip(sip::Head<'a>),
+    Sip(&'a sip::Head<'a>),
     /// Elements.
     Xml(xml::Element<'a>),
 }
@@ -96,7 +96,7 @@ impl<'a> View<'a> {
         if self.complete { Outcome::No } else { Outcome::More }
     }
 
-    fn http(&self) -> Option<http::Head<'a>> {
+    fn http(&self) -> Option<&'a http::Head<'a>> {
         match self.parts {
             Parts::Http(head) => Some(head),
             _ => None,

@@ -157,7 +157,7 @@ impl<'a> View<'a> {
     fn request(&self) -> Option<(&'a [u8], &'a [u8])> {
         match self.parts {
             Parts::Http(http::Head { start: http::StartLine::Request(method, target), .. })
-            | Parts::Sip(sip::Head { start: sip::StartLine::Request(method, target), .. }) => Some((method, target)),
+            | Parts::Sip(sip::Head { start: sip::StartLine::Request(method, target), .. }) => Some((*method, *target)),
             _ => None,
         }
     }

@@ -2,7 +2,7 @@
 
 use memchr::memmem;
 
-use super::cipher::{decipher, is_text};
+use super::cipher::{decipher, is_plain};
 use super::read::{Read, read};
 use super::{FieldText, Outcome, Parts, View};
 use crate::framing::xml::same_name;
@@ -43,8 +43,8 @@ impl<'a> View<'a> {
                 Outcome::of(within(ranges, number))
             }
             Test::Deciphered { at, key, counter, ranges } => {
-                // Neither waited for nor deciphered where it begins as text does.
-                if is_text(self.octets) {
+                // Neither waited for nor deciphered where it begins as what is in clear does.
+                if is_plain(self.octets) {
                     return Outcome::No;
                 }
                 let (at, key, counter) = (usize::from(*at), usize::from(*key), usize::from(*counter));

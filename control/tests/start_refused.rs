@@ -35,6 +35,7 @@ fn what_cannot_start_is_refused_and_leaves_nothing_running() {
         mbufs: None,
         max_sessions: 1000,
         inspection_slots: 10,
+        resolved_addresses: 16,
         fragment_slots: 10,
         session_events: 100,
         sign_on_events: 100,

@@ -200,6 +200,7 @@ pub(super) fn dataplane(
         mbufs: written.mbufs,
         max_sessions: written.max_sessions,
         inspection_slots: written.inspection_slots,
+        resolved_addresses: written.resolved_addresses,
         fragment_slots: written.fragment_slots,
         session_events: written.session_events,
         sign_on_events: written.sign_on_events,

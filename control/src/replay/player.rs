@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use arrayvec::ArrayVec;
-use dataplane::appid::{RESOLVED, ResolvedTable};
+use dataplane::appid::ResolvedTable;
 use dataplane::counters::{Counter, Counters};
 use dataplane::event::{self, EventReceiver, SessionChange, SessionEvent, SignOnEvent, WorkerId};
 use dataplane::guard::Protection;
@@ -63,7 +63,7 @@ impl<'a> Player<'a> {
         let (sender, events) = event::channel(worker, QUEUE, QUEUE);
         let policy = Arc::clone(&configuration.policy);
         let pipeline = Pipeline::new(settings, policy, Arc::clone(&configuration.database), sender)
-            .sharing(Arc::new(ResolvedTable::new(RESOLVED)));
+            .sharing(Arc::new(ResolvedTable::new(dataplane.resolved_addresses)));
         Self {
             counters: Arc::clone(pipeline.counters()),
             pipeline,

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use crossbeam::channel::Sender;
-use dataplane::appid::{RESOLVED, ResolvedTable};
+use dataplane::appid::ResolvedTable;
 use dataplane::command::Command;
 use dataplane::counters::Counters;
 use dataplane::dpdk::{Clock, Pool, Port};
@@ -68,7 +68,7 @@ impl Dataplane {
         let running = ports::start(&eal, config)?;
         let routing = ports::routing(&config.routing, |port| ports::mac(config, &running.ports, port))?;
         let pool = Arc::clone(&running.pool);
-        let resolved = Arc::new(ResolvedTable::new(RESOLVED));
+        let resolved = Arc::new(ResolvedTable::new(config.resolved_addresses));
         let shared = Shared { routing, policy, signatures, clock: clock.clone(), pool, idle: config.idle, resolved };
         let (workers, receivers) = workers::start(config, running.queues, &shared)?;
         let start_dispatcher =

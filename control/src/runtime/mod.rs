@@ -58,6 +58,8 @@ pub struct DataplaneConfig {
     pub max_sessions: usize,
     /// Flows under inspection at most, of each worker.
     pub inspection_slots: usize,
+    /// Addresses that names resolved to, remembered for all workers, 16 octets each; 0: flows are named by none.
+    pub resolved_addresses: usize,
     /// Datagrams in fragments followed at a time at most, of each worker.
     pub fragment_slots: usize,
     /// Session events that may wait for control, of each worker.

@@ -11,8 +11,6 @@ use std::sync::Arc;
 
 pub use resolved::ResolvedTable;
 
-/// Addresses that names resolved to, which are remembered for all workers: 1 MiB.
-pub const RESOLVED: usize = 65_536;
 use sigdb::{AppId, Database, FlowState, Scratch, Sender, Start, Step, Transport};
 pub use sigdb::{Finding, Findings};
 

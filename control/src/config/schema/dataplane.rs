@@ -38,6 +38,7 @@ pub(crate) struct Dataplane {
     pub(crate) max_sessions: usize,
     /// `inspection-slots` of each worker; default 65,536.
     pub(crate) inspection_slots: usize,
+    pub(crate) resolved_addresses: usize,
     /// `fragment-slots` of each worker; default 4,096.
     pub(crate) fragment_slots: usize,
     /// `neighbours` of all interfaces together; default 4,096.
@@ -69,6 +70,7 @@ impl Default for Dataplane {
             descriptors: PortConfig::DESCRIPTORS,
             max_sessions: 1_000_000,
             inspection_slots: 65_536,
+            resolved_addresses: 65_536,
             fragment_slots: 4_096,
             neighbours: None,
             session_events: 65_536,
@@ -97,6 +99,7 @@ impl Dataplane {
         set(&mut read.descriptors, section.optional("descriptors", notes, descriptors));
         set(&mut read.max_sessions, section.optional("max-sessions", notes, value::number(1024_usize, 1 << 28)));
         set(&mut read.inspection_slots, section.optional("inspection-slots", notes, value::number(16_usize, 1 << 24)));
+        set(&mut read.resolved_addresses, section.optional("resolved-addresses", notes, value::number(0, 1 << 24)));
         set(&mut read.fragment_slots, section.optional("fragment-slots", notes, value::number(16_usize, 1 << 20)));
         read.neighbours = section.optional("neighbours", notes, value::number(16_usize, 1 << 20));
         set(&mut read.session_events, section.optional("session-events", notes, value::number(64_usize, 1 << 24)));

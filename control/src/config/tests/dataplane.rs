@@ -19,6 +19,7 @@ mbufs = 8192
 descriptors = 512
 max-sessions = 2048
 inspection-slots = 100
+resolved-addresses = 0
 fragment-slots = 200
 session-events = 300
 sign-on-events = 400
@@ -35,6 +36,7 @@ udp = "1500 ms"
     assert_eq!((dataplane.file_prefix.as_str(), dataplane.mbufs, dataplane.max_sessions), ("test-1", Some(8192), 2048));
     assert_eq!((dataplane.ports[0].rx_descriptors, dataplane.ports[0].tx_descriptors), (512, 512));
     assert_eq!((dataplane.inspection_slots, dataplane.fragment_slots), (100, 200));
+    assert_eq!(dataplane.resolved_addresses, 0);
     assert_eq!((dataplane.session_events, dataplane.sign_on_events), (300, 400));
     assert_eq!((dataplane.midstream, dataplane.verify_checksums), (Midstream::Drop, false));
     assert_eq!((dataplane.dispatcher, dataplane.idle), (None, Idle::BackOff));

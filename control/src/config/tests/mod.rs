@@ -91,6 +91,7 @@ fn the_least_configuration_has_every_default() {
     let dataplane = &compiled.dataplane;
     assert_eq!((dataplane.max_sessions, dataplane.memory, dataplane.hugepages), (1_000_000, 512, true));
     assert_eq!((dataplane.inspection_slots, dataplane.fragment_slots), (65_536, 4_096));
+    assert_eq!(dataplane.resolved_addresses, 65_536);
     assert_eq!((dataplane.session_events, dataplane.sign_on_events), (65_536, 16_384));
     assert_eq!((dataplane.file_prefix.as_str(), dataplane.mbufs, dataplane.verify_checksums), ("ostiary", None, true));
     assert_eq!(dataplane.workers.len(), 1);

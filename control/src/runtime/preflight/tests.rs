@@ -72,6 +72,7 @@ fn config(devices: &[&str]) -> DataplaneConfig {
         mbufs: None,
         max_sessions: 1000,
         inspection_slots: 10,
+        resolved_addresses: 16,
         fragment_slots: 10,
         session_events: 100,
         sign_on_events: 100,

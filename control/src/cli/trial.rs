@@ -10,7 +10,7 @@ use dataplane::packet::{self, Fragment, Parsed, Transport};
 use dataplane::pipeline::Frame;
 use dataplane::policy::PortId;
 use dataplane::wire::tcp::SYN;
-use sigdb::{Database, Explanation, Held, Note, Piece, Sender, Source, Start};
+use sigdb::{AppId, Database, Explanation, Held, Note, Piece, Sender, Source, Start};
 
 use super::output::{Failure, Output, complain};
 use crate::replay::capture::Capture;
@@ -24,19 +24,32 @@ pub(super) fn trial(file: &Path, capture: Option<&Path>, output: &mut Output) ->
         Failure::InputSaid
     })?;
     if let Some(capture) = capture {
-        return flows(&database, capture)?.iter().try_for_each(|(tuple, flow)| {
-            let explanation = sigdb::explain(&database, application, flow.start, &flow.pieces);
-            let title = format!("{} -> {}", end(&tuple.client), end(&tuple.server));
-            let named = explanation.application == database.name(application);
-            let near = explanation.notes.iter().any(|note| note.tests.iter().any(|test| test.held == Held::Yes));
-            if named || near { put(&title, &explanation, output) } else { Ok(()) }
-        });
+        return tried(&database, application, &flows(&database, capture)?, output);
     }
     for report in &reports {
         let verdict = report.fault.as_ref().map_or_else(|| "holds".to_owned(), |fault| format!("FAILS: {fault}"));
         put(&format!("sample {:?} {verdict}", report.name), &report.explanation, output)?;
     }
     if reports.iter().any(|report| report.fault.is_some()) { Err(Failure::InputSaid) } else { Ok(()) }
+}
+
+/// The flows that are this application or come near it, and how many there are in all: silence would say nothing.
+fn tried(database: &Database, application: AppId, flows: &[(Tuple, Flow)], output: &mut Output) -> Result<(), Failure> {
+    let (mut all_named, mut all_near) = (0, 0);
+    for (tuple, flow) in flows {
+        let explanation = sigdb::explain(database, application, flow.start, &flow.pieces);
+        let transport = if flow.start.transport == sigdb::Transport::Tcp { "tcp" } else { "udp" };
+        let title = format!("{transport} {} -> {}", end(&tuple.client), end(&tuple.server));
+        let named = explanation.application == database.name(application);
+        let near = explanation.notes.iter().any(|note| note.tests.iter().any(|test| test.held == Held::Yes));
+        if named || near {
+            put(&title, &explanation, output)?;
+        }
+        all_named += usize::from(named);
+        all_near += usize::from(near && !named);
+    }
+    let name = database.name(application);
+    output.line(&format!("{} flows: {all_named} are {name}, {all_near} come near it", flows.len()))
 }
 
 fn sources(file: &Path) -> Result<(Vec<Source>, String), Failure> {
@@ -70,13 +83,20 @@ fn put(title: &str, explanation: &Explanation, output: &mut Output) -> Result<()
         output.line(&format!("  {piece:>3} {side} {held:<5} {rule}"))?;
         let decisive = tests.iter().filter(|test| *held == Held::Yes || test.held == *held);
         for test in decisive.take(if *held == Held::Yes { usize::MAX } else { 1 }) {
-            let octets =
-                |octets: &[u8]| octets.iter().map(|octet| format!("{octet:02x}")).collect::<Vec<_>>().join(" ");
-            let found = test.found.as_ref().map(|(at, found)| format!("   [{at}: {}]", octets(found)));
+            let found = test.found.as_ref().map(|(at, found)| format!("   [{at}: {}]", shown(found)));
             output.line(&format!("                   {:<5} {}{}", test.held, test.test, found.unwrap_or_default()))?;
         }
     }
     Ok(())
+}
+
+/// Octets, as text where they are nothing else.
+fn shown(octets: &[u8]) -> String {
+    let plain = |octet: &u8| octet.is_ascii_graphic() || b" \r\n\t".contains(octet);
+    match std::str::from_utf8(octets) {
+        Ok(text) if text.len() > 1 && text.bytes().all(|octet| plain(&octet)) => format!("{text:?}"),
+        _ => octets.iter().map(|octet| format!("{octet:02x}")).collect::<Vec<_>>().join(" "),
+    }
 }
 
 fn end(end: &Endpoint) -> String {

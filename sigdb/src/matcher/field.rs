@@ -45,7 +45,7 @@ impl<'a> View<'a> {
     }
 
     /// A field's octets, as they are written.
-    fn value(&self, field: &Field) -> Read<&'a [u8]> {
+    pub(super) fn value(&self, field: &Field) -> Read<&'a [u8]> {
         let start = match &field.place {
             Place::At(at) => read!(self.place(*at), Read::Absent, Read::More),
             Place::After(literal) => match memmem::find(self.octets, literal) {

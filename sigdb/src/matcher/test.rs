@@ -9,18 +9,59 @@ use crate::framing::xml::same_name;
 use crate::program::{Ranges, Search, Test};
 use crate::{http, sip};
 
+/// Octets that people are shown of what a test looked at.
+const SHOWN: usize = 32;
+
 impl<'a> View<'a> {
-    /// Where a test on a place looks, and what stands there: at most 16 octets.
+    /// Where a test looks, and what stands there: at most [`SHOWN`] octets. None for what is at no place of the message, and for
+    /// fields that may hold a secret.
     pub(crate) fn stands(&self, test: &Test) -> Option<(usize, &'a [u8])> {
         let (at, length) = match test {
             Test::Octets(at, value, _) => (at, value.len()),
             Test::Number { at, size, .. } | Test::Length { at, size, .. } => (at, usize::from(*size)),
             Test::Varint(at, _) => (at, 4),
-            _ => return None,
+            Test::Regex { at, within, .. } => (at, usize::from(*within)),
+            other => return self.located(self.shown(other)?),
         };
         let Read::Value(place) = self.place(*at) else { return None };
         let rest = self.octets.get(place..)?;
-        Some((place, rest.get(..length.min(16)).unwrap_or(rest)))
+        Some((place, rest.get(..length.min(SHOWN)).unwrap_or(rest)))
+    }
+
+    /// What a test is compared with, where its framing or a search finds it.
+    fn shown(&self, test: &Test) -> Option<&'a [u8]> {
+        match test {
+            Test::Contains { literal, any_case, .. } => {
+                let mut windows = self.octets.windows(literal.len().max(1));
+                windows.find(|window| if *any_case { window.eq_ignore_ascii_case(literal) } else { window == literal })
+            }
+            Test::Word { number, .. } => match self.word(*number) {
+                Read::Value(word) => Some(word),
+                Read::Absent | Read::More => None,
+            },
+            Test::Header(name, _) | Test::HeaderNumber { name, .. } => self.header(name),
+            Test::Method(_) => self.request().map(|(method, _)| method),
+            Test::Path(_) => self.request().map(|(_, target)| target),
+            Test::Element(_) => self.xml().map(|element| element.name()),
+            Test::Attribute { name, of, .. } => self.attribute(name, of.as_deref()),
+            Test::Host(_) => self.http().and_then(|head| head.host()),
+            Test::ServerName(_) => match self.parts {
+                Parts::Hello(hello, _) => hello.server_name,
+                _ => None,
+            },
+            Test::Field(field) if field.encoding.is_none() => match self.value(field) {
+                Read::Value(octets) => Some(octets),
+                Read::Absent | Read::More => None,
+            },
+            _ => None,
+        }
+    }
+
+    /// A part of the message with its place.
+    fn located(&self, part: &'a [u8]) -> Option<(usize, &'a [u8])> {
+        let place = (part.as_ptr() as usize).checked_sub(self.octets.as_ptr() as usize)?;
+        let rest = self.octets.get(place..).filter(|rest| rest.len() >= part.len())?;
+        Some((place, rest.get(..part.len().min(SHOWN))?))
     }
 
     pub(crate) fn holds(&self, test: &Test) -> Outcome {

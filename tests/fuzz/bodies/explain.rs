@@ -32,7 +32,7 @@ pub fn run(data: &[u8]) {
             assert!((0..note.tests.len()).all(holds), "{note:?}");
         }
         for (at, octets) in note.tests.iter().filter_map(|test| test.found.as_ref()) {
-            assert!(octets.len() <= 16 && *at < 1 << 40);
+            assert!(octets.len() <= 32 && *at < 1 << 40);
         }
     }
     // A rule of the flow's own application held, unless a name that resolved told it or the connection's other side did.

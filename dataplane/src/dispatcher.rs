@@ -1,7 +1,8 @@
 //! The loop of a core that receives for the workers, where ports cannot give each worker its flows.
 //!
 //! It hashes each frame's flow and hands the frame to its worker by a ring, and sends for the workers where a port has too
-//! few transmit queues for them. Fragments and ICMP errors reach the worker of their flow, which a NIC's hash does not do.
+//! few transmit queues for them. Fragments, in whatever order, and ICMP errors reach the worker of their flow, which a NIC's hash does
+//! not do.
 
 use std::sync::Arc;
 
@@ -9,23 +10,28 @@ use crossbeam::channel::{Receiver, TryRecvError};
 
 use crate::command::Command;
 use crate::counters::{Counter, Counters};
-use crate::dpdk::{Burst, Dispatched, cycles_per_second};
+use crate::dpdk::{Burst, Clock, Dispatched, Mbuf, cycles_per_second};
 use crate::load::{Idle, Load};
-use crate::pipeline::Frame;
+use crate::pipeline::{BURST, Frame};
 use crate::policy::PortId;
 use crate::verdict::DropReason;
 use crate::worker::WorkerExit;
 
 mod sort;
+mod waiting;
 
-use sort::Sorter;
+use sort::{Place, Sorter};
+use waiting::Waiting;
 
 /// One dispatcher: all ports' receive queues.
 #[derive(Debug)]
 pub struct Dispatcher {
     /// By [`PortId`].
     ports: Vec<Dispatched>,
+    /// By [`PortId`]: fragments that overtook their first.
+    waiting: Vec<Waiting<Mbuf>>,
     sorter: Sorter,
+    clock: Clock,
     counters: Arc<Counters>,
     load: Load,
     mailbox: Receiver<Command>,
@@ -41,10 +47,13 @@ impl Dispatcher {
         workers: u16,
         counters: Arc<Counters>,
         idle: Idle,
+        clock: Clock,
         mailbox: Receiver<Command>,
     ) -> Self {
         Self {
+            waiting: ports.iter().map(|_| Waiting::new()).collect(),
             ports,
+            clock,
             sorter: Sorter::new(workers),
             load: Load::new(Arc::clone(&counters), idle, cycles_per_second()),
             counters,
@@ -69,6 +78,9 @@ impl Dispatcher {
             if !idle && !turn.is_multiple_of(HOUSEKEEPING) {
                 continue;
             }
+            for port in 0..self.ports.len() {
+                self.give_up(port);
+            }
             if self.told_to_stop() {
                 return self.stop();
             }
@@ -78,30 +90,52 @@ impl Dispatcher {
 
     /// A burst of each of a port's queues to the workers; false where none came.
     fn receive(&mut self, port: usize) -> bool {
-        let Some(share) = self.ports.get_mut(port) else { return false };
+        let Self { ports, waiting, sorter, clock, counters, received, sorted, .. } = self;
+        let (Some(share), Some(waiting)) = (ports.get_mut(port), waiting.get_mut(port)) else { return false };
         let mut any = false;
         for queue in 0..share.queues() {
-            share.receive(queue, &mut self.received);
-            any |= !self.received.is_empty();
-            for mut frame in self.received.drain() {
+            share.receive(queue, received);
+            if received.is_empty() {
+                continue;
+            }
+            any = true;
+            let now = clock.now();
+            let mut give = |worker: usize, frame: Mbuf| give(share, sorted, counters, worker, frame);
+            for mut frame in received.drain() {
                 let length = frame.length();
                 // The headers are in the first segment, or the frame goes to any worker.
-                let worker = self.sorter.worker(&Frame::new(PortId(port as u16), frame.bytes_mut(), length));
-                if let Some(sorted) = self.sorted.get_mut(worker) {
-                    // As many fit in as were received.
-                    let _ = sorted.push(frame);
+                match sorter.place(now, &Frame::new(PortId(port as u16), frame.bytes_mut(), length)) {
+                    Place::Worker(worker) => give(worker, frame),
+                    Place::First { worker, datagram } => {
+                        give(worker, frame);
+                        while let Some(frame) = waiting.take(datagram) {
+                            give(worker, frame);
+                        }
+                    }
+                    Place::Later { otherwise, datagram } => {
+                        if let Some((worker, frame)) = waiting.hold(now, datagram, otherwise, frame) {
+                            give(worker, frame);
+                        }
+                    }
                 }
             }
-            for (worker, sorted) in self.sorted.iter_mut().enumerate() {
-                let count = sorted.frames().len();
-                if count > 0 {
-                    let refused = share.hand(worker, sorted);
-                    self.counters.add(Counter::FramesDispatched, (count - refused) as u64);
-                    self.counters.add_drop(DropReason::DispatchFull, refused as u64);
-                }
-            }
+            hand_all(share, sorted, counters);
         }
         any
+    }
+
+    /// Fragments of a port whose first did not come go to a worker, which gives them up in its time; a burst of them at most.
+    fn give_up(&mut self, port: usize) {
+        let Self { ports, waiting, clock, counters, sorted, .. } = self;
+        let (Some(share), Some(waiting)) = (ports.get_mut(port), waiting.get_mut(port)) else { return };
+        if waiting.count() == 0 {
+            return;
+        }
+        let now = clock.now();
+        for (worker, frame) in std::iter::from_fn(|| waiting.overdue(now)).take(BURST) {
+            give(share, sorted, counters, worker, frame);
+        }
+        hand_all(share, sorted, counters);
     }
 
     /// A burst of each worker out of a port; false where there was none.
@@ -125,6 +159,7 @@ impl Dispatcher {
     /// Receives no more; frames that workers sent leave until the workers are gone, and what is left in rings is freed.
     fn stop(mut self) -> WorkerExit {
         let mut exit = WorkerExit::default();
+        exit.abandoned += self.waiting.drain(..).map(|waiting| waiting.count() as u64).sum::<u64>();
         for share in &mut self.ports {
             for queue in 0..share.queues() {
                 // A port that never runs dry is left after as many bursts as would fill any ring of descriptors.
@@ -155,6 +190,32 @@ impl Dispatcher {
                 std::thread::yield_now();
             }
         }
+    }
+}
+
+/// Puts a frame with the others for its worker; those before it are handed over where there are a burst of them.
+fn give(share: &mut Dispatched, sorted: &mut [Burst], counters: &Counters, worker: usize, frame: Mbuf) {
+    let Some(burst) = sorted.get_mut(worker) else { return };
+    if burst.is_full() {
+        hand(share, burst, counters, worker);
+    }
+    // There is room now.
+    let _ = burst.push(frame);
+}
+
+fn hand_all(share: &mut Dispatched, sorted: &mut [Burst], counters: &Counters) {
+    for (worker, burst) in sorted.iter_mut().enumerate() {
+        hand(share, burst, counters, worker);
+    }
+}
+
+/// Hands a worker its frames.
+fn hand(share: &mut Dispatched, burst: &mut Burst, counters: &Counters, worker: usize) {
+    let count = burst.frames().len();
+    if count > 0 {
+        let refused = share.hand(worker, burst);
+        counters.add(Counter::FramesDispatched, (count - refused) as u64);
+        counters.add_drop(DropReason::DispatchFull, refused as u64);
     }
 }
 

@@ -58,7 +58,7 @@ fn flows_stay_with_their_worker_in_order_and_nothing_is_lost() {
     let (stop, commands) = bounded(4);
     let dispatched = Arc::new(Counters::default());
     let ports = vec![inside, outside];
-    let dispatcher = Dispatcher::new(ports, WORKERS, Arc::clone(&dispatched), Idle::BackOff, commands);
+    let dispatcher = Dispatcher::new(ports, WORKERS, Arc::clone(&dispatched), Idle::BackOff, clock, commands);
     let dispatcher = lab::on_first_cpu(move || dispatcher.run());
 
     let question = |port: u16, round: u8| common::udp(CLIENT, SERVER, (port, 53), &[round; 40]);
@@ -72,10 +72,14 @@ fn flows_stay_with_their_worker_in_order_and_nothing_is_lost() {
     }
     check(&client.receive(usize::from(FLOWS) * usize::from(ROUNDS)), 36);
 
-    // A datagram in two pieces, and an error about each flow by a router on the way, whose address no flow has.
+    // A datagram in two pieces, of which with every other flow the second overtakes the first, and an error about each flow by a router on the way, whose address no flow has.
     for flow in 0..FLOWS {
         let whole = question(1000 + flow, ROUNDS);
-        client.send([fragment(&whole, flow, 0..24, true), fragment(&whole, flow, 24..48, false)]);
+        let mut pieces = [fragment(&whole, flow, 0..24, true), fragment(&whole, flow, 24..48, false)];
+        if flow % 2 == 1 {
+            pieces.reverse();
+        }
+        client.send(pieces);
         server.send([unreachable(&whole)]);
     }
     assert_eq!(server.receive(2 * usize::from(FLOWS)).len(), 2 * usize::from(FLOWS));

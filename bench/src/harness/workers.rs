@@ -172,13 +172,13 @@ impl Relay {
 pub fn dispatcher(plan: &Plan, folder: &Path) -> Fallible<Vec<Figure>> {
     let measurement = Measurement { flows: FLOWS, rewritten: None, ..plan.measurement(Wire::Pcap) };
     let (bed, shares) = Bed::dispatched(&measurement, folder)?;
-    let pool = Arc::clone(&bed.pool);
+    let (pool, clock) = (Arc::clone(&bed.pool), bed.clock.clone());
     let mut firewall = Firewall::start(bed, plan.cpu, settings(FLOWS as usize), Rules::logging(plan.rules), ())?;
     let (mailbox, commands) = bounded(1);
     let start = move |ready: &dyn Fn(Arc<Counters>)| {
         let counters = Arc::new(Counters::default());
         ready(Arc::clone(&counters));
-        Dispatcher::new(shares, 1, counters, Idle::Poll, commands).run();
+        Dispatcher::new(shares, 1, counters, Idle::Poll, clock, commands).run();
     };
     let (thread, counters) = spawn(plan.main_cpu, start)?;
     if !firewall.until(LIMIT, |firewall| firewall.value(Counter::SessionsOpened) == u64::from(FLOWS)) {

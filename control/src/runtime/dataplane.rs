@@ -71,8 +71,9 @@ impl Dataplane {
         let resolved = Arc::new(ResolvedTable::new(config.resolved_addresses));
         let shared = Shared { routing, policy, signatures, clock: clock.clone(), pool, idle: config.idle, resolved };
         let (workers, receivers) = workers::start(config, running.queues, &shared)?;
+        let count = config.workers.len() as u16;
         let start_dispatcher =
-            |cpu| workers::start_dispatcher(cpu, config.workers.len() as u16, config.idle, running.dispatched);
+            |cpu| workers::start_dispatcher(cpu, count, config.idle, clock.clone(), running.dispatched);
         let dispatcher = config.dispatcher.map(start_dispatcher).transpose()?;
         let names = config.ports.iter().map(|port| port.name.clone()).collect();
         Ok(Self { workers, dispatcher, receivers, ports: running.ports, pool: running.pool, names, clock })

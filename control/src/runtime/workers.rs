@@ -105,12 +105,13 @@ pub(super) fn start_dispatcher(
     cpu: u16,
     workers: u16,
     idle: Idle,
+    clock: Clock,
     ports: Vec<Dispatched>,
 ) -> Result<Handle, StartError> {
     thread("dispatcher".to_owned(), cpu, idle, move |commands, ready| {
         let counters = Arc::new(Counters::default());
         ready(Watched { counters: Arc::clone(&counters), nat: None });
-        Dispatcher::new(ports, workers, counters, idle, commands).run()
+        Dispatcher::new(ports, workers, counters, idle, clock, commands).run()
     })
 }
 

@@ -141,9 +141,9 @@ fn http() -> Turns {
 fn quic_turns() -> Turns {
     let hello = hello(b"i.instagram.com", 1_184);
     let (first, end) = (400, hello.len());
-    let packets = [vec![40..first, 0..40], vec![end - 8..end, 700..end - 8], vec![first - 10..700]];
+    let packets = [&[(40, first), (0, 40)][..], &[(end - 8, end), (700, end - 8)], &[(first - 10, 700)]];
     let packets = packets.iter().enumerate().map(|(number, parts)| {
-        let frames: Vec<_> = parts.iter().map(|part| (part.start, &hello[part.clone()])).collect();
+        let frames: Vec<_> = parts.iter().map(|&(from, to)| (from, &hello[from..to])).collect();
         (0, quic::initial(number as u8, &frames))
     });
     packets.collect()

@@ -5,14 +5,14 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use ::dataplane::appid::DATABASES;
-use ::dataplane::command::{self, Command, SessionView};
+use ::dataplane::command::{self, Command};
 use ::dataplane::counters::Counters;
-use ::dataplane::dpdk::cycles_per_second;
 use ::dataplane::event::{EventReceiver, Lost, SessionChange};
-use ::dataplane::route::NeighbourView;
 use ::dataplane::time::Nanos;
 use crossbeam::channel::{Receiver, Sender, bounded};
 use sigdb::{Database, Generation};
+
+mod source;
 
 use super::Dataplane;
 use super::keeper::Keeper;
@@ -20,10 +20,7 @@ use super::pools::Pools;
 use super::reload::{Candidate, Outcome, Reloader, Retired};
 use crate::config::Compiled;
 use crate::export::Exporters;
-use crate::manage::{
-    CoreRow, HostRow, ImRow, ImTable, InterfaceRow, NatRow, PoolRow, PortRow, RecordRow, ReloadRow, Source, Statistics,
-    WorkerRow, time_text,
-};
+use crate::manage::{ReloadRow, time_text};
 use crate::presence::im::{Presence, Transition};
 use crate::record::sequence::Recorder;
 use crate::record::{BootId, Class, LossPlace, Record};
@@ -398,111 +395,5 @@ impl House {
                 self.exporters.push(&Arc::new(record));
             }
         }
-    }
-}
-
-impl Source for House {
-    fn compiled(&self) -> &Compiled {
-        &self.compiled
-    }
-
-    fn reload(&mut self) -> Receiver<Result<ReloadRow, String>> {
-        let (answer, receiver) = bounded(1);
-        if self.asked.is_some() || self.swap.is_some() || self.held.is_some() || !self.reloader.begin() {
-            let _ = answer.try_send(Err("a reload is under way: try again when it is through".to_owned()));
-        } else {
-            self.asked = Some(answer);
-        }
-        receiver
-    }
-
-    fn dump(&mut self, into: Sender<SessionView>) {
-        for mailbox in self.dataplane.mailboxes() {
-            // A mailbox that is full belongs to a worker that is busy with dumps: this one then lacks its sessions, and
-            // the answer ends early rather than never.
-            let _ = mailbox.try_send(Command::Dump(into.clone()));
-        }
-    }
-
-    fn interfaces(&self) -> Vec<InterfaceRow> {
-        let ports = self.dataplane.ports();
-        InterfaceRow::all(&self.compiled, |port| {
-            ports.get(usize::from(port.0)).map_or((None, false), |view| (view.mac, view.link.up))
-        })
-    }
-
-    fn neighbours(&mut self, into: Sender<NeighbourView>) {
-        for mailbox in self.dataplane.mailboxes() {
-            let _ = mailbox.try_send(Command::Neighbours(into.clone()));
-        }
-    }
-
-    fn im(&self, limit: usize) -> ImTable {
-        let mut table = ImTable::default();
-        for user in self.presence.online() {
-            if table.rows.len() == limit {
-                table.more = true;
-                break;
-            }
-            let application = self.compiled.names.application(user.application);
-            let written = self.compiled.im.accounts.write(application, &user.account, user.kept);
-            table.rows.push(ImRow {
-                application: application.to_string(),
-                account: written.account.map(|account| account.to_string()),
-                client: user.context.tuple.client.address.ip().to_string(),
-                server: user.context.tuple.server.socket().to_string(),
-                rule: self.compiled.names.rule(user.context.rule).to_string(),
-                evidence: if user.login { "login" } else { "seen" }.to_owned(),
-                since: time_text(user.since),
-                last: time_text(user.context.header.time),
-            });
-        }
-        table
-    }
-
-    fn statistics(&self) -> Statistics {
-        let cycles = u128::from(cycles_per_second().max(1));
-        let core = |(((name, core), counters), load): (((String, u16), &Arc<Counters>), &Load)| {
-            let (busy_cycles, idle_cycles) = counters.load();
-            let longest = u128::from(counters.take_longest_turn()) * 1_000_000_000 / cycles;
-            let longest_turn = u64::try_from(longest).unwrap_or(u64::MAX);
-            CoreRow { name, core, busy_percent: load.percent, busy_cycles, idle_cycles, longest_turn }
-        };
-        let row = |class: Class, tally: Tally| RecordRow {
-            class: class.text().to_owned(),
-            events: tally.events,
-            lost_events: tally.lost,
-            records: tally.records,
-        };
-        Statistics {
-            version: env!("CARGO_PKG_VERSION").to_owned(),
-            boot: self.boot.to_string(),
-            host_name: self.compiled.host_name.to_string(),
-            started: time_text(self.started),
-            policy: self.reload_row(),
-            online: self.presence.online().count() as u64,
-            pool: PoolRow::from(self.dataplane.pool()),
-            cores: self.cores().zip(&self.counters).zip(&self.loads).map(core).collect(),
-            records: vec![row(Class::Session, self.session), row(Class::Im, self.im), row(Class::Attack, self.attack)],
-            hosts: self.exporters.status().iter().map(HostRow::from).collect(),
-        }
-    }
-
-    fn workers(&self) -> Vec<WorkerRow> {
-        let row = |(number, (counters, (_, core))): (usize, (&Arc<Counters>, (String, u16)))| WorkerRow {
-            worker: number as u16,
-            core,
-            counters: counters.read().into_iter().map(|(name, value)| (name.to_owned(), value)).collect(),
-        };
-        self.counters.iter().zip(self.cores()).enumerate().map(row).collect()
-    }
-
-    fn nat(&self) -> Vec<NatRow> {
-        self.pools.rows()
-    }
-
-    fn ports(&self) -> Vec<PortRow> {
-        let zone = |at: usize| self.compiled.names.zone_of_port(at as u16);
-        self.dataplane.ports().iter().enumerate().map(|(at, view)| PortRow::new(view, zone(at))).collect()
     }
 }

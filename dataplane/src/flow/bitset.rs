@@ -1,7 +1,7 @@
 //! A set of slots as bits, with a summary of which words hold any, and a summary of that, and so on: adding, removing and
 //! finding the next one after a place take a few words each, whatever the size. An eighth of an octet a slot.
 
-use super::table::Slot;
+use super::slot::Slot;
 use crate::dpdk::HugeSlice;
 
 /// Levels: 64^5 slots are more than 2^29.

@@ -5,7 +5,7 @@
 //! lookup ends at the first bucket that none was turned away from. There are no tombstones, so an index is as fast after a
 //! year as it was at first.
 
-use super::table::Slot;
+use super::slot::Slot;
 use super::tags::{self, WORDS};
 use crate::dpdk::{HugeSlice, prefetch};
 

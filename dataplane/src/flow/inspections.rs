@@ -1,7 +1,7 @@
 //! Which flow has which slot of the identification engine: few have one, so it is kept beside the table.
 
 use super::index::Index;
-use super::table::Slot;
+use super::slot::Slot;
 use crate::appid::InspectionId;
 use crate::dpdk::HugeSlice;
 

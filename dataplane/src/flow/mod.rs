@@ -8,6 +8,7 @@ mod index;
 mod inspections;
 mod key;
 mod record;
+mod slot;
 mod sweep;
 mod table;
 #[expect(unsafe_code, reason = "the CPU's vectors; compared with safe code in a property test")]
@@ -17,7 +18,8 @@ mod tcp;
 pub use clock::Patience;
 pub use key::{End, FlowKey, Realm};
 pub use record::{Class, Flags, Record, Stage, State};
-pub use table::{FlowId, Flows, Identification, Slot, Table};
+pub use slot::Slot;
+pub use table::{FlowId, Flows, Identification, Table};
 pub use tcp::{Step, TcpTrack, Window};
 
 #[cfg(test)]

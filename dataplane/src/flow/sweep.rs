@@ -7,7 +7,7 @@
 use std::time::Duration;
 
 use super::clock::{Patience, Tick};
-use super::table::Slot;
+use super::slot::Slot;
 use crate::dpdk::HugeSlice;
 use crate::time::Nanos;
 

@@ -12,27 +12,13 @@ use super::index::Index;
 use super::inspections::Inspections;
 use super::key::FlowKey;
 use super::record::{Class, Record, Stage};
+use super::slot::Slot;
 use super::sweep::Sweep;
 use crate::appid::InspectionId;
 use crate::dpdk::{HugeSlice, Pages, prefetch};
 use crate::endpoint::Direction;
 use crate::event::{SessionId, Volume, WorkerId};
 use crate::time::Nanos;
-
-/// A place in the table.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
-pub struct Slot(pub(super) u32);
-
-impl Slot {
-    /// One that no table has.
-    pub(super) const NOWHERE: Self = Self(u32::MAX);
-
-    /// Its number, from 0: for arrays beside the table that have an element a slot.
-    #[inline(always)]
-    pub const fn index(self) -> usize {
-        self.0 as usize
-    }
-}
 
 /// A flow, and no other that has its place later.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

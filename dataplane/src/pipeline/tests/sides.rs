@@ -3,8 +3,9 @@
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
-use super::attacks::{bound, established, protected};
+use super::attacks::{established, protected};
 use super::firewall::{Connection, Firewall, INSIDE, OUTSIDE, outbound, policy, rule, settings};
+use super::screens::bound;
 use crate::counters::Counter;
 use crate::flow::Class;
 use crate::guard::Protection;

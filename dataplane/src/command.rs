@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use crossbeam::channel::Sender;
 
+use crate::access::AccessSettings;
 use crate::endpoint::Tuple;
 use crate::event::{SessionId, Volume};
 use crate::nat::Translation;
@@ -28,6 +29,13 @@ pub enum Command {
         /// back itself, not taken.
         retired: Sender<Retired>,
     },
+    /// Look for sign-ons of access users by these settings from now on. What they take the place of goes back to control.
+    Access {
+        /// The new settings.
+        settings: Arc<AccessSettings>,
+        /// Where the old ones are returned.
+        retired: Sender<Retired>,
+    },
     /// Send what the table holds, a bounded piece at each turn; the sender is dropped at the end. Where the channel is
     /// full, the rest waits for the next turn.
     Dump(Sender<SessionView>),
@@ -42,6 +50,8 @@ pub enum Command {
 pub enum Retired {
     /// A policy.
     Policy(Arc<Policy>),
+    /// Settings of access users.
+    Access(Arc<AccessSettings>),
     /// A database; [`Database::generation`] tells which.
     Database(Arc<Database>),
 }

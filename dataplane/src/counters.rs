@@ -102,6 +102,36 @@ counters! {
     AttackEvents = "attack_events",
     /// Notices of attacks lost to a full queue.
     AttackEventsLost = "attack_events_lost",
+    /// Events of access users sent.
+    AccessEvents = "access_events",
+    /// Events of access users lost to a full queue.
+    AccessEventsLost = "access_events_lost",
+    /// RADIUS requests seen.
+    RadiusRequests = "radius_requests",
+    /// RADIUS answers to a request that was seen.
+    RadiusAnswers = "radius_answers",
+    /// RADIUS answers to none; they are not believed.
+    RadiusUnmatched = "radius_unmatched",
+    /// RADIUS messages with a wrong authenticator; they are not believed.
+    RadiusForged = "radius_forged",
+    /// RADIUS messages that are not believed because they cannot be verified.
+    RadiusUnverified = "radius_unverified",
+    /// RADIUS requests forgotten before they were answered, because of so many others.
+    RadiusEvicted = "radius_evicted",
+    /// PPPoE discovery and PPP control packets seen.
+    PppoeControl = "pppoe_control",
+    /// PPPoE sessions forgotten because of so many others, and control packets of sessions whose beginning was not seen.
+    PppoeLost = "pppoe_lost",
+    /// EAPOL frames seen.
+    EapolFrames = "eapol_frames",
+    /// DHCP messages seen.
+    DhcpMessages = "dhcp_messages",
+    /// DHCPv6 messages seen.
+    Dhcpv6Messages = "dhcpv6_messages",
+    /// DHCP messages of servers that the configuration does not list; they are not believed.
+    DhcpUnlisted = "dhcp_unlisted",
+    /// Messages of these protocols that contradict themselves; they are not believed.
+    AccessMalformed = "access_malformed",
     /// Frames that a dispatcher handed to workers. Of a dispatcher only.
     FramesDispatched = "frames_dispatched",
     /// Frames that the firewall itself sends: RST and ICMP errors.

@@ -1,7 +1,8 @@
-//! What workers tell control: records of fixed size, over two lock-free queues a worker.
+//! What workers tell control: records of fixed size, over three lock-free queues a worker.
 //!
 //! Session events are bulk: where their queue is full they are dropped and counted. Sign-on events are rare and their
-//! queue is sized so that none is dropped; if one ever is, control learns how many and makes a record of it. Every event
+//! queue is sized so that none is dropped; if one ever is, control learns how many and makes a record of it. Those of access
+//! users have a queue of their own, so that a flood of one protocol's does not cost the other's. Every event
 //! carries its worker and a sequence number of that worker and class, so a gap is visible to whoever reads.
 
 use sigdb::{AppId, Confidence, SignOn};
@@ -15,7 +16,7 @@ use crate::verdict::DropReason;
 
 mod queue;
 
-pub use queue::{EventReceiver, EventSender, Lost, channel};
+pub use queue::{EventReceiver, EventSender, Lost, Sizes, channel, channels};
 
 /// Identifies a session for as long as the process lives: the worker's number in the upper 16 bits, a count below.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
@@ -25,8 +26,8 @@ pub struct SessionId(pub u64);
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
 pub struct WorkerId(pub u16);
 
-/// What is common to both classes of events.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// What is common to all classes of events.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Header {
     /// The worker's number in the upper 16 bits, the event's below.
     number: u64,

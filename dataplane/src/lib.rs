@@ -1,5 +1,6 @@
 //! The packet path: pure from frames to verdicts and events, with a thin shell around DPDK.
 
+pub mod access;
 pub mod appid;
 pub mod command;
 pub mod counters;

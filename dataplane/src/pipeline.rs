@@ -1,5 +1,6 @@
 //! From a burst of frames to a verdict for each, and events: everything of the packet path meets here, without DPDK.
 
+mod access;
 mod burst;
 mod flows;
 mod fragments;
@@ -30,6 +31,7 @@ use self::lifetimes::Lifetimes;
 use self::protection::Guard;
 use self::reply::Replies;
 use self::wires::Wires;
+use crate::access::{Access, AccessSettings};
 use crate::appid::{Inspector, ResolvedTable};
 use crate::command::Retired;
 use crate::counters::{Counter, Counters};
@@ -159,6 +161,8 @@ pub struct Pipeline {
     policy: Arc<Policy>,
     inspector: Inspector,
     resolved: Arc<ResolvedTable>,
+    /// Where sign-ons of access users are looked for.
+    access: Option<Box<Access>>,
     events: EventSender,
     counters: Arc<Counters>,
     table: Table,
@@ -229,6 +233,7 @@ impl Pipeline {
             counters: Arc::default(),
             active: 0,
             resolved: Arc::new(ResolvedTable::new(0)),
+            access: None,
             retired: None,
             clears_urgent: false,
             dumps: ArrayVec::new(),
@@ -249,6 +254,13 @@ impl Pipeline {
     #[must_use]
     pub fn sharing(self, resolved: Arc<ResolvedTable>) -> Self {
         Self { resolved, ..self }
+    }
+
+    /// The same, looking for sign-ons of access users; without this it does not.
+    #[must_use]
+    pub fn watching(self, settings: Arc<AccessSettings>) -> Self {
+        let access = settings.is_on().then(|| Box::new(Access::new(settings)));
+        Self { access, ..self }
     }
 
     /// Octets that routing takes beside the flow table of one worker: the router's tables, and the ports of every flow.
@@ -273,6 +285,7 @@ impl Pipeline {
         let Some((_, out)) = self.wires.from(frame.port) else { return self.judge_routed(now, frame, parsed, hash) };
         let info = match parsed {
             Parsed::NonIp => {
+                self.watch_control(now, frame, out);
                 self.counters.add(Counter::PassedNonIp, 1);
                 return Ok(Verdict::Forward(out));
             }

@@ -11,6 +11,7 @@ use crossbeam::utils::CachePadded;
 use rtrb::{Consumer, Producer, RingBuffer};
 
 use super::{Header, SessionEvent, SignOnEvent, WorkerId};
+use crate::access::AccessEvent;
 use crate::time::Nanos;
 
 /// Session events staged at most; one more publishes them.
@@ -22,6 +23,7 @@ struct Losses {
     session: CachePadded<AtomicU64>,
     attack: CachePadded<AtomicU64>,
     sign_on: CachePadded<AtomicU64>,
+    access: CachePadded<AtomicU64>,
 }
 
 /// Events lost by class, since start.
@@ -33,12 +35,32 @@ pub struct Lost {
     pub attack: u64,
     /// Of users.
     pub sign_on: u64,
+    /// Of access users.
+    pub access: u64,
 }
 
-/// Makes the two queues of one worker, for `session` and `sign_on` events at most (each at least 1).
+/// Events that the queues of a worker hold at most; each at least 1.
+#[derive(Clone, Copy, Debug)]
+pub struct Sizes {
+    /// Of sessions.
+    pub session: usize,
+    /// Of users.
+    pub sign_on: usize,
+    /// Of access users.
+    pub access: usize,
+}
+
+/// Makes the queues of one worker, for `session` and `sign_on` events at most (each at least 1) and few of access users.
 pub fn channel(worker: WorkerId, session: usize, sign_on: usize) -> (EventSender, EventReceiver) {
+    channels(worker, Sizes { session, sign_on, access: 64 })
+}
+
+/// Makes the queues of one worker.
+pub fn channels(worker: WorkerId, sizes: Sizes) -> (EventSender, EventReceiver) {
+    let Sizes { session, sign_on, access } = sizes;
     let (session_in, session_out) = RingBuffer::new(session.max(1));
     let (sign_on_in, sign_on_out) = RingBuffer::new(sign_on.max(1));
+    let (access_in, access_out) = RingBuffer::new(access.max(1));
     let losses = Arc::new(Losses::default());
     let sender = EventSender {
         worker,
@@ -46,11 +68,13 @@ pub fn channel(worker: WorkerId, session: usize, sign_on: usize) -> (EventSender
         room: session.max(1),
         session: session_in,
         sign_on: sign_on_in,
+        access: access_in,
         losses: Arc::clone(&losses),
         session_sequence: 0,
         sign_on_sequence: 0,
+        access_sequence: 0,
     };
-    (sender, EventReceiver { worker, session: session_out, sign_on: sign_on_out, losses })
+    (sender, EventReceiver { worker, session: session_out, sign_on: sign_on_out, access: access_out, losses })
 }
 
 /// The worker's end of its queues. Dropped, it publishes what is staged.
@@ -63,9 +87,11 @@ pub struct EventSender {
     room: usize,
     session: Producer<SessionEvent>,
     sign_on: Producer<SignOnEvent>,
+    access: Producer<AccessEvent>,
     losses: Arc<Losses>,
     session_sequence: u64,
     sign_on_sequence: u64,
+    access_sequence: u64,
 }
 
 impl EventSender {
@@ -145,6 +171,17 @@ impl EventSender {
         kept
     }
 
+    /// Stamps and pushes an event of an access user; `false` where it was lost (and counted).
+    pub fn access(&mut self, time: Nanos, mut event: AccessEvent) -> bool {
+        self.access_sequence += 1;
+        event.header = Header::new(self.worker, self.access_sequence, time);
+        let kept = self.access.push(event).is_ok();
+        if !kept {
+            bump(&self.losses.access, 1);
+        }
+        kept
+    }
+
     /// Counts sign-ons that were seen and cannot be told; control makes a record of the loss, as of a full queue's.
     pub fn lose_sign_ons(&mut self, count: u64) {
         self.sign_on_sequence += count;
@@ -164,6 +201,7 @@ pub struct EventReceiver {
     worker: WorkerId,
     session: Consumer<SessionEvent>,
     sign_on: Consumer<SignOnEvent>,
+    access: Consumer<AccessEvent>,
     losses: Arc<Losses>,
 }
 
@@ -194,11 +232,22 @@ impl EventReceiver {
         self.sign_on.pop().ok()
     }
 
+    /// The oldest event of an access user.
+    pub fn access(&mut self) -> Option<AccessEvent> {
+        self.access.pop().ok()
+    }
+
+    /// Events of access users that wait.
+    pub fn access_waiting(&self) -> usize {
+        self.access.slots()
+    }
+
     /// Events lost since start.
     pub fn lost(&self) -> Lost {
-        let Losses { session, attack, sign_on } = &*self.losses;
-        let [session, attack, sign_on] = [session, attack, sign_on].map(|cell| cell.load(Ordering::Relaxed));
-        Lost { session, attack, sign_on }
+        let Losses { session, attack, sign_on, access } = &*self.losses;
+        let [session, attack, sign_on, access] =
+            [session, attack, sign_on, access].map(|cell| cell.load(Ordering::Relaxed));
+        Lost { session, attack, sign_on, access }
     }
 
     /// How many events wait: session, sign-on.

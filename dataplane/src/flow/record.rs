@@ -119,6 +119,8 @@ impl Flags {
     pub const SIGNED_ON: Self = Self(1 << 6);
     /// TCP: its first SYN was seen.
     pub const FROM_START: Self = Self(1 << 7);
+    /// UDP: its datagrams may tell of access users. The same bit as [`Self::FROM_START`], which is TCP's alone.
+    pub const WATCHED: Self = Self(1 << 7);
 
     /// Whether a flag is set.
     pub const fn has(self, flag: Self) -> bool {

@@ -258,6 +258,8 @@ impl Pipeline {
                     if segment.payload_length > 0 {
                         record.set(Flags::FROM_START, false);
                     }
+                } else if record.has(Flags::WATCHED) {
+                    return ran;
                 }
                 record.touch(present);
                 ran += 1;

@@ -112,6 +112,7 @@ impl Pipeline {
         }
         if heeded {
             self.inspect(packet, slot, direction, initial)?;
+            self.watch(packet, slot, direction);
         }
         self.count(packet, slot, direction);
         if let Step::Close(reason) = step {
@@ -135,7 +136,7 @@ impl Pipeline {
     /// The numbers of both SYNs, as long as no data passed.
     fn initial_sequences(&self, slot: Slot) -> InitialSequences {
         let record = self.table.record(slot);
-        if !record.has(Flags::FROM_START) {
+        if record.protocol() != protocol::TCP || !record.has(Flags::FROM_START) {
             return [None; 2];
         }
         [Direction::ToServer, Direction::ToClient].map(|direction| record.tcp.initial_sequence(direction))
@@ -171,6 +172,9 @@ impl Pipeline {
         } else if direction == Direction::ToClient && record.protocol() == protocol::UDP {
             record.set_state(State::Picked);
         }
+        if record.protocol() == protocol::UDP && self.is_watched(&info.key) {
+            record.set(Flags::WATCHED, true);
+        }
         let inspectable = matches!(record.protocol(), protocol::TCP | protocol::UDP);
         let application = match application {
             AppId::UNKNOWN if inspectable => Application::Undecided,
@@ -201,6 +205,7 @@ impl Pipeline {
             self.untie_refused(packet.now, slot);
             return Err(reason);
         }
+        self.watch(packet, slot, direction);
         self.count(packet, slot, direction);
         Ok(slot)
     }

@@ -49,6 +49,7 @@ impl Pipeline {
         self.expire(now, EXPIRE_PER_TURN, PLACES);
         self.tell(now);
         self.router.turn(now, &self.counters);
+        self.turn_access(now);
         self.turn_fragments(now);
         self.events.publish();
         self.retire_databases();
@@ -69,6 +70,11 @@ impl Pipeline {
                 }
                 self.retired = Some(retired);
                 self.retire_databases();
+            }
+            Command::Access { settings, retired } => {
+                if let Some(old) = self.set_access(settings) {
+                    drop(retired.try_send(Retired::Access(old)));
+                }
             }
             Command::Neighbours(to) => drop(self.neighbour_dumps.try_push((to, 0))),
             Command::Dump(to) => drop(self.dumps.try_push(Dump { to, next: 0 })),

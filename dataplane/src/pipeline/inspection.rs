@@ -138,6 +138,7 @@ impl Pipeline {
             match finding {
                 Finding::Application(application, confidence) if !was_known => {
                     self.table.record_mut(slot).application = *application;
+                    self.watch_named(slot, *application);
                     named = Some(Occasion::Named(*confidence));
                 }
                 Finding::Resolved(resolved) => {

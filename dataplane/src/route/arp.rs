@@ -1,7 +1,7 @@
 //! ARP for IPv4 over Ethernet (RFC 826).
 
-use super::interface::Mac;
 use crate::endpoint::Address;
+use crate::endpoint::Mac;
 use crate::wire::{be16, ethernet};
 
 /// Octets of a message.

@@ -15,13 +15,14 @@ mod router;
 mod trie;
 mod waiting;
 
+pub use crate::endpoint::Mac;
 pub use arp::Arp;
 pub use echo::answer;
 pub use fib::Fib;
 pub use fragment::{Fragments, is_dont_fragment};
 pub use hop::{Hop, Target, decrement, hop_limit};
 pub use icmp::{Error, Limit};
-pub use interface::{Interface, Mac, StaticRoute, is_edge, is_within};
+pub use interface::{Interface, StaticRoute, is_edge, is_within};
 pub use ndp::{Kind, Ndp, Read};
 pub use neighbour::{Claim, Due, Learned, NeighbourView, Neighbours, Resolution};
 pub use outbox::Outbox;

@@ -1,7 +1,7 @@
 //! Neighbour discovery for IPv6 (RFC 4861): solicitations and advertisements.
 
-use super::interface::Mac;
 use crate::endpoint::Address;
+use crate::endpoint::Mac;
 use crate::wire::{ethernet, icmp, ipv6, protocol};
 
 /// A message without options: the ICMPv6 header, then the target.

@@ -8,9 +8,9 @@ use std::time::Duration;
 
 use foldhash::quality::RandomState;
 
-use super::interface::Mac;
 use super::waiting::{Held, Queue, Waiting};
 use crate::endpoint::Address;
+use crate::endpoint::Mac;
 use crate::policy::PortId;
 use crate::time::Nanos;
 

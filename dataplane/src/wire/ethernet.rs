@@ -14,6 +14,10 @@ pub const CUSTOMER_TAG: u16 = 0x8100;
 pub const IPV6: u16 = 0x86dd;
 /// PPPoE session stage (RFC 2516).
 pub const PPPOE_SESSION: u16 = 0x8864;
+/// EtherType: PPPoE, discovery stage (RFC 2516, 4).
+pub const PPPOE_DISCOVERY: u16 = 0x8863;
+/// EtherType: EAP over LAN (IEEE 802.1X-2020, 11.1.4).
+pub const EAPOL: u16 = 0x888e;
 /// 802.1ad service tag.
 pub const SERVICE_TAG: u16 = 0x88a8;
 /// Service tag of older equipment.

@@ -4,6 +4,8 @@ use super::be16;
 
 /// Octets of the PPPoE header and of the PPP protocol number after it.
 pub const HEADER: usize = 8;
+/// Where the session's number lies in the header.
+pub const SESSION: usize = 2;
 /// Where the length lies in the header.
 pub const LENGTH: usize = 4;
 /// PPP: IPv4 (RFC 1332).

@@ -3,11 +3,11 @@
 use super::{DEFEND, Router, address_frame, send_in_fragments};
 use crate::counters::{Counter, Counters};
 use crate::endpoint::Address;
+use crate::endpoint::Mac;
 use crate::packet::Link;
 use crate::policy::PortId;
 use crate::route::arp::Arp;
 use crate::route::hop;
-use crate::route::interface::Mac;
 use crate::route::ndp::{self, ALL_NODES, Kind, Ndp, Read};
 use crate::route::neighbour::{Claim, Id, Learned};
 use crate::time::Nanos;

@@ -1,5 +1,6 @@
 //! Who is online: sightings of many flows become one login, one logout, one sighting.
 
+pub mod access;
 pub mod im;
 mod life;
 mod moves;

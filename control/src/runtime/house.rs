@@ -247,6 +247,8 @@ impl House {
                     }
                     self.reloader.retire(Retired::Policy(policy));
                 }
+                // It is small: dropped here.
+                command::Retired::Access(_) => {}
                 command::Retired::Database(database) => {
                     let generation = database.generation();
                     if let Some(readers) = self.readers.get_mut(&generation) {

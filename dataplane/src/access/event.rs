@@ -244,8 +244,24 @@ pub enum Text {
 }
 
 impl Text {
+    /// All.
+    pub const ALL: [Self; 13] = [
+        Self::User,
+        Self::Class,
+        Self::Filter,
+        Self::HostName,
+        Self::ClientId,
+        Self::CircuitId,
+        Self::RemoteId,
+        Self::SubscriberId,
+        Self::NasId,
+        Self::NasPortId,
+        Self::SessionId,
+        Self::Message,
+        Self::CalledStation,
+    ];
     /// How many there are.
-    pub const COUNT: usize = 13;
+    pub const COUNT: usize = Self::ALL.len();
 
     /// Octets that are kept at most.
     pub const fn most(self) -> usize {

@@ -1,5 +1,7 @@
 //! Showing what may tell of access users to who reads it, and telling control.
 
+use std::sync::Arc;
+
 use sigdb::AppId;
 
 use super::{Frame, Packet, Pipeline};
@@ -12,8 +14,6 @@ use crate::policy::PortId;
 use crate::time::Nanos;
 use crate::wire::vlan::Tags;
 use crate::wire::{be16, ethernet, pppoe, protocol};
-
-use std::sync::Arc;
 
 impl Pipeline {
     /// Goes on with other settings; returns those that it had, where it looked for sign-ons.

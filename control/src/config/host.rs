@@ -60,7 +60,7 @@ pub(super) fn compile(source: &Source, host_name: &Name, notes: &mut Notes) -> V
 /// The classes and their formats. One host takes one format: no collector reads both on one port.
 fn records(host: &LogHost, source: &Source, notes: &mut Notes) -> Vec<(Class, Format)> {
     let own = |class: Class| match class {
-        Class::Session | Class::Attack => source.log_session.format,
+        Class::Session | Class::Attack | Class::Access | Class::CallStatus => source.log_session.format,
         Class::Im => source.log_im.format.unwrap_or(source.log_session.format),
     };
     let classes: Vec<Class> = if host.records.is_empty() {

@@ -304,6 +304,8 @@ fn at(class: Class) -> usize {
         Class::Session => 0,
         Class::Im => 1,
         Class::Attack => 2,
+        Class::Access => 3,
+        Class::CallStatus => 4,
     }
 }
 
@@ -312,6 +314,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::presence::access::AccessAction;
     use crate::record::sample;
 
     fn record(class: Class, sequence: u64) -> Arc<Record> {
@@ -319,6 +322,8 @@ mod tests {
             Class::Session => sample::create(sample::flow_v4()),
             Class::Im => sample::login("10001"),
             Class::Attack => sample::attack(sample::flow_v4()),
+            Class::Access => sample::access(AccessAction::Login),
+            Class::CallStatus => sample::access(AccessAction::Result { success: false }),
         };
         record.sequence = sequence;
         Arc::new(record)

@@ -24,6 +24,8 @@ pub(crate) trait Fields {
     fn seconds(&mut self, name: &str, span: Duration);
     /// A field that applies, but has no value.
     fn absent(&mut self, name: &str);
+    /// A field of which it has to be said that it is not known.
+    fn unknown(&mut self, name: &str);
 
     /// What happened, but for its time, number and run.
     fn body(&mut self, time: Nanos, body: &Body) {
@@ -31,6 +33,7 @@ pub(crate) trait Fields {
             Body::Session(session) => self.session(time, session),
             Body::Im(im) => self.sign_on(im),
             Body::Attack(attack) => self.attack(time, attack),
+            Body::Access(access) => access.write(time, self),
             Body::Loss(loss) => self.loss(loss),
         }
     }
@@ -148,7 +151,7 @@ pub(crate) trait Fields {
 pub(crate) fn event(body: &Body) -> &'static str {
     match body {
         Body::Session(_) => "session",
-        Body::Im(_) => "signon",
+        Body::Im(_) | Body::Access(_) => "signon",
         Body::Attack(_) => "attack",
         Body::Loss(_) => "loss",
     }

@@ -114,6 +114,10 @@ impl Fields for Object<'_> {
     fn absent(&mut self, name: &str) {
         self.value(name, "null");
     }
+
+    fn unknown(&mut self, name: &str) {
+        self.absent(name);
+    }
 }
 
 fn string(out: &mut Vec<u8>, text: &str) {

@@ -4,6 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
+use access::AccessRecord;
 use account::KeyId;
 use dataplane::endpoint::Tuple;
 use dataplane::event::{CloseReason, SessionId, Volume};
@@ -12,6 +13,7 @@ use dataplane::nat::Translation;
 use dataplane::time::Nanos;
 use sigdb::Confidence;
 
+pub mod access;
 pub mod account;
 pub(crate) mod fields;
 pub mod ipfix;
@@ -35,6 +37,10 @@ pub enum Class {
     Im,
     /// Attacks.
     Attack,
+    /// Logins and logouts of access users.
+    Access,
+    /// Results of logins of access users.
+    CallStatus,
 }
 
 /// A record: whatever its class, (boot, sequence) names it once and for all, so that a receiver can tell a gap from a
@@ -60,6 +66,8 @@ pub enum Body {
     Im(ImRecord),
     /// Of an attack.
     Attack(AttackRecord),
+    /// Of an access user.
+    Access(AccessRecord),
     /// Records or events that were lost, said in band.
     Loss(LossRecord),
 }
@@ -253,6 +261,7 @@ impl Body {
             Self::Session(_) => Class::Session,
             Self::Im(_) => Class::Im,
             Self::Attack(_) => Class::Attack,
+            Self::Access(access) => access.class(),
             Self::Loss(loss) => loss.class,
         }
     }
@@ -279,7 +288,7 @@ impl fmt::Display for BootId {
 
 impl Class {
     /// All.
-    pub const ALL: [Self; 3] = [Self::Session, Self::Im, Self::Attack];
+    pub const ALL: [Self; 5] = [Self::Session, Self::Im, Self::Attack, Self::Access, Self::CallStatus];
 
     /// In the words of the records and of the configuration.
     pub fn text(self) -> &'static str {
@@ -287,6 +296,8 @@ impl Class {
             Self::Session => "session",
             Self::Im => "im",
             Self::Attack => "attack",
+            Self::Access => "access",
+            Self::CallStatus => "call-status",
         }
     }
 }

@@ -13,9 +13,11 @@ use std::time::Duration;
 
 use jiff::tz::TimeZone;
 
+use super::access::legible;
 use super::fields::{Fields, event};
 use super::ipfix::ENTERPRISE;
 use super::{Body, FlowContext, ImAction, Record, SessionAction, beginning, close_reason_text, rfc3339};
+use crate::presence::access::AccessAction;
 use dataplane::guard::Phase;
 use dataplane::time::Nanos;
 
@@ -65,7 +67,42 @@ pub const PARAMETERS: &[(&str, &str)] = &[
     ("signatures", "signon: version of the signature database"),
     ("confidence", "signon: certain | likely, how much the evidence rests on"),
     ("pseudonym-key", "signon: which key made the account, where that is a pseudonym"),
-    ("class", "loss: session | im | attack, the class of the records that were lost"),
+    (
+        "class",
+        "access user: access | call-status; loss: session | im | attack | access | call-status, the class of the records that were lost",
+    ),
+    ("cause", "access user, of reason other: RADIUS's Acct-Terminate-Cause"),
+    (
+        "user",
+        "access user: the person's name, where any source knows it; this and what follows is `-` where it is not known",
+    ),
+    ("domain", "access user: what stands behind the last @ of the name"),
+    ("ipv4", "access user: the IPv4 address"),
+    ("ipv6", "access user: the IPv6 address"),
+    ("prefix", "access user: the IPv6 prefix and its length"),
+    ("assigned", "access user: router | dhcpv6 | delegated | radius, how the user came to the IPv6 address or prefix"),
+    ("mac", "access user: the MAC address"),
+    ("interface", "access user: the access interface, port and VLANs: inside.200.101"),
+    ("zone", "access user: the zone of that port"),
+    ("nas", "access user: the access server's address"),
+    ("nas-id", "access user: its name (NAS-Identifier)"),
+    ("nas-port", "access user: NAS-Port"),
+    ("nas-port-id", "access user: NAS-Port-Id"),
+    ("circuit-id", "access user: the line, as the access node names it"),
+    ("remote-id", "access user: the subscriber's end of the line"),
+    ("host-name", "access user: the host's name for itself"),
+    ("group", "access user: Class"),
+    ("filter", "access user: Filter-Id"),
+    ("session-id", "access user: Acct-Session-Id"),
+    ("message", "access user: what the server told the user"),
+    ("login-time", "access user: when the user signed on"),
+    ("logout-time", "access user: when the user signed off"),
+    ("from-user-packets", "access user: as the access server counted"),
+    ("from-user-octets", "access user: as the access server counted"),
+    ("to-user-packets", "access user: as the access server counted"),
+    ("to-user-octets", "access user: as the access server counted"),
+    ("identifies", "access user: person | host | port, what the account names"),
+    ("trust", "access user: verified | unverified, of RADIUS: whether its authenticator could be verified"),
     ("place", "loss: worker:NUMBER | host:NAME | shutdown:NAME"),
     ("count", "loss: how many records were lost; session deny and attack: how many packets this record is about"),
     ("octets", "attack: octets of those, Ethernet header included"),
@@ -145,6 +182,13 @@ fn kind(body: &Body) -> (u8, &'static str) {
             Phase::Ongoing => (WARNING, "ATTACK"),
             Phase::End => (NOTICE, "ATTACK_END"),
         },
+        Body::Access(access) => match access.action {
+            AccessAction::Login => (INFORMATIONAL, "ACCESS_LOGIN"),
+            AccessAction::Logout => (INFORMATIONAL, "ACCESS_LOGOUT"),
+            AccessAction::Seen => (INFORMATIONAL, "ACCESS_SEEN"),
+            AccessAction::Result { success: true } => (INFORMATIONAL, "CALL_STATUS"),
+            AccessAction::Result { success: false } => (NOTICE, "CALL_STATUS"),
+        },
         Body::Loss(_) => (WARNING, "RECORDS_LOST"),
     }
 }
@@ -192,6 +236,10 @@ impl Fields for Element<'_> {
 
     /// A parameter without a value is left out.
     fn absent(&mut self, _name: &str) {}
+
+    fn unknown(&mut self, name: &str) {
+        self.word(name, "-");
+    }
 }
 
 /// Writes a PARAM-VALUE: `"`, `\` and `]` behind a backslash (RFC 5424, 6.3.3), nothing else escaped.
@@ -275,6 +323,16 @@ impl fmt::Display for Sentence<'_> {
                         )
                     }
                     Phase::End => write!(f, "attack {kind} at {port} is over: {} packets", attack.total.packets),
+                }
+            }
+            Body::Access(access) => {
+                write!(f, "{} user {} ", access.user.source.name(), ascii(&legible(&access.user.account)))?;
+                match access.action {
+                    AccessAction::Login => write!(f, "logged in"),
+                    AccessAction::Logout => write!(f, "logged out: {}", access.reason.text()),
+                    AccessAction::Seen => write!(f, "seen"),
+                    AccessAction::Result { success: true } => write!(f, "was let in"),
+                    AccessAction::Result { success: false } => write!(f, "was refused: {}", access.reason.text()),
                 }
             }
             Body::Loss(loss) => {

@@ -2,12 +2,14 @@
 
 use std::time::Duration;
 
-use dataplane::endpoint::{Endpoint, Tuple};
+use dataplane::access::{AccessEvent, AccessKind, Source, Text};
+use dataplane::endpoint::{Endpoint, Mac, Tuple};
 use dataplane::event::{CloseReason, SessionId, Volume};
 use dataplane::guard::Phase;
 use dataplane::time::Nanos;
 
 use super::*;
+use crate::presence::access::{AccessAction, AccessReason, AccessUser};
 
 /// 2026-03-01T08:15:30.000125Z.
 pub(crate) const TIME: Nanos = Nanos::from_parts(1_772_352_930, 125_000);
@@ -58,6 +60,24 @@ pub(crate) fn login(account: &str) -> Record {
         confidence: Confidence::Certain,
         online: None,
         signatures: "2026.03.01".into(),
+    }))
+}
+
+/// What an access user did: alice@example.net, with two VLANs, over RADIUS.
+pub(crate) fn access(action: AccessAction) -> Record {
+    let mut event = AccessEvent::new(AccessKind::Login { more: false }, Source::Radius);
+    (event.svlan, event.cvlan, event.ports) = (200, 101, (0, 1));
+    event.mac = Some(Mac([0x02, 0, 0x5e, 0, 0x53, 1]));
+    event.ipv4 = Some([198, 51, 100, 7]);
+    event.texts.push(Text::User, b"alice@example.net");
+    event.texts.push(Text::NasId, b"bras1");
+    record(Body::Access(AccessRecord {
+        action,
+        reason: AccessReason::Message,
+        user: Arc::new(AccessUser::of(&event)),
+        online: None,
+        port: Some("inside".into()),
+        zone: Some("trust".into()),
     }))
 }
 

@@ -10,11 +10,13 @@ use dataplane::policy::RuleId;
 use dataplane::time::Nanos;
 use sigdb::{AppId, Generation};
 
+use super::access::AccessRecord;
 use super::{
     AttackRecord, Body, BootId, Class, FlowContext, ImRecord, LossPlace, LossRecord, Name, Record, SessionAction,
     SessionRecord,
 };
 use crate::config::{Compiled, ImLogging, Names};
+use crate::presence::access::AccessTransition;
 use crate::presence::im::Transition;
 
 /// Makes the records of one run of the process, in their order.
@@ -117,6 +119,21 @@ impl Recorder {
             signatures: self.version(event.sign_on.database),
         });
         Some(self.record(transition.time, body))
+    }
+
+    /// The record of what an access user did.
+    pub fn access(&mut self, transition: &AccessTransition) -> Record {
+        let port = transition.user.ports.0;
+        let is_known = port != u16::MAX;
+        let body = Body::Access(AccessRecord {
+            action: transition.action,
+            reason: transition.reason,
+            user: Arc::clone(&transition.user),
+            online: transition.online,
+            port: is_known.then(|| Arc::clone(self.names.port(port))),
+            zone: is_known.then(|| Arc::clone(self.names.zone_of_port(port))),
+        });
+        self.record(transition.time, body)
     }
 
     /// The record of a loss noticed between two times; it is dated by the second.

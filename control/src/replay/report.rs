@@ -2,11 +2,14 @@
 
 use std::collections::BTreeMap;
 use std::io::{self, Write};
+use std::net::{Ipv4Addr, Ipv6Addr};
 
 use dataplane::time::Nanos;
 use sigdb::Confidence;
 
 use super::summary::Summary;
+use crate::presence::access::AccessAction;
+use crate::record::access::{AccessRecord, legible};
 use crate::record::{Body, FlowContext, ImAction, ImRecord, Record, json, rfc3339};
 
 /// How a replay is printed.
@@ -44,9 +47,14 @@ impl<'a> Report<'a> {
             // A verdict is counted by what it says.
             *actions.entry(im.action.result_text().unwrap_or(im.action.text())).or_default() += 1;
         }
+        if let Body::Access(access) = &record.body {
+            let actions = entry(&mut self.sign_ons, access.user.source.name());
+            *actions.entry(access.action.result_text().unwrap_or(access.action.text())).or_default() += 1;
+        }
         match (self.form, &record.body) {
             (Form::Json, _) => json::write(&mut self.line, record),
             (Form::Text { colour }, Body::Im(im)) => sign_on_line(&mut self.line, record.time, im, colour),
+            (Form::Text { colour }, Body::Access(access)) => access_line(&mut self.line, record.time, access, colour),
             (Form::Text { .. }, Body::Loss(loss)) => {
                 writeln!(self.line, "{} {} events lost at {}", loss.count, loss.class.text(), loss.place)?;
             }
@@ -92,23 +100,51 @@ fn entry<'m, V: Default>(map: &'m mut BTreeMap<String, V>, name: &str) -> &'m mu
 }
 
 fn sign_on_line(out: &mut Vec<u8>, time: Nanos, im: &ImRecord, colour: bool) {
-    rfc3339::write(out, time, None);
-    let (action, escape) = match im.action {
-        ImAction::Login => ("login", "32"),
-        ImAction::Logout => ("logout", "36"),
-        ImAction::Seen => ("seen", "33"),
-        ImAction::Result { success: true } => ("accepted", "32"),
-        ImAction::Result { success: false } => ("refused", "31"),
+    let shown = match im.action {
+        ImAction::Login => LOGIN,
+        ImAction::Logout => LOGOUT,
+        ImAction::Seen => SEEN,
+        ImAction::Result { success: true } => ACCEPTED,
+        ImAction::Result { success: false } => REFUSED,
     };
-    let (before, after) = if colour { (format!("\x1b[{escape}m"), "\x1b[0m") } else { (String::new(), "") };
     let account = im.account.as_deref().map_or("-".to_owned(), printable);
     let (client, server) = (im.flow.tuple.client.socket(), im.flow.tuple.server.socket());
-    let line = writeln!(
-        out,
-        "  {before}{action:<8}{after}  {:<10} {account:<20}  {client} > {server}  {}",
-        im.flow.application,
-        im.reason.text()
-    );
+    let place = format!("{client} > {server}");
+    line(out, time, shown, colour, [&im.flow.application, &account, &place, im.reason.text()]);
+}
+
+fn access_line(out: &mut Vec<u8>, time: Nanos, access: &AccessRecord, colour: bool) {
+    let shown = match access.action {
+        AccessAction::Login => LOGIN,
+        AccessAction::Logout => LOGOUT,
+        AccessAction::Seen => SEEN,
+        AccessAction::Result { success: true } => ACCEPTED,
+        AccessAction::Result { success: false } => REFUSED,
+    };
+    let user = &*access.user;
+    let account = printable(&legible(user.user.as_deref().unwrap_or(&user.account)));
+    let addresses = [
+        user.ipv4.map(|address| Ipv4Addr::from(address).to_string()),
+        user.ipv6.map(|address| Ipv6Addr::from(address).to_string()),
+        user.prefix.map(|(address, length)| format!("{}/{length}", Ipv6Addr::from(address))),
+        user.mac.map(|mac| mac.to_string()),
+    ];
+    let place = addresses.into_iter().flatten().collect::<Vec<_>>().join(" ");
+    line(out, time, shown, colour, [user.source.name(), &account, &place, access.reason.text()]);
+}
+
+/// An action in words, and in a terminal's colour.
+type Shown = (&'static str, &'static str);
+const LOGIN: Shown = ("login", "32");
+const LOGOUT: Shown = ("logout", "36");
+const SEEN: Shown = ("seen", "33");
+const ACCEPTED: Shown = ("accepted", "32");
+const REFUSED: Shown = ("refused", "31");
+
+fn line(out: &mut Vec<u8>, time: Nanos, (action, escape): Shown, colour: bool, [source, who, place, why]: [&str; 4]) {
+    rfc3339::write(out, time, None);
+    let (before, after) = if colour { (format!("\x1b[{escape}m"), "\x1b[0m") } else { (String::new(), "") };
+    let line = writeln!(out, "  {before}{action:<8}{after}  {source:<10} {who:<20}  {place}  {why}");
     line.expect("memory takes every line");
 }
 

@@ -4,12 +4,22 @@
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
 pub enum DataType {
+    /// octetArray: octets of which nothing else is known.
+    Octets = 0,
+    /// unsigned8.
+    Unsigned8 = 1,
+    /// unsigned32.
+    Unsigned32 = 3,
     /// unsigned64.
     Unsigned64 = 4,
     /// string: UTF-8.
     String = 13,
     /// dateTimeMilliseconds: since the Unix epoch.
     Milliseconds = 15,
+    /// ipv4Address.
+    Ipv4 = 18,
+    /// ipv6Address.
+    Ipv6 = 19,
 }
 
 /// Element semantics, by its number in IANA's registry `informationElementSemantics` (RFC 5610, 3.6).
@@ -99,6 +109,54 @@ pub(super) const CONFIDENCE: OwnElement = text(24, "ostiarySignOnConfidence", "c
 pub(super) const PSEUDONYM_KEY: OwnElement =
     text(25, "ostiaryPseudonymKey", "which key made the account; empty unless that is a pseudonym");
 
+pub(super) const USER_NAME: OwnElement = octets(26, "ostiaryUserName", "name of the access user, as it came");
+pub(super) const ACCESS_SOURCE: OwnElement =
+    text(27, "ostiaryAccessSource", "radius, pppoe, 8021x, dhcp or dhcpv6: where the sign-on was seen");
+pub(super) const ACCESS_INTERFACE: OwnElement =
+    text(28, "ostiaryAccessInterface", "port of the user or of the access server, and its VLANs");
+pub(super) const USER_IPV6: OwnElement = address(29, "ostiaryUserIPv6Address", DataType::Ipv6, "the user's; 0: none");
+pub(super) const USER_PREFIX: OwnElement =
+    address(30, "ostiaryUserIPv6Prefix", DataType::Ipv6, "the user's IPv6 prefix; 0: none");
+pub(super) const USER_PREFIX_LENGTH: OwnElement =
+    small(31, "ostiaryUserIPv6PrefixLength", DataType::Unsigned8, "its length in bits; 0: none");
+pub(super) const ASSIGNED: OwnElement = small(
+    32,
+    "ostiaryIPv6Assignment",
+    DataType::Unsigned8,
+    "0 not known, 1 router advertisement, 2 DHCPv6, 3 delegated prefix only, 4 RADIUS",
+);
+pub(super) const NAS_V4: OwnElement = address(33, "ostiaryNasIPv4Address", DataType::Ipv4, "access server; 0: none");
+pub(super) const NAS_V6: OwnElement = address(34, "ostiaryNasIPv6Address", DataType::Ipv6, "access server; 0: none");
+pub(super) const NAS_ID: OwnElement = octets(35, "ostiaryNasIdentifier", "NAS-Identifier of RADIUS");
+pub(super) const NAS_PORT: OwnElement = small(36, "ostiaryNasPort", DataType::Unsigned32, "NAS-Port; 0: none");
+pub(super) const NAS_PORT_ID: OwnElement = octets(37, "ostiaryNasPortId", "NAS-Port-Id of RADIUS");
+pub(super) const CIRCUIT_ID: OwnElement = octets(38, "ostiaryCircuitId", "line, as the access node names it");
+pub(super) const REMOTE_ID: OwnElement = octets(39, "ostiaryRemoteId", "subscriber's end of the line");
+pub(super) const HOST_NAME: OwnElement = octets(40, "ostiaryHostName", "the host's name for itself");
+pub(super) const USER_GROUP: OwnElement = octets(41, "ostiaryUserGroup", "Class of RADIUS");
+pub(super) const FILTER_ID: OwnElement = octets(42, "ostiaryFilterId", "Filter-Id of RADIUS");
+pub(super) const ACCESS_SESSION: OwnElement = octets(43, "ostiaryAccessSessionId", "Acct-Session-Id of RADIUS");
+pub(super) const ACCESS_MESSAGE: OwnElement = octets(44, "ostiaryAccessMessage", "what the server told the user");
+pub(super) const IDENTIFIES: OwnElement = text(45, "ostiaryIdentifies", "person, host or port: what the account names");
+pub(super) const TRUST: OwnElement =
+    text(46, "ostiaryTrust", "verified or unverified: whether RADIUS's authenticator could be; empty of others");
+pub(super) const LOGIN_TIME: OwnElement = time(47, "ostiaryLoginTime", "when the user signed on; 0: not known");
+pub(super) const LOGOUT_TIME: OwnElement = time(48, "ostiaryLogoutTime", "when the user signed off; 0: did not");
+pub(super) const ACCESS_CAUSE: OwnElement =
+    small(49, "ostiaryAccessCause", DataType::Unsigned32, "Acct-Terminate-Cause, of reason other; 0: none");
+
+const fn octets(id: u16, name: &'static str, description: &'static str) -> OwnElement {
+    OwnElement { id, name, data_type: DataType::Octets, semantics: Semantics::Default, units: 0, description }
+}
+
+const fn address(id: u16, name: &'static str, data_type: DataType, description: &'static str) -> OwnElement {
+    OwnElement { id, name, data_type, semantics: Semantics::Default, units: 0, description }
+}
+
+const fn small(id: u16, name: &'static str, data_type: DataType, description: &'static str) -> OwnElement {
+    OwnElement { id, name, data_type, semantics: Semantics::Identifier, units: 0, description }
+}
+
 /// All of them.
 pub const OWN: &[OwnElement] = &[
     BOOT,
@@ -126,6 +184,30 @@ pub const OWN: &[OwnElement] = &[
     ATTACK_RATE,
     CONFIDENCE,
     PSEUDONYM_KEY,
+    USER_NAME,
+    ACCESS_SOURCE,
+    ACCESS_INTERFACE,
+    USER_IPV6,
+    USER_PREFIX,
+    USER_PREFIX_LENGTH,
+    ASSIGNED,
+    NAS_V4,
+    NAS_V6,
+    NAS_ID,
+    NAS_PORT,
+    NAS_PORT_ID,
+    CIRCUIT_ID,
+    REMOTE_ID,
+    HOST_NAME,
+    USER_GROUP,
+    FILTER_ID,
+    ACCESS_SESSION,
+    ACCESS_MESSAGE,
+    IDENTIFIES,
+    TRUST,
+    LOGIN_TIME,
+    LOGOUT_TIME,
+    ACCESS_CAUSE,
 ];
 
 #[cfg(test)]
@@ -149,7 +231,7 @@ mod tests {
                 DataType::Unsigned64 if element.name.ends_with("Milliseconds") => 6,
                 DataType::Unsigned64 if element.name.ends_with("Packets") => 3,
                 DataType::Unsigned64 if element.name.ends_with("LossCount") => 12,
-                DataType::Unsigned64 | DataType::String => 0,
+                _ => 0,
             };
             assert_eq!(element.units, units, "{}", element.name);
         }

@@ -1,13 +1,16 @@
 //! Builds messages: header, template sets, data sets, and the sequence number that goes with them.
 
+use dataplane::access::Assigned;
 use dataplane::endpoint::Address;
 use dataplane::event::CloseReason;
 use dataplane::nat::Translation;
 use dataplane::time::Nanos;
 
 use super::element::OWN;
-use super::template::{Field, Specifier, Template};
+use super::template::{AccessVersion, Field, Specifier, Template};
 use super::{LONG_TEXT, SHORT_TEXT, type_information};
+use crate::presence::access::AccessReason;
+use crate::record::access::{AccessRecord, trust_text};
 use crate::record::{
     AttackRecord, Body, Class, FlowContext, ImRecord, LossRecord, Record, SessionAction, beginning, close_reason_text,
     confidence_text, phase_text,
@@ -28,6 +31,8 @@ pub const MIN_LIMIT: usize = 1_280;
 #[derive(Debug)]
 pub struct Encoder {
     domain: u32,
+    /// Of access users' records.
+    version: AccessVersion,
     /// Octets a message may have.
     limit: usize,
     /// Data records before the open message, modulo 2^32 (RFC 7011, 3.1).
@@ -53,7 +58,21 @@ impl Encoder {
     /// For messages of `limit` octets at most (no less than [`MIN_LIMIT`], no more than 65535) from an observation domain.
     pub fn new(domain: u32, limit: usize) -> Self {
         let limit = limit.clamp(MIN_LIMIT, usize::from(u16::MAX));
-        Self { domain, limit, sequence: 0, records: 0, message: Vec::with_capacity(limit), set: None }
+        Self {
+            domain,
+            version: AccessVersion::default(),
+            limit,
+            sequence: 0,
+            records: 0,
+            message: Vec::with_capacity(limit),
+            set: None,
+        }
+    }
+
+    /// The same, with access users' records of that version.
+    #[must_use]
+    pub fn with_access(self, version: AccessVersion) -> Self {
+        Self { version, ..self }
     }
 
     /// A new transport session: the sequence starts at 0 and an open message is forgotten.
@@ -76,7 +95,7 @@ impl Encoder {
 
     /// Appends `record` to the open message, opening one where there is none.
     pub fn add(&mut self, record: &Record) -> Outcome {
-        let template = Template::of(record);
+        let template = Template::of(record, self.version);
         self.append(template.id, |out| template.fields().for_each(|field| write_field(out, field, record)))
     }
 
@@ -113,7 +132,8 @@ impl Encoder {
         for element in OWN {
             self.must(time, &mut send, type_information::TEMPLATE, |out| type_information::write(out, element));
         }
-        let kinds = classes.iter().flat_map(|class| Template::of_class(*class)).copied();
+        let version = self.version;
+        let kinds = classes.iter().flat_map(|class| Template::of_class(*class, version)).copied();
         for template in kinds.chain([Template::of_losses()]) {
             let specifiers = template.fields().map(Field::specifier);
             self.must(time, &mut send, TEMPLATE_SET, |out| {
@@ -199,6 +219,7 @@ fn write_field(out: &mut Vec<u8>, field: Field, record: &Record) {
         },
         (Field::Start | Field::End, Body::Im(_)) => long(out, record.time.millis()),
         (_, Body::Im(im)) => write_sign_on(out, field, im),
+        (_, Body::Access(access)) => write_access(out, field, record.time, access),
         (_, Body::Attack(attack)) => write_attack(out, field, record.time, attack),
         (_, Body::Loss(loss)) => write_loss(out, field, loss),
     }
@@ -228,6 +249,58 @@ fn write_sign_on(out: &mut Vec<u8>, field: Field, im: &ImRecord) {
             variable(out, &im.pseudonym_key.map_or_else(String::new, |key| key.to_string()), SHORT_TEXT);
         }
         other => write_flow(out, other, &im.flow),
+    }
+}
+
+fn write_access(out: &mut Vec<u8>, field: Field, time: Nanos, access: &AccessRecord) {
+    let user = &*access.user;
+    let [from, to] = user.traffic.unwrap_or_default();
+    let millis = |moment: Option<Nanos>| moment.map_or(0, |moment| moment.millis());
+    match field {
+        Field::Start | Field::End => long(out, time.millis()),
+        Field::Action => variable(out, access.action.text(), SHORT_TEXT),
+        Field::Result => variable(out, access.action.result_text().unwrap_or(""), SHORT_TEXT),
+        Field::Reason => variable(out, access.reason.text(), SHORT_TEXT),
+        Field::Cause => int(out, if let AccessReason::Other(cause) = access.reason { cause.into() } else { 0 }),
+        Field::AccessSource => variable(out, user.source.name(), SHORT_TEXT),
+        Field::UserText => {
+            let name = user.user.as_deref().and_then(|name| std::str::from_utf8(name).ok());
+            variable(out, name.unwrap_or(""), LONG_TEXT);
+        }
+        Field::UserName => octets(out, user.user.as_deref().unwrap_or_default(), 255),
+        Field::UserMac => out.extend_from_slice(&user.mac.unwrap_or_default().0),
+        Field::Vlan | Field::ServiceVlan => word(out, user.svlan),
+        Field::CustomerVlan => word(out, user.cvlan),
+        Field::UserV4 => out.extend_from_slice(&user.ipv4.unwrap_or_default()),
+        Field::UserV6 => out.extend_from_slice(&user.ipv6.unwrap_or_default()),
+        Field::UserPrefix => out.extend_from_slice(&user.prefix.unwrap_or_default().0),
+        Field::UserPrefixLength => out.push(user.prefix.unwrap_or_default().1),
+        Field::Assigned => out.push(match user.assigned {
+            Assigned::Unknown => 0,
+            Assigned::Router => 1,
+            Assigned::Dhcpv6 => 2,
+            Assigned::Delegated => 3,
+            Assigned::Radius => 4,
+        }),
+        Field::AccessInterface => variable(out, &access.interface().unwrap_or_default(), SHORT_TEXT),
+        Field::ClientZone => variable(out, access.zone.as_deref().unwrap_or(""), SHORT_TEXT),
+        Field::NasV4 => {
+            let nas = user.nas.filter(|nas| nas.is_v4()).unwrap_or_default();
+            out.extend_from_slice(v4(&nas));
+        }
+        Field::NasV6 => out.extend_from_slice(&user.nas.filter(|nas| !nas.is_v4()).unwrap_or_default().0),
+        Field::NasPort => int(out, user.nas_port.unwrap_or(0)),
+        Field::AccessText(text) => octets(out, user.text(text), SHORT_TEXT),
+        Field::LoginTime => long(out, millis(access.login_time(time))),
+        Field::LogoutTime => long(out, millis(access.logout_time(time))),
+        Field::Online => long(out, access.online.map_or(0, |online| (online.as_millis() as u64).max(1))),
+        Field::FromUserOctets => long(out, from.octets),
+        Field::FromUserPackets => long(out, from.packets),
+        Field::ToUserOctets => long(out, to.octets),
+        Field::ToUserPackets => long(out, to.packets),
+        Field::Identifies => variable(out, user.identifies(), SHORT_TEXT),
+        Field::Trust => variable(out, trust_text(user.trust).unwrap_or(""), SHORT_TEXT),
+        other => debug_assert!(false, "no {other:?} in the templates of access users"),
     }
 }
 
@@ -312,6 +385,23 @@ fn write_specifier(out: &mut Vec<u8>, (enterprise, id, length): Specifier) {
 
 pub(super) fn word(out: &mut Vec<u8>, value: u16) {
     out.extend_from_slice(&value.to_be_bytes());
+}
+
+fn int(out: &mut Vec<u8>, value: u32) {
+    out.extend_from_slice(&value.to_be_bytes());
+}
+
+/// Octets of variable length (RFC 7011, 7), cut at `most` (at most 255).
+fn octets(out: &mut Vec<u8>, octets: &[u8], most: usize) {
+    let octets = octets.get(..most).unwrap_or(octets);
+    match u8::try_from(octets.len()) {
+        Ok(length) if length < u8::MAX => out.push(length),
+        _ => {
+            out.push(u8::MAX);
+            word(out, octets.len() as u16);
+        }
+    }
+    out.extend_from_slice(octets);
 }
 
 fn long(out: &mut Vec<u8>, value: u64) {
@@ -441,8 +531,8 @@ mod tests {
             encoder.add(&record);
             let (message, _) = encoder.finish(0).unwrap();
             let (id, mut rest) = sets(message)[0];
-            prop_assert_eq!(id, Template::of(&record).id);
-            for field in Template::of(&record).fields() {
+            prop_assert_eq!(id, Template::of(&record, AccessVersion::default()).id);
+            for field in Template::of(&record, AccessVersion::default()).fields() {
                 let (_, _, length) = field.specifier();
                 let length = if length == 0xffff {
                     let length = usize::from(rest[0]);

@@ -1,7 +1,10 @@
 //! The templates: which fields the records of a kind and address family have, and in which order.
 
+use dataplane::access::Text;
+
 use super::element::{self, DataType, OwnElement};
 use super::{ENTERPRISE, REVERSE};
+use crate::presence::access::AccessUser;
 use crate::record::{Body, Class, Record, SessionAction};
 
 /// What a field of a record holds.
@@ -111,6 +114,52 @@ pub enum Field {
     AttackRate,
     /// octetDeltaCount: of an attack, since the last record.
     Octets,
+    /// userName: UTF-8, empty where the name is none.
+    UserText,
+    /// ostiaryUserName.
+    UserName,
+    /// sourceMacAddress.
+    UserMac,
+    /// sourceIPv4Address: the user's.
+    UserV4,
+    /// ostiaryUserIPv6Address.
+    UserV6,
+    /// ostiaryUserIPv6Prefix.
+    UserPrefix,
+    /// ostiaryUserIPv6PrefixLength.
+    UserPrefixLength,
+    /// ostiaryIPv6Assignment.
+    Assigned,
+    /// ostiaryAccessSource.
+    AccessSource,
+    /// ostiaryAccessInterface.
+    AccessInterface,
+    /// ostiaryNasIPv4Address.
+    NasV4,
+    /// ostiaryNasIPv6Address.
+    NasV6,
+    /// ostiaryNasPort.
+    NasPort,
+    /// A text of RADIUS, PPPoE or DHCP, each an element of its own.
+    AccessText(Text),
+    /// ostiaryIdentifies.
+    Identifies,
+    /// ostiaryTrust.
+    Trust,
+    /// ostiaryLoginTime.
+    LoginTime,
+    /// ostiaryLogoutTime.
+    LogoutTime,
+    /// ostiaryAccessCause.
+    Cause,
+    /// octetDeltaCount: from the user.
+    FromUserOctets,
+    /// packetDeltaCount: from the user.
+    FromUserPackets,
+    /// reverseOctetDeltaCount: to the user.
+    ToUserOctets,
+    /// reversePacketDeltaCount: to the user.
+    ToUserPackets,
 }
 
 /// A field specifier, RFC 7011, 3.2: enterprise number (none for IANA's), element, length in octets.
@@ -173,17 +222,87 @@ impl Field {
             Self::AttackPhase => own(element::ATTACK_PHASE),
             Self::AttackTotal => own(element::ATTACK_TOTAL),
             Self::AttackRate => own(element::ATTACK_RATE),
-            Self::Octets => (None, 1, 8),
+            Self::Octets | Self::FromUserOctets => (None, 1, 8),
+            Self::UserText => (None, 371, VARIABLE),
+            Self::UserName => own(element::USER_NAME),
+            Self::UserMac => (None, 56, 6),
+            Self::UserV4 => (None, 8, 4),
+            Self::UserV6 => own(element::USER_IPV6),
+            Self::UserPrefix => own(element::USER_PREFIX),
+            Self::UserPrefixLength => own(element::USER_PREFIX_LENGTH),
+            Self::Assigned => own(element::ASSIGNED),
+            Self::AccessSource => own(element::ACCESS_SOURCE),
+            Self::AccessInterface => own(element::ACCESS_INTERFACE),
+            Self::NasV4 => own(element::NAS_V4),
+            Self::NasV6 => own(element::NAS_V6),
+            Self::NasPort => own(element::NAS_PORT),
+            Self::AccessText(text) => own(of_text(text)),
+            Self::Identifies => own(element::IDENTIFIES),
+            Self::Trust => own(element::TRUST),
+            Self::LoginTime => own(element::LOGIN_TIME),
+            Self::LogoutTime => own(element::LOGOUT_TIME),
+            Self::Cause => own(element::ACCESS_CAUSE),
+            Self::FromUserPackets => (None, 2, 8),
+            Self::ToUserOctets => (Some(REVERSE), 1, 8),
+            Self::ToUserPackets => (Some(REVERSE), 2, 8),
         }
+    }
+}
+
+/// The element of a text.
+const fn of_text(text: Text) -> OwnElement {
+    match text {
+        Text::User => element::USER_NAME,
+        Text::Class => element::USER_GROUP,
+        Text::Filter => element::FILTER_ID,
+        Text::HostName | Text::ClientId => element::HOST_NAME,
+        Text::CircuitId => element::CIRCUIT_ID,
+        Text::RemoteId | Text::SubscriberId => element::REMOTE_ID,
+        Text::NasId | Text::CalledStation => element::NAS_ID,
+        Text::NasPortId => element::NAS_PORT_ID,
+        Text::SessionId => element::ACCESS_SESSION,
+        Text::Message => element::ACCESS_MESSAGE,
     }
 }
 
 const fn own(element: OwnElement) -> Specifier {
     let length = match element.data_type {
         DataType::Unsigned64 | DataType::Milliseconds => 8,
-        DataType::String => VARIABLE,
+        DataType::Unsigned8 => 1,
+        DataType::Unsigned32 | DataType::Ipv4 => 4,
+        DataType::Ipv6 => 16,
+        DataType::String | DataType::Octets => VARIABLE,
     };
     (Some(ENTERPRISE), element.id, length)
+}
+
+/// What binary records of access users have, as `version` in `[log.access]` says.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum AccessVersion {
+    /// One VLAN, IPv4.
+    V1,
+    /// Stacked VLANs, IPv4.
+    V2,
+    /// One VLAN, IPv4 and IPv6.
+    V3,
+    /// Stacked VLANs, IPv4 and IPv6.
+    #[default]
+    V4,
+}
+
+impl AccessVersion {
+    /// Whether records of this version can tell where a user is: two VLANs need a version that has both, an address needs
+    /// one that has its family. A user without any address is carried.
+    pub fn carries(self, user: &AccessUser) -> bool {
+        let has_ipv6 = user.ipv6.is_some() || user.prefix.is_some();
+        let (stacks, tells_ipv6) = match self {
+            Self::V1 => (false, false),
+            Self::V2 => (true, false),
+            Self::V3 => (false, true),
+            Self::V4 => (true, true),
+        };
+        (stacks || user.cvlan == 0) && (tells_ipv6 || !has_ipv6 || user.ipv4.is_some())
+    }
 }
 
 /// A template.
@@ -293,6 +412,55 @@ const SIGN_ON: &[Field] = &[
     Field::Confidence,
     Field::PseudonymKey,
 ];
+/// Where an access user is, by what the versions have: with one VLAN or two, with IPv6 or without.
+const PLACE_1: &[Field] = &[Field::Vlan, Field::UserV4];
+const PLACE_2: &[Field] = &[Field::ServiceVlan, Field::CustomerVlan, Field::UserV4];
+const PLACE_3: &[Field] =
+    &[Field::Vlan, Field::UserV4, Field::UserV6, Field::UserPrefix, Field::UserPrefixLength, Field::Assigned];
+const PLACE_4: &[Field] = &[
+    Field::ServiceVlan,
+    Field::CustomerVlan,
+    Field::UserV4,
+    Field::UserV6,
+    Field::UserPrefix,
+    Field::UserPrefixLength,
+    Field::Assigned,
+];
+const ACCESS: &[Field] = &[
+    Field::Start,
+    Field::End,
+    Field::Action,
+    Field::Result,
+    Field::Reason,
+    Field::Cause,
+    Field::AccessSource,
+    Field::UserText,
+    Field::UserName,
+    Field::UserMac,
+    Field::AccessInterface,
+    Field::ClientZone,
+    Field::NasV4,
+    Field::NasV6,
+    Field::AccessText(Text::NasId),
+    Field::NasPort,
+    Field::AccessText(Text::NasPortId),
+    Field::AccessText(Text::CircuitId),
+    Field::AccessText(Text::RemoteId),
+    Field::AccessText(Text::HostName),
+    Field::AccessText(Text::Class),
+    Field::AccessText(Text::Filter),
+    Field::AccessText(Text::SessionId),
+    Field::AccessText(Text::Message),
+    Field::LoginTime,
+    Field::LogoutTime,
+    Field::Online,
+    Field::FromUserOctets,
+    Field::FromUserPackets,
+    Field::ToUserOctets,
+    Field::ToUserPackets,
+    Field::Identifies,
+    Field::Trust,
+];
 const LOSS: &[Field] = &[Field::LossClass, Field::LossPlace, Field::LossCount, Field::LossFirst, Field::LossLast];
 
 static CREATE_V4: Template = Template { id: 260, fields: [ALL, V4, MOMENT] };
@@ -307,11 +475,16 @@ static ATTACK_V4: Template = Template { id: 269, fields: [ALL, ENDS_V4, ATTACK] 
 static ATTACK_V6: Template = Template { id: 270, fields: [ALL, ENDS_V6, ATTACK] };
 static NAT_CREATE: Template = Template { id: 272, fields: [ALL, V4, NAT_MOMENT] };
 static NAT_CLOSED: Template = Template { id: 273, fields: [ALL, V4, NAT_CLOSE] };
+static ACCESS_1: Template = Template { id: 274, fields: [ALL, PLACE_1, ACCESS] };
+static ACCESS_2: Template = Template { id: 275, fields: [ALL, PLACE_2, ACCESS] };
+static ACCESS_3: Template = Template { id: 276, fields: [ALL, PLACE_3, ACCESS] };
+static ACCESS_4: Template = Template { id: 277, fields: [ALL, PLACE_4, ACCESS] };
+static CALL_STATUS: Template = Template { id: 278, fields: [ALL, PLACE_4, ACCESS] };
 static LOST: Template = Template { id: 268, fields: [ALL, LOSS, &[]] };
 
 impl Template {
-    /// The template of a record.
-    pub fn of(record: &Record) -> &'static Self {
+    /// The template of a record; of an access user's by the version that the configuration wants.
+    pub fn of(record: &Record, version: AccessVersion) -> &'static Self {
         match &record.body {
             Body::Session(session) => {
                 let v4 = session.flow.tuple.client.address.is_v4();
@@ -331,20 +504,45 @@ impl Template {
             Body::Im(_) => &SIGN_ON_V6,
             Body::Attack(attack) if attack.flow.tuple.client.address.is_v4() => &ATTACK_V4,
             Body::Attack(_) => &ATTACK_V6,
+            Body::Access(access) => match access.class() {
+                Class::CallStatus => &CALL_STATUS,
+                _ => Self::of_version(version),
+            },
             Body::Loss(_) => &LOST,
         }
     }
 
+    fn of_version(version: AccessVersion) -> &'static Self {
+        match version {
+            AccessVersion::V1 => &ACCESS_1,
+            AccessVersion::V2 => &ACCESS_2,
+            AccessVersion::V3 => &ACCESS_3,
+            AccessVersion::V4 => &ACCESS_4,
+        }
+    }
+
     /// The templates that records of a class may use.
-    pub fn of_class(class: Class) -> &'static [&'static Self] {
+    pub fn of_class(class: Class, version: AccessVersion) -> &'static [&'static Self] {
         static SESSION: [&Template; 8] =
             [&CREATE_V4, &CREATE_V6, &CLOSE_V4, &CLOSE_V6, &DENY_V4, &DENY_V6, &NAT_CREATE, &NAT_CLOSED];
         static IM: [&Template; 2] = [&SIGN_ON_V4, &SIGN_ON_V6];
         static ATTACK: [&Template; 2] = [&ATTACK_V4, &ATTACK_V6];
+        static V1: [&Template; 1] = [&ACCESS_1];
+        static V2: [&Template; 1] = [&ACCESS_2];
+        static V3: [&Template; 1] = [&ACCESS_3];
+        static V4: [&Template; 1] = [&ACCESS_4];
+        static RESULTS: [&Template; 1] = [&CALL_STATUS];
         match class {
             Class::Session => &SESSION,
             Class::Im => &IM,
             Class::Attack => &ATTACK,
+            Class::Access => match version {
+                AccessVersion::V1 => &V1,
+                AccessVersion::V2 => &V2,
+                AccessVersion::V3 => &V3,
+                AccessVersion::V4 => &V4,
+            },
+            Class::CallStatus => &RESULTS,
         }
     }
 

@@ -30,7 +30,9 @@ pub(super) fn write(out: &mut Vec<u8>, element: &OwnElement) {
     // Both 0 where every value of the type is in range (RFC 5610, 3.7 and 3.8).
     let range_end = match element.data_type {
         DataType::Unsigned64 | DataType::Milliseconds => u64::MAX,
-        DataType::String => 0,
+        DataType::Unsigned32 => u32::MAX.into(),
+        DataType::Unsigned8 => u8::MAX.into(),
+        DataType::String | DataType::Octets | DataType::Ipv4 | DataType::Ipv6 => 0,
     };
     out.extend_from_slice(&ENTERPRISE.to_be_bytes());
     word(out, element.id);

@@ -60,10 +60,10 @@ fn what_cannot_start_is_refused_and_leaves_nothing_running() {
     // Found before DPDK starts …
     let mut small = config.clone();
     small.mbufs = Some(1024);
-    let refused = Dataplane::start(&small, policy(), Arc::default()).unwrap_err();
+    let refused = Dataplane::start(&small, policy(), Arc::default(), Arc::default()).unwrap_err();
     assert!(matches!(refused, StartError::PoolTooSmall { have: 1024, .. }), "{refused}");
 
-    let refused = Dataplane::start(&config, policy(), Arc::default()).unwrap_err();
+    let refused = Dataplane::start(&config, policy(), Arc::default(), Arc::default()).unwrap_err();
     let error = SetupError::NoSpread {
         device: "net_null0".to_owned(),
         driver: "net_null".to_owned(),
@@ -76,12 +76,12 @@ fn what_cannot_start_is_refused_and_leaves_nothing_running() {
     let mut unknown = config.clone();
     unknown.workers.truncate(1);
     unknown.ports[1] = port("outside", "net_bogus0");
-    let refused = Dataplane::start(&unknown, policy(), Arc::default()).unwrap_err();
+    let refused = Dataplane::start(&unknown, policy(), Arc::default(), Arc::default()).unwrap_err();
     assert!(matches!(&refused, StartError::Port { port, .. } if &**port == "outside"), "{refused}");
 
     let runtime = format!("dpdk/ostiary-refused-{}", std::process::id());
     assert!(["/run", "/tmp"].iter().all(|folder| !PathBuf::from(folder).join(&runtime).exists()));
     // DPDK starts once in a process.
-    let again = Dataplane::start(&unknown, policy(), Arc::default()).unwrap_err();
+    let again = Dataplane::start(&unknown, policy(), Arc::default(), Arc::default()).unwrap_err();
     assert_eq!(again, StartError::Setup(SetupError::StartedBefore));
 }

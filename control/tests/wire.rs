@@ -100,7 +100,7 @@ fn frames_cross_the_wire_as_they_are() {
         zones: vec![ZoneId(0), ZoneId(1)],
     });
     let config = config(&device(0, "inside"), &device(1, "outside"));
-    let mut dataplane = Dataplane::start(&config, Arc::new(policy), Arc::default()).unwrap();
+    let mut dataplane = Dataplane::start(&config, Arc::new(policy), Arc::default(), Arc::default()).unwrap();
     let mut events = dataplane.take_events();
     let counters = dataplane.counters();
     // Ports are flushed one after the other: the reply on the first may be out before the frames on the second are.

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use dataplane::policy::{Action, AddressRange, Policy, PolicySource, RuleSource, ServiceMatch, ZoneId};
 use sigdb::{AppId, Database};
 
+use super::access::{self, AccessConfig};
 use super::address;
 use super::compiled::{Compiled, IMPLICIT_DENY, ImLogging, Names};
 use super::document::{Located, Notes};
@@ -80,6 +81,7 @@ pub(super) fn compile(source: &Source, database: Option<Arc<Database>>, notes: &
         host_name,
         hosts,
         im,
+        access: AccessConfig::following(&access::SOURCES, &database),
         session_format: source.log_session.format,
         database,
         signatures: source.identification.signatures.as_ref().map(|path| path.value.clone()),

@@ -7,6 +7,7 @@ use dataplane::nat::PoolId;
 use dataplane::policy::{Policy, RuleId, ZoneId};
 use sigdb::{AppId, Database};
 
+use super::access::AccessConfig;
 use super::fixed::Fixed;
 use super::numbering::Numbering;
 use super::schema::objects::ImAudit;
@@ -31,6 +32,8 @@ pub struct Compiled {
     pub hosts: Vec<HostConfig>,
     /// What of the sign-ons is recorded.
     pub im: ImLogging,
+    /// Access users.
+    pub access: AccessConfig,
     /// `[log.session] type`: how session records are written where a host does not say otherwise.
     pub session_format: Format,
     /// The signatures that the policy's applications were looked up in.

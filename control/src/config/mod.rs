@@ -3,6 +3,7 @@
 //! Text is parsed once, here. What leaves this room is typed and complete; a file with any fault compiles to nothing, and
 //! all its faults are told at once.
 
+mod access;
 mod address;
 mod advise;
 mod compile;
@@ -33,6 +34,7 @@ use std::sync::Arc;
 
 use sigdb::Database;
 
+pub use access::AccessConfig;
 pub use compiled::{Compiled, ImLogging, Names, NeedsRestart};
 pub use fault::{Fault, Place, Warning};
 pub use fixed::Fixed;
@@ -100,12 +102,14 @@ fn load_after(
 }
 
 /// What `ostiary replay` does without a policy file: two ports, `inside` and `outside`, on one wire; everything permitted
-/// by the rule `replay`, which logs sessions; every flow identified; sign-ons recorded, accounts in clear.
+/// by the rule `replay`, which logs sessions; every flow identified; sign-ons recorded, accounts and names in clear.
 pub fn replay_default(database: Arc<Database>) -> Compiled {
     let mut notes = Notes::new(Path::new("(replay)"), REPLAY_DEFAULT);
     let document = notes.parse(REPLAY_DEFAULT);
     let source = Source::read(&document, &mut notes);
-    compile::compile(&source, Some(database), &mut notes)
+    let mut compiled = compile::compile(&source, Some(database), &mut notes);
+    (compiled.access.records_access, compiled.access.records_call_status) = (true, true);
+    compiled
 }
 
 const REPLAY_DEFAULT: &str = r#"

@@ -16,7 +16,7 @@ use super::{
     SessionRecord,
 };
 use crate::config::{Compiled, ImLogging, Names};
-use crate::presence::access::AccessTransition;
+use crate::presence::access::{AccessAction, AccessTransition};
 use crate::presence::im::Transition;
 
 /// Makes the records of one run of the process, in their order.
@@ -27,6 +27,8 @@ pub struct Recorder {
     last: u64,
     names: Names,
     im: ImLogging,
+    records_access: bool,
+    records_call_status: bool,
     /// Versions of the databases, by generation.
     signatures: Vec<Name>,
 }
@@ -34,8 +36,16 @@ pub struct Recorder {
 impl Recorder {
     /// For a run that begins with this configuration.
     pub fn new(boot: BootId, configuration: &Compiled) -> Self {
-        Self { boot, last: 0, names: configuration.names.clone(), im: configuration.im.clone(), signatures: Vec::new() }
-            .with_signatures(configuration)
+        let recorder = Self {
+            boot,
+            last: 0,
+            names: configuration.names.clone(),
+            im: configuration.im.clone(),
+            records_access: configuration.access.records_access,
+            records_call_status: configuration.access.records_call_status,
+            signatures: Vec::new(),
+        };
+        recorder.with_signatures(configuration)
     }
 
     /// Goes on with another configuration; the numbers go on too. What workers reported under the old one has to be
@@ -121,8 +131,12 @@ impl Recorder {
         Some(self.record(transition.time, body))
     }
 
-    /// The record of what an access user did.
-    pub fn access(&mut self, transition: &AccessTransition) -> Record {
+    /// The record of what an access user did; none where its class is not recorded.
+    pub fn access(&mut self, transition: &AccessTransition) -> Option<Record> {
+        let is_result = matches!(transition.action, AccessAction::Result { .. });
+        if !(if is_result { self.records_call_status } else { self.records_access }) {
+            return None;
+        }
         let port = transition.user.ports.0;
         let is_known = port != u16::MAX;
         let body = Body::Access(AccessRecord {
@@ -133,7 +147,7 @@ impl Recorder {
             port: is_known.then(|| Arc::clone(self.names.port(port))),
             zone: is_known.then(|| Arc::clone(self.names.zone_of_port(port))),
         });
-        self.record(transition.time, body)
+        Some(self.record(transition.time, body))
     }
 
     /// The record of a loss noticed between two times; it is dated by the second.

@@ -7,7 +7,7 @@ use std::time::Duration;
 use arrayvec::ArrayVec;
 use dataplane::appid::ResolvedTable;
 use dataplane::counters::{Counter, Counters};
-use dataplane::event::{self, EventReceiver, SessionChange, SessionEvent, SignOnEvent, WorkerId};
+use dataplane::event::{self, EventReceiver, SessionChange, SessionEvent, SignOnEvent, Sizes, WorkerId};
 use dataplane::guard::Protection;
 use dataplane::pipeline::{Pipeline, Settings};
 use dataplane::policy::PortId;
@@ -16,6 +16,7 @@ use dataplane::time::Nanos;
 use super::batch::Batch;
 use super::report::Report;
 use crate::config::Compiled;
+use crate::presence::access::{AccessTable, AccessTransition};
 use crate::presence::im::{Presence, Transition};
 use crate::record::sequence::Recorder;
 use crate::record::{BootId, Class, LossPlace};
@@ -33,6 +34,7 @@ pub(super) struct Player<'a> {
     counters: Arc<Counters>,
     events: EventReceiver,
     presence: Presence,
+    access: AccessTable,
     recorder: Recorder,
     report: Report<'a>,
     /// The clock; none before the first packet.
@@ -60,15 +62,17 @@ impl<'a> Player<'a> {
             verify_checksums: dataplane.verify_checksums,
             protection: Protection { has_sides: false, ..dataplane.protection.clone() },
         };
-        let (sender, events) = event::channel(worker, QUEUE, QUEUE);
+        let (sender, events) = event::channels(worker, Sizes { session: QUEUE, sign_on: QUEUE, access: QUEUE });
         let policy = Arc::clone(&configuration.policy);
         let pipeline = Pipeline::new(settings, policy, Arc::clone(&configuration.database), sender)
-            .sharing(Arc::new(ResolvedTable::new(dataplane.resolved_addresses)));
+            .sharing(Arc::new(ResolvedTable::new(dataplane.resolved_addresses)))
+            .watching(Arc::clone(&configuration.access.settings));
         Self {
             counters: Arc::clone(pipeline.counters()),
             pipeline,
             events,
             presence: Presence::new(Arc::clone(&configuration.database), dataplane.max_sessions, &configuration.im),
+            access: AccessTable::new(configuration.access.limits()),
             // A replay is not a run of the firewall: its records are numbered, but belong to none.
             recorder: Recorder::new(BootId(0), configuration),
             report,
@@ -81,6 +85,7 @@ impl<'a> Player<'a> {
     pub(super) fn play(&mut self, batch: &mut Batch) -> io::Result<()> {
         let Some((time, mut frames)) = batch.frames() else { return Ok(()) };
         self.pass(time)?;
+        self.access.heard(time);
         let mut verdicts = ArrayVec::new();
         self.pipeline.process(time, &mut frames, &mut verdicts);
         // What the firewall would send itself goes nowhere.
@@ -93,10 +98,17 @@ impl<'a> Player<'a> {
     pub(super) fn finish(&mut self) -> io::Result<()> {
         let waiting = self.presence.finish();
         self.sign_ons(&waiting)?;
+        let mut waiting = Vec::new();
+        self.access.finish(&mut waiting);
+        self.access_users(&waiting)?;
         let lost = self.events.lost();
         let span = (self.begun, self.now.unwrap_or_default());
-        for (class, count) in [(Class::Session, lost.session), (Class::Im, lost.sign_on), (Class::Attack, lost.attack)]
-        {
+        for (class, count) in [
+            (Class::Session, lost.session),
+            (Class::Im, lost.sign_on),
+            (Class::Attack, lost.attack),
+            (Class::Access, lost.access),
+        ] {
             if count > 0 {
                 let loss = self.recorder.loss(class, LossPlace::Worker(0), count, span);
                 self.report.record(&loss)?;
@@ -123,7 +135,8 @@ impl<'a> Player<'a> {
             return Ok(());
         };
         while to.since(now) > STEP {
-            let due = self.presence.next_deadline().unwrap_or(to);
+            let deadlines = [self.presence.next_deadline(), self.access.next_deadline()];
+            let due = deadlines.into_iter().flatten().min().unwrap_or(to);
             let idle = self.counters.value(Counter::TableEntries) == 0;
             now = if idle { due.clamp(now + Duration::from_nanos(1), to) } else { now + STEP };
             self.turn(now)?;
@@ -148,11 +161,20 @@ impl<'a> Player<'a> {
 
     fn advance(&mut self, now: Nanos) -> io::Result<()> {
         let transitions = self.presence.advance(now);
-        self.sign_ons(&transitions)
+        self.sign_ons(&transitions)?;
+        let mut transitions = Vec::new();
+        self.access.advance(now, &mut transitions);
+        self.access_users(&transitions)
     }
 
-    /// Takes what the pipeline reported, by time, sessions before their users.
+    /// Takes what the pipeline reported: access users first, as the others' records may name them; then by time, sessions
+    /// before their users.
     fn drain(&mut self) -> io::Result<()> {
+        let mut transitions = Vec::new();
+        while let Some(event) = self.events.access() {
+            self.access.observe(&event, &mut transitions);
+        }
+        self.access_users(&transitions)?;
         let (mut session, mut sign_on) = (self.events.session(), self.events.sign_on());
         loop {
             match (session, sign_on) {
@@ -183,6 +205,15 @@ impl<'a> Player<'a> {
     fn sign_on(&mut self, event: &SignOnEvent) -> io::Result<()> {
         let transitions = self.presence.observe(event);
         self.sign_ons(&transitions)
+    }
+
+    fn access_users(&mut self, transitions: &[AccessTransition]) -> io::Result<()> {
+        for transition in transitions {
+            if let Some(record) = self.recorder.access(transition) {
+                self.report.record(&record)?;
+            }
+        }
+        Ok(())
     }
 
     fn sign_ons(&mut self, transitions: &[Transition]) -> io::Result<()> {

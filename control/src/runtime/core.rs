@@ -79,7 +79,12 @@ pub fn run(file: &Path, compiled: Compiled, ready: impl FnOnce(&Compiled)) -> Re
         state.prepare().map_err(failed)?;
         state.keep_floor(&Floor::of(&compiled.database)).map_err(failed)?;
     }
-    let dataplane = Dataplane::start(&compiled.dataplane, policy, Arc::clone(&compiled.database))?;
+    let dataplane = Dataplane::start(
+        &compiled.dataplane,
+        policy,
+        Arc::clone(&compiled.database),
+        Arc::clone(&compiled.access.settings),
+    )?;
     leave_workers_alone(&compiled.dataplane);
     let reloader = Reloader::start(file.to_owned(), Arc::clone(&compiled))
         .map_err(|error| RunError::System("cannot start a thread", error))?;

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use ::dataplane::access::AccessSettings;
 use crossbeam::channel::Sender;
 use dataplane::appid::ResolvedTable;
 use dataplane::command::Command;
@@ -60,8 +61,14 @@ impl StopReport {
 
 impl Dataplane {
     /// Checks, then starts DPDK (once in a process), the ports and the workers. On error nothing is left running, but
-    /// DPDK may have been started.
-    pub fn start(config: &DataplaneConfig, policy: Arc<Policy>, signatures: Arc<Database>) -> Result<Self, StartError> {
+    /// DPDK may have been started. The workers judge by `policy`, identify by `signatures`, and look for access users as
+    /// `access` says.
+    pub fn start(
+        config: &DataplaneConfig,
+        policy: Arc<Policy>,
+        signatures: Arc<Database>,
+        access: Arc<AccessSettings>,
+    ) -> Result<Self, StartError> {
         preflight::check(config)?;
         let eal = eal::start(config)?;
         let clock = Clock::start(&eal);
@@ -69,7 +76,8 @@ impl Dataplane {
         let routing = ports::routing(&config.routing, |port| ports::mac(config, &running.ports, port))?;
         let pool = Arc::clone(&running.pool);
         let resolved = Arc::new(ResolvedTable::new(config.resolved_addresses));
-        let shared = Shared { routing, policy, signatures, clock: clock.clone(), pool, idle: config.idle, resolved };
+        let shared =
+            Shared { routing, policy, signatures, clock: clock.clone(), pool, idle: config.idle, resolved, access };
         let (workers, receivers) = workers::start(config, running.queues, &shared)?;
         let count = config.workers.len() as u16;
         let start_dispatcher =

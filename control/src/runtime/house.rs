@@ -21,6 +21,7 @@ use super::reload::{Candidate, Outcome, Reloader, Retired};
 use crate::config::Compiled;
 use crate::export::Exporters;
 use crate::manage::{ReloadRow, time_text};
+use crate::presence::access::{AccessTable, AccessTransition};
 use crate::presence::im::{Presence, Transition};
 use crate::record::sequence::Recorder;
 use crate::record::{BootId, Class, LossPlace, Record};
@@ -38,6 +39,7 @@ pub(super) struct House {
     loads: Vec<Load>,
     recorder: Recorder,
     presence: Presence,
+    access: AccessTable,
     keeper: Keeper,
     pools: Pools,
     boot: BootId,
@@ -45,6 +47,7 @@ pub(super) struct House {
     session: Tally,
     im: Tally,
     attack: Tally,
+    access_users: Tally,
     quiet: bool,
     reloader: Reloader,
     version: Version,
@@ -143,6 +146,7 @@ impl House {
             pools: Pools::new(&compiled.names.pools, dataplane.nat()),
             recorder: Recorder::new(boot, &compiled),
             presence,
+            access: AccessTable::new(compiled.access.limits()),
             keeper,
             compiled,
             dataplane,
@@ -152,6 +156,7 @@ impl House {
             session: Tally::default(),
             im: Tally::default(),
             attack: Tally::default(),
+            access_users: Tally::default(),
             quiet: true,
             reloader,
             version: Version { number: 1, since: started, took: Duration::ZERO },
@@ -224,6 +229,7 @@ impl House {
             eprintln!("ostiary: warning: {warning}");
         }
         self.recorder.reconfigure(&candidate.compiled);
+        self.access.reconfigure(candidate.compiled.access.limits());
         self.presence.reconfigure(&candidate.compiled.database, &candidate.compiled.im);
         let old = std::mem::replace(&mut self.compiled, candidate.compiled);
         self.reloader.retire(Retired::Compiled(old));
@@ -309,7 +315,16 @@ impl House {
     /// Takes events from the workers, a bounded number; says whether there may be more.
     pub(super) fn take_events(&mut self) -> bool {
         let mut more = false;
-        let before = self.session.events + self.im.events + self.attack.events;
+        let before = self.events_taken();
+        // Access users of all workers first: the others' records may name them.
+        for at in 0..self.events.len() {
+            let mut transitions = Vec::new();
+            while let Some(event) = self.events[at].receiver.access() {
+                self.access_users.events += 1;
+                self.access.observe(&event, &mut transitions);
+            }
+            self.record_access(&transitions);
+        }
         for at in 0..self.events.len() {
             // Sign-ons first: a session's records may wait for those of its users, not the other way round.
             while let Some(event) = self.events[at].receiver.sign_on() {
@@ -332,8 +347,21 @@ impl House {
             more |= taken == EVENTS_PER_TURN;
             self.notice_losses(at);
         }
-        self.quiet = before == self.session.events + self.im.events + self.attack.events;
+        self.quiet = before == self.events_taken();
         more
+    }
+
+    fn events_taken(&self) -> u64 {
+        [self.session, self.im, self.attack, self.access_users].iter().map(|tally| tally.events).sum()
+    }
+
+    fn record_access(&mut self, transitions: &[AccessTransition]) {
+        for transition in transitions {
+            if let Some(record) = self.recorder.access(transition) {
+                self.access_users.records += 1;
+                self.exporters.push(&Arc::new(record));
+            }
+        }
     }
 
     /// Lets the time of presence and exporters pass.
@@ -341,6 +369,9 @@ impl House {
         for transition in self.presence.advance(self.dataplane.now()) {
             self.record_im(&transition);
         }
+        let mut transitions = Vec::new();
+        self.access.advance(self.dataplane.now(), &mut transitions);
+        self.record_access(&transitions);
         self.keeper.turn(&self.presence, &self.compiled, (now, self.dataplane.now()), &self.reloader);
         self.exporters.tick(now);
         for notice in self.exporters.take_notices() {
@@ -390,6 +421,7 @@ impl House {
             (Class::Session, &mut self.session, lost.session - before.session),
             (Class::Im, &mut self.im, lost.sign_on - before.sign_on),
             (Class::Attack, &mut self.attack, lost.attack - before.attack),
+            (Class::Access, &mut self.access_users, lost.access - before.access),
         ] {
             tally.lost += count;
             if count > 0 {

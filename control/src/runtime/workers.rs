@@ -5,12 +5,13 @@ use std::sync::Arc;
 use std::thread::{self, JoinHandle};
 
 use crossbeam::channel::{Receiver, Sender, bounded};
+use dataplane::access::AccessSettings;
 use dataplane::appid::ResolvedTable;
 use dataplane::command::Command;
 use dataplane::counters::Counters;
 use dataplane::dispatcher::Dispatcher;
 use dataplane::dpdk::{Clock, Dispatched, Pool, QueuePair, SetupError, WorkerThread};
-use dataplane::event::{self, EventReceiver, EventSender, WorkerId};
+use dataplane::event::{self, EventReceiver, EventSender, Sizes, WorkerId};
 use dataplane::load::Idle;
 use dataplane::nat::Usage;
 use dataplane::pipeline::{Pipeline, Settings};
@@ -20,6 +21,7 @@ use dataplane::worker::{Worker, WorkerExit};
 use sigdb::Database;
 
 use super::{DataplaneConfig, StartError};
+use crate::config::AccessConfig;
 
 /// A worker's thread, and what control has of it. It is told to stop when this is dropped.
 #[derive(Debug)]
@@ -46,6 +48,7 @@ pub(super) struct Shared {
     pub(super) pool: Arc<Pool>,
     pub(super) idle: Idle,
     pub(super) resolved: Arc<ResolvedTable>,
+    pub(super) access: Arc<AccessSettings>,
 }
 
 /// Starts a worker for each row of queue pairs. Where one fails, the others end before this returns.
@@ -58,7 +61,10 @@ pub(super) fn start(
     let mut receivers = Vec::new();
     for ((index, &cpu), queues) in config.workers.iter().enumerate().zip(queues) {
         let worker = WorkerId(index as u16);
-        let (events, receiver) = event::channel(worker, config.session_events, config.sign_on_events);
+        let (events, receiver) = event::channels(
+            worker,
+            Sizes { session: config.session_events, sign_on: config.sign_on_events, access: AccessConfig::EVENTS },
+        );
         receivers.push(receiver);
         handles.push(spawn(cpu, settings(config, &shared.routing, worker), queues, events, shared)?);
     }
@@ -91,10 +97,10 @@ fn spawn(
 ) -> Result<Handle, StartError> {
     let name = format!("worker-{}", settings.worker.0);
     let (policy, signatures) = (Arc::clone(&shared.policy), Arc::clone(&shared.signatures));
-    let resolved = Arc::clone(&shared.resolved);
+    let (resolved, access) = (Arc::clone(&shared.resolved), Arc::clone(&shared.access));
     let (clock, pool, idle) = (shared.clock.clone(), Arc::clone(&shared.pool), shared.idle);
     thread(name, cpu, idle, move |commands, ready| {
-        let pipeline = Pipeline::new(settings, policy, signatures, events).sharing(resolved);
+        let pipeline = Pipeline::new(settings, policy, signatures, events).sharing(resolved).watching(access);
         ready(Watched { counters: Arc::clone(pipeline.counters()), nat: pipeline.nat_usage().cloned() });
         Worker::new(queues, pipeline, commands, clock, pool).idling(idle).run()
     })

@@ -1,5 +1,6 @@
 //! Users of the access network: who holds which address, since when, and until when.
 
+mod table;
 mod user;
 
 use std::sync::Arc;
@@ -7,6 +8,7 @@ use std::time::Duration;
 
 use dataplane::time::Nanos;
 
+pub use self::table::{AccessLimits, AccessTable};
 pub use self::user::AccessUser;
 
 /// What an access user did, as the table concludes.

@@ -11,7 +11,7 @@ mod type_information;
 
 pub use element::{DataType, OWN, OwnElement, Semantics};
 pub use encoder::{Encoder, MIN_LIMIT, Outcome};
-pub use template::{Field, Template};
+pub use template::{AccessVersion, Field, Template};
 
 /// The private enterprise number of our own elements and of the structured data of RFC 5424.
 ///

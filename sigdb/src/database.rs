@@ -290,7 +290,7 @@ fn other_side_may_tell(program: &Program, index: usize) -> bool {
             !is_base(protocol)
                 && protocol.transport == base.transport
                 && std::mem::discriminant(&protocol.framing) == std::mem::discriminant(&base.framing)
-                && protocol.clues.iter().any(|clue| clue.from == Sender::Server)
+                && protocol.clues.iter().any(|clue| clue.from == Sender::Server && clue.needs == 0)
         })
 }
 

@@ -130,6 +130,9 @@ pub(crate) fn play(
         let done = at.min(waiting[side].len());
         waiting[side].drain(..done);
     }
+    if let Some((application, _)) = flow.last_name(database) {
+        found.application = database.name(application).into();
+    }
     if let Some(end) = flow.end(database) {
         found.end(&end);
     }

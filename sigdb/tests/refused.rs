@@ -144,6 +144,22 @@ fn evidence_that_nothing_shows_is_refused() {
 }
 
 #[test]
+fn counts_of_datagrams_that_prove_nothing_are_refused() {
+    let when = "when = [{ at = 0, octets = \"01 02 03 04\" }]\n[[";
+    let likely = "confidence = \"likely\"\n";
+    refused(when, &format!("times = 2\n{when}"), "it names as likely");
+    refused(when, &format!("{likely}times = 9\n{when}"), "'times' is 1 to 8");
+    refused(when, &format!("ends = true\n{when}"), "'ends' needs 'times'");
+    refused(when, &format!("yields = 9\n{when}"), "'yields' at most 8");
+    refused(when, &format!("yields = 2\n{when}"), "for applications that are a base");
+    let tcp = GOOD.replace("\"udp\"", "\"tcp\"").replace("kind = \"datagram\"", "kind = \"stream\"");
+    for key in ["times = 2", "yields = 2"] {
+        let said = faults(&tcp.replacen(when, &format!("{likely}{key}\n{when}"), 1));
+        assert!(said.contains("count datagrams"), "{said}");
+    }
+}
+
+#[test]
 fn anchors_that_lead_nowhere_are_refused() {
     let anchored = |anchors: &str| format!("limit = \"60 s\"\n[protocol.anchor]\n{anchors}");
     refused(

@@ -3,7 +3,7 @@
 use super::framing::framing;
 use super::position::anchors;
 use super::{Checked, Compiler, seconds, suit};
-use crate::program::{Anchor, Clue, EVIDENCE, Field, MESSAGES, Message, Protocol, Test, Transport};
+use crate::program::{Anchor, Certainty, Clue, EVIDENCE, Field, MESSAGES, Message, Protocol, Test, Transport};
 use crate::source::{ClueSource, MessageSource, ProtocolSource};
 
 /// Names in scope of a protocol.
@@ -68,6 +68,17 @@ impl Compiler {
                 .collect::<Checked<Vec<_>>>()
                 .and_then(|clues| clues.iter().try_for_each(|clue| suit::clue(clue, &framings)).map(|()| clues))
                 .map_err(|what| (place("identify"), what))?;
+            let base = self.program.applications.get(usize::from(application)).is_some_and(|one| one.base);
+            for clue in &clues {
+                let what = match () {
+                    () if over == Transport::Tcp && (clue.times > 1 || clue.yields > 0) => {
+                        "'times' and 'yields' count datagrams: say over = \"udp\""
+                    }
+                    () if clue.yields > 0 && !base => "'yields' is for applications that are a base",
+                    () => continue,
+                };
+                return Err((place("identify"), what.into()));
+            }
             if clues.iter().all(|clue| clue.shows != 0) {
                 return Err((place("identify"), format!("nothing identifies it over {over:?}")));
             }
@@ -127,6 +138,16 @@ impl<'a> Scope<'a> {
         if !source.between.is_empty() && messages == least {
             return Err("'between' needs 'messages', above what 'when' and 'also' take".into());
         }
+        let (times, yields) = (source.times.unwrap_or(1), source.yields.unwrap_or(0));
+        if !(1..=MOST_MESSAGES).contains(&times) || yields > MOST_MESSAGES {
+            return Err(format!("'times' is 1 to {MOST_MESSAGES}, 'yields' at most {MOST_MESSAGES}"));
+        }
+        if times > 1 && (source.shows.is_some() || source.confidence == Certainty::Certain) {
+            return Err("'times' counts what alone proves little: it names as likely, and shows nothing".into());
+        }
+        if source.ends && times == 1 {
+            return Err("'ends' needs 'times' above 1".into());
+        }
         let mut needs = 0;
         for name in &source.needs {
             needs |= self.evidence_bit(name).ok_or_else(|| format!("needs {name:?}, which no clue of it shows"))?;
@@ -141,6 +162,9 @@ impl<'a> Scope<'a> {
             messages,
             needs,
             shows,
+            times,
+            ends: source.ends,
+            yields,
         })
     }
 

@@ -65,7 +65,12 @@ impl FlowState {
                         let test = format!("within {} messages, with 'also' and 'between'", clue.messages);
                         tests.push(Tested { test, held: rest, found: None });
                     }
-                    decided |= rest == Held::Yes && clue.shows == 0;
+                    if clue.times > 1 && rest == Held::Yes {
+                        let all = format!("{} datagrams fit, from the first on", clue.times);
+                        let held = if u32::from(self.misses) + 1 >= clue.times.into() { Held::Yes } else { Held::More };
+                        tests.push(Tested { test: all, held, found: None });
+                    }
+                    decided |= rest == Held::Yes && clue.shows == 0 && clue.times == 1;
                     note(format!("identify {}", number + 1), rest, tests);
                 }
             }

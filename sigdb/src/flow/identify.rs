@@ -16,12 +16,41 @@ pub(super) struct Named {
     confidence: Confidence,
     /// Whether it only carries others.
     base: bool,
+    /// How many datagrams may tell more before it names the flow.
+    yields: u8,
+}
+
+/// Datagrams of a flow, from its first on, that all fitted clues of an application which one alone hardly proves.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Row {
+    application: u16,
+    count: u8,
+    /// What the flow is where it ends with them.
+    at_end: Option<Named>,
 }
 
 impl Named {
     /// An application goes before what carries it, and what is certain before what is likely.
     fn rank(self) -> (bool, bool) {
         (!self.base, self.confidence == Confidence::Certain)
+    }
+
+    /// Of two the one that goes before the other; of equals the first.
+    pub(super) fn better(first: Option<Self>, second: Option<Self>) -> Option<Self> {
+        first.filter(|first| second.is_none_or(|second| first.rank() >= second.rank())).or(second)
+    }
+
+    /// What a flow is that ended after so many datagrams, all of which had to be of the row.
+    pub(super) fn of_row(row: Option<Row>, datagrams: u8) -> Option<Self> {
+        row.filter(|row| row.count == datagrams)?.at_end
+    }
+
+    pub(super) fn index(self) -> u16 {
+        self.index
+    }
+
+    pub(super) fn confidence(self) -> Confidence {
+        self.confidence
     }
 }
 
@@ -42,6 +71,7 @@ impl FlowState {
         let context = Context { server_port: self.start.server_port, turns: &turns };
         let mut waits = false;
         let (mut best, mut certain): (Option<Named>, Option<Named>) = (None, None);
+        let mut row = None;
         let mut cut = Cut::default();
         for (index, clue) in sifted.left(&looks) {
             let Some(protocol) = database.protocol(index) else { continue };
@@ -54,12 +84,19 @@ impl FlowState {
                 Outcome::Yes if clue.shows != 0 => self.evidence |= clue.shows,
                 Outcome::Yes => {
                     let base = database.is_base(index);
-                    let named = Named { index, confidence: clue.confidence.into(), base };
+                    let named = Named { index, confidence: clue.confidence.into(), base, yields: clue.yields };
+                    if clue.times > 1 {
+                        let Some(longer) = self.longer(protocol.application, named, clue.ends, row) else { continue };
+                        row = Some(longer);
+                        if longer.count < clue.times {
+                            continue;
+                        }
+                    }
                     if named.rank() == (true, true) {
                         certain = Some(named);
                         break;
                     }
-                    best = best.filter(|best| best.rank() >= named.rank()).or(Some(named));
+                    best = Named::better(best, Some(named));
                 }
                 Outcome::More => waits = true,
                 Outcome::No => {}
@@ -68,11 +105,15 @@ impl FlowState {
         if let Some(named) = certain {
             return self.decide(piece, scratch, named, findings);
         }
+        self.row = row.or(self.row);
         if waits && data.len() < WINDOW && self.start.transport == Transport::Tcp && self.looked_at < BUDGET {
+            self.so_far = Named::better(self.so_far, best);
             return Step::More;
         }
         match best {
-            Some(named) if !(named.base && (waits || self.may_tell(piece, named))) => {
+            Some(named) if !(named.base && (waits || self.may_tell(piece, named) || self.misses < named.yields)) => {
+                // What the other side showed goes before what this one does, where both carry as surely.
+                let named = Named::better(self.fallback.map(|(fallback, _)| fallback), Some(named)).unwrap_or(named);
                 self.decide(piece, scratch, named, findings)
             }
             Some(named) => {
@@ -83,7 +124,10 @@ impl FlowState {
                 let end = match message {
                     Some(Framed::Message(frame)) => match frame.next {
                         Next::At(length) => Some(length),
-                        Next::Later if is_open => return Step::More,
+                        Next::Later if is_open => {
+                            self.so_far = Named::better(self.so_far, Some(named));
+                            return Step::More;
+                        }
                         _ => None,
                     },
                     _ => None,
@@ -105,6 +149,18 @@ impl FlowState {
         !heard && self.start.transport == Transport::Tcp && piece.database.other_side_may_tell(named.index)
     }
 
+    /// The flow's row with this datagram in it, which `named` fits; none where a datagram before it was not of the row.
+    /// `row` is what another clue made of the same datagram.
+    fn longer(&self, application: u16, named: Named, ends: bool, row: Option<Row>) -> Option<Row> {
+        let before = match self.row {
+            Some(row) if row.application == application && row.count == self.misses => Some(row),
+            None if self.misses == 0 => None,
+            _ => return None,
+        };
+        let at_end = row.or(before).and_then(|row| row.at_end).or(ends.then_some(named));
+        Some(Row { application, count: self.misses + 1, at_end })
+    }
+
     /// No clue fits this piece.
     fn missed(&mut self, piece: &Piece<'_>, scratch: &mut Scratch, findings: &mut Findings) -> Step {
         // The first message of a direction is tried once; in a flow met in its middle any segment may begin one.
@@ -116,6 +172,9 @@ impl FlowState {
         let over = self.deaf == [true; 2] || self.misses >= PATIENCE || self.looked_at >= BUDGET;
         match self.fallback {
             // The other side had its say, or this one goes on without it.
+            Some((named, _)) if named.yields > 0 && self.misses > named.yields => {
+                self.decide(piece, scratch, named, findings)
+            }
             Some((named, from)) if over || again || (from != piece.from && self.start.transport == Transport::Tcp) => {
                 self.decide(piece, scratch, named, findings)
             }

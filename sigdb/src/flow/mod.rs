@@ -18,7 +18,7 @@ use crate::program::{Framing, Protocol, Sender, Transport, WINDOW};
 use crate::scratch::{Memory, Scratch};
 use crate::sighting::{AppId, Confidence, Resolved, Sighting, SignOn};
 use crate::turns::Turns;
-use identify::Named;
+use identify::{Named, Row};
 use session::{Session, Sighted};
 
 /// What was found out.
@@ -96,11 +96,14 @@ pub struct FlowState {
     evidence: u64,
     /// A protocol that names the flow if nothing better does, and which side showed it.
     fallback: Option<(Named, Sender)>,
+    /// The best that fitted while other clues waited for more.
+    so_far: Option<Named>,
+    row: Option<Row>,
     memory: Memory,
     session: Session,
 }
 
-const _: () = assert!(size_of::<FlowState>() <= 304, "there is one of them in each slot of every worker");
+const _: () = assert!(size_of::<FlowState>() <= 312, "there is one of them in each slot of every worker");
 
 impl FlowState {
     /// A flow at its beginning, or met in its middle.
@@ -117,6 +120,8 @@ impl FlowState {
             pending: [0; 2],
             evidence: 0,
             fallback: None,
+            so_far: None,
+            row: None,
             memory: Memory::default(),
             session: Session::default(),
         }
@@ -173,6 +178,18 @@ impl FlowState {
         };
         let _ = findings.try_push(Finding::Application(application, Confidence::Likely));
         Step::Finished
+    }
+
+    /// The flow ended undecided: what it showed names it, now that nothing better can come. None where it showed nothing,
+    /// or is named already.
+    pub fn last_name(&mut self, database: &Database) -> Option<(AppId, Confidence)> {
+        if self.protocol.is_some() {
+            return None;
+        }
+        let named = Named::better(self.so_far, self.fallback.map(|(named, _)| named));
+        let named = Named::better(named, Named::of_row(self.row, self.misses))?;
+        self.protocol = Some(named.index());
+        Some((database.application(named.index())?, named.confidence()))
     }
 
     /// The flow ended: a connection that carried a session says so.

@@ -126,6 +126,12 @@ pub struct Clue {
     pub needs: u64,
     /// The bit that it sets when it fits: then it is evidence for others and names nothing itself.
     pub shows: u64,
+    /// How many of the flow's datagrams have to fit, from its first on, by this clue or others of the application.
+    pub times: u8,
+    /// Whether fewer do where they are all that the flow showed when it ended.
+    pub ends: bool,
+    /// How many datagrams may still tell more before this one names the flow.
+    pub yields: u8,
 }
 
 impl Program {

@@ -89,6 +89,13 @@ pub(crate) struct ClueSource {
     /// What the flow has to have shown.
     #[serde(default)]
     pub(crate) needs: Vec<String>,
+    /// Datagrams: so many of the flow's have to fit, from its first on.
+    pub(crate) times: Option<u8>,
+    /// With `times`: fewer do where they are all that the flow ever shows.
+    #[serde(default)]
+    pub(crate) ends: bool,
+    /// Datagrams, a base protocol: so many further ones may tell more before this names the flow.
+    pub(crate) yields: Option<u8>,
 }
 
 #[derive(Debug, Deserialize)]

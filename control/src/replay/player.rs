@@ -94,8 +94,14 @@ impl<'a> Player<'a> {
         self.drain()
     }
 
-    /// The end of the captures: what presence held back is told. Sessions and users stay as they are.
+    /// The end of the captures: what presence held back is told, and what sessions are that showed no more than they did.
+    /// Sessions and users stay as they are.
     pub(super) fn finish(&mut self) -> io::Result<()> {
+        let mut next = self.now.map(|_| 0);
+        while let (Some(now), Some(first)) = (self.now, next) {
+            next = self.pipeline.name_open(now, first);
+            self.drain()?;
+        }
         let waiting = self.presence.finish();
         self.sign_ons(&waiting)?;
         let mut waiting = Vec::new();

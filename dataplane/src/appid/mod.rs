@@ -272,15 +272,22 @@ impl Inspector {
         (self.free.len(), self.slots.len())
     }
 
-    /// The flow ended (closed, timed out, evicted, denied): releases the slot. A connection that carried a session says so
-    /// by a last [`sigdb::Sighting::Closed`]. `findings` is emptied first.
+    /// The flow ended (closed, timed out, evicted, denied): releases the slot. One that is not named yet is by what it showed
+    /// until now; a connection that carried a session says so by a last [`sigdb::Sighting::Closed`]. `findings` is emptied
+    /// first.
     pub fn end(&mut self, id: InspectionId, findings: &mut Findings) {
         findings.clear();
         if let Some(Some(inspection)) = self.slots.get_mut(id.0 as usize)
             && let Some(database) = self.databases.of(inspection.database)
-            && let Some(closed) = inspection.state.end(database)
         {
-            let _ = findings.try_push(Finding::SignOn(closed));
+            if inspection.settled.is_none()
+                && let Some((application, confidence)) = inspection.state.last_name(database)
+            {
+                let _ = findings.try_push(Finding::Application(application, confidence));
+            }
+            if let Some(closed) = inspection.state.end(database) {
+                let _ = findings.try_push(Finding::SignOn(closed));
+            }
         }
         self.release(id);
     }

@@ -238,9 +238,9 @@ impl Pipeline {
         if !self.table.record(slot).state().is_open() {
             return;
         }
-        self.end_inspection(now, slot, true, Identification::Over);
+        let named = self.end_inspection(now, slot, true, Identification::Over);
         self.end_quiet(slot);
-        self.report_close(now, slot, reason);
+        self.report_close(now, slot, reason, named);
         self.active -= 1;
         self.counters.add(Counter::SessionsClosed, 1);
         if reason == CloseReason::Timeout {

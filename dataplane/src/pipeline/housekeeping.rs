@@ -8,7 +8,7 @@ use crate::command::{Command, Retired, SessionView};
 use crate::counters::Counter;
 use crate::endpoint::Direction;
 use crate::event::CloseReason;
-use crate::flow::{Slot, State};
+use crate::flow::{Identification, Slot, State};
 use crate::time::Nanos;
 use crate::wire::protocol;
 
@@ -40,6 +40,9 @@ pub enum Room {
     /// Rather end.
     Regardless,
 }
+
+/// Events that the end of one session can make: its begin, its application, its end.
+const EVENTS: usize = 3;
 
 impl Pipeline {
     /// Housekeeping: expiry, what is due to be told of attacks and denied packets, and open dumps, a bounded piece of it.
@@ -82,11 +85,28 @@ impl Pipeline {
         }
     }
 
+    /// No more packets will come, though no session is over: names those that are open and undecided by what they showed, from
+    /// the table's place `first` on. Gives the place to go on from when control has read on; none where all are looked at.
+    pub fn name_open(&mut self, now: Nanos, first: usize) -> Option<usize> {
+        let mut stopped = None;
+        for place in first..self.table.capacity() {
+            if self.events.session_room() < EVENTS {
+                stopped = Some(place);
+                break;
+            }
+            if let Some(slot) = self.table.open_at(place)
+                && let Some(confidence) = self.end_inspection(now, slot, false, Identification::Over)
+            {
+                self.report_named(now, slot, confidence);
+            }
+        }
+        self.events.publish();
+        stopped
+    }
+
     /// Ends every session with [`CloseReason::Shutdown`]; true when all have ended. With [`Room::Needed`] it stops where the
     /// queue of session events would lose one: call it again when control has read on.
     pub fn shutdown(&mut self, now: Nanos, room: Room) -> bool {
-        /// Events that the end of one session can make.
-        const EVENTS: usize = 2;
         while self.ended < self.table.capacity() {
             if room == Room::Needed && self.events.session_room() < EVENTS {
                 self.events.publish();

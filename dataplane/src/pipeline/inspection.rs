@@ -1,6 +1,6 @@
 //! Showing flows to the identification engine, and heeding what it finds.
 
-use sigdb::Sighting;
+use sigdb::{Confidence, Sighting};
 
 use super::flows::InitialSequences;
 use super::judgement::Occasion;
@@ -73,15 +73,38 @@ impl Pipeline {
         }
     }
 
-    /// Releases a flow's inspection slot. What the engine says at the end is reported where it is to be `heard`.
-    pub(super) fn end_inspection(&mut self, now: Nanos, slot: Slot, heard: bool, then: Identification) {
-        let Identification::Running(id) = self.table.identification(slot) else { return };
+    /// Releases a flow's inspection slot. What the engine says at the end is reported where it is to be `heard`. A flow that
+    /// is over gets the name that its octets until now give it: how surely is returned.
+    pub(super) fn end_inspection(
+        &mut self,
+        now: Nanos,
+        slot: Slot,
+        heard: bool,
+        then: Identification,
+    ) -> Option<Confidence> {
+        let Identification::Running(id) = self.table.identification(slot) else { return None };
         self.table.set_identification(slot, then);
         let mut findings = Findings::new();
         self.inspector.end(id, &mut findings);
+        let named = if matches!(then, Identification::Over) { self.name_last(slot, &findings) } else { None };
         if heard {
             self.report_sign_ons(now, slot, &findings);
         }
+        named
+    }
+
+    /// Names a flow that ended before anything better could come: for its record; there is no packet left to judge.
+    fn name_last(&mut self, slot: Slot, findings: &Findings) -> Option<Confidence> {
+        let (application, confidence) = findings.iter().find_map(|finding| match finding {
+            Finding::Application(application, confidence) => Some((*application, *confidence)),
+            _ => None,
+        })?;
+        if self.table.record(slot).application.is_known() {
+            return None;
+        }
+        self.table.record_mut(slot).application = application;
+        self.counters.add(Counter::AppidIdentified, 1);
+        Some(confidence)
     }
 
     /// Whether the engine's last word on a flow that it looks at was said.

@@ -25,13 +25,17 @@ impl Pipeline {
         }
     }
 
-    /// Reports that a session ended, where its rule logs or its begin was reported.
-    pub(super) fn report_close(&mut self, now: Nanos, slot: Slot, reason: CloseReason) {
+    /// Reports that a session ended, where its rule logs or its begin was reported; before it how surely its application is
+    /// known, where only the end `named` it.
+    pub(super) fn report_close(&mut self, now: Nanos, slot: Slot, reason: CloseReason, named: Option<Confidence>) {
         if self.is_unheard(slot, reason) {
             return;
         }
         self.settle(slot);
         self.report_create(slot);
+        if let Some(confidence) = named {
+            self.report_application(now, slot, confidence);
+        }
         let record = self.table.record(slot);
         if !record.has(Flags::LOGGED) && !record.has(Flags::CREATE_SENT) {
             return;
@@ -39,15 +43,26 @@ impl Pipeline {
         self.report(now, slot, SessionChange::Close { reason });
     }
 
-    /// Gives a session that ends before its application is known to the rule that takes it without one; where that would
-    /// have been denied, the rule that let it through keeps it.
+    /// Reports the application of an open session of which no more will be seen.
+    pub(super) fn report_named(&mut self, now: Nanos, slot: Slot, confidence: Confidence) {
+        self.settle(slot);
+        self.report_create(slot);
+        self.report_application(now, slot, confidence);
+    }
+
+    /// Gives a session that ends before any rule was asked about its application to the one that takes it with the name that
+    /// the end gave it, or without one; where that would have been denied, the rule that let it through keeps it.
     fn settle(&mut self, slot: Slot) {
         let mut record = *self.table.record(slot);
         if !record.has(Flags::TENTATIVE) {
             return;
         }
         let (key, ports) = (self.table.key(slot), self.ports(slot));
-        let decision = self.policy.decide(&self.query(&key, &record, ports, Application::Unknown));
+        let application = match record.application.is_known() {
+            true => Application::Named(record.application),
+            false => Application::Unknown,
+        };
+        let decision = self.policy.decide(&self.query(&key, &record, ports, application));
         if decision.action == Action::Permit {
             self.apply(&mut record, &decision);
         }

@@ -205,6 +205,33 @@ fn a_session_that_ends_unidentified_is_recorded_by_the_rule_that_takes_it_so() {
     }
 }
 
+/// A ClientHello that nobody answers: the server's half might have told more, and the end says that it will not.
+#[test]
+fn what_a_flow_showed_names_it_at_its_end() {
+    let hello = [&[0x16, 3, 1, 0, 47, 1, 0, 0, 43, 3, 3][..], &[0x5a; 32], &[0, 0, 2, 0x13, 1, 1, 0, 0, 0]].concat();
+    // The rule that names it has it in its record, also where that would have denied it, had it been asked.
+    for first in [Action::Permit, Action::Deny] {
+        let logged = RuleSource { session_logging: true, ..rule(Action::Permit) };
+        let mut firewall = set_up(policy(vec![naming(first, &["tls"]), logged]));
+        let mut tls = Connection::new("10.0.0.1:4000", "192.0.2.8:443");
+        firewall.out(&tls.client(SYN, &[])).passes();
+        firewall.back(&tls.server(SYN | ACK, &[])).passes();
+        firewall.out(&tls.client(ACK, &hello)).passes();
+        let events = firewall.session_events();
+        assert!(events.is_empty(), "{events:?}");
+        firewall.pipeline.shutdown(firewall.now, Room::Regardless);
+        let events = firewall.session_events();
+        let changes: Vec<_> = events.iter().map(|event| std::mem::discriminant(&event.change)).collect();
+        let [create, named, close] = events.try_into().expect("three events");
+        assert!(matches!(create.change, SessionChange::Create), "{changes:?}");
+        assert!(matches!(named.change, SessionChange::Application(_)), "{changes:?}");
+        assert!(matches!(close.change, SessionChange::Close { .. }), "{changes:?}");
+        assert_eq!((close.application, close.rule), (app("tls"), RuleId(0)));
+        let now: std::collections::HashMap<_, _> = firewall.pipeline.counters().read().into_iter().collect();
+        assert_eq!((now["appid_inspected"], now["appid_identified"], now["appid_gave_up"]), (1, 1, 0));
+    }
+}
+
 #[test]
 fn without_a_slot_a_flow_has_no_application() {
     let settings = Settings { inspection_slots: 1, ..settings() };

@@ -71,9 +71,11 @@ impl Half {
         refused: bool,
         read: &mut impl FnMut(&[u8]) -> Step,
     ) -> Result<Taken, Contradiction> {
-        // The SYN takes the number before the first octet (RFC 9293, 3.4). One within a connection changes nothing.
+        // The SYN takes the number before the first octet (RFC 9293, 3.4). One within a connection changes nothing, nor does
+        // one with another number once the other side acknowledged the first.
         let mut sequence = sequence.wrapping_add(u32::from(syn));
-        if syn && self.end.is_none() {
+        let agreed = self.start.is_some() && self.acknowledged == self.start;
+        if syn && self.end.is_none() && !agreed {
             (self.next, self.start) = (Some(sequence), Some(sequence));
         }
         let mut taken = Taken { progress: None, unverified: false };

@@ -27,7 +27,7 @@ use sound::sound;
 
 const MAGIC: &[u8; 8] = b"OSTSIGDB";
 /// The version of the file's format that this build writes and reads.
-pub const FORMAT_VERSION: u16 = 3;
+pub const FORMAT_VERSION: u16 = 4;
 /// What comes before the key, before the signature, and before the program.
 const BEFORE_KEY: usize = 8 + 2 + 2 + 4 + 32;
 const BEFORE_SIGNATURE: usize = BEFORE_KEY + 32;

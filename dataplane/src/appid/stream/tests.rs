@@ -293,13 +293,15 @@ fn a_second_syn_with_another_number_changes_nothing_once_the_first_is_acknowledg
     let (octets, expected) = stream(&[3, 5]);
     for (acknowledged, number) in [(true, 101), (false, 9001)] {
         let (mut pool, mut half, mut messages) = (Pool::new(1), Half::default(), Vec::new());
-        let mut read = reader(&mut messages);
-        half.segment(&mut pool, 100, true, &[], true, &mut read).unwrap();
-        if acknowledged {
-            half.acknowledge(&mut pool, 101);
+        {
+            let mut read = reader(&mut messages);
+            half.segment(&mut pool, 100, true, &[], true, &mut read).unwrap();
+            if acknowledged {
+                half.acknowledge(&mut pool, 101);
+            }
+            half.segment(&mut pool, 9000, true, &[], true, &mut read).unwrap();
+            half.segment(&mut pool, number, false, &octets, true, &mut read).unwrap();
         }
-        half.segment(&mut pool, 9000, true, &[], true, &mut read).unwrap();
-        half.segment(&mut pool, number, false, &octets, true, &mut read).unwrap();
         assert_eq!(half.start(), Some(number));
         assert_eq!(messages, expected);
     }

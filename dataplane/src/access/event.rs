@@ -44,7 +44,8 @@ pub struct AccessEvent {
     pub nas_port: Option<u32>,
     /// NAS-Port-Type (RFC 2865, 5.41).
     pub nas_port_type: Option<u8>,
-    /// Why, in the words of the source: Acct-Terminate-Cause, DHCP message type, PPP code; 0 where it says nothing.
+    /// Why, in the words of the source: Acct-Terminate-Cause, DHCP message type, PPP code ([`Self::ECHO`]) or that of PPPoE's
+    /// discovery (0x65, PADS: the host has another session); 0 where it says nothing.
     pub cause: u16,
     /// Of a result: what it was.
     pub code: ResultCode,
@@ -65,6 +66,9 @@ pub struct AccessEvent {
 const _: () = assert!(size_of::<AccessEvent>() <= 768);
 
 impl AccessEvent {
+    /// Of [`AccessKind::Alive`]: the user's host answered an echo, as it will go on to do (LCP Echo-Reply, RFC 1661, 5.8).
+    pub const ECHO: u16 = 10;
+
     /// One of which nothing is known yet but what and where.
     pub fn new(kind: AccessKind, source: Source) -> Self {
         Self {
@@ -101,7 +105,8 @@ impl AccessEvent {
 /// What happened to an access user.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum AccessKind {
-    /// What a DHCP client asks for: says who it is, and nothing yet of what it gets.
+    /// What a DHCP client asks for: says who it is, and nothing yet of what it gets. `ipv4` is the address that it has and
+    /// would keep (ciaddr), none where it begins.
     Hint,
     /// Who the user is was decided.
     Result {
@@ -113,9 +118,9 @@ pub enum AccessKind {
         /// An address of the other family is being negotiated: worth a short wait.
         more: bool,
     },
-    /// Signed on already when first seen.
+    /// Signed on already: a sign-on, if it is the first that is seen of it (RADIUS: Interim-Update). Tells what `Update` tells.
     Seen,
-    /// More became known of who is signed on: an address, counts.
+    /// More became known of who is signed on: an address, counts. Nothing where nobody is known to be.
     Update,
     /// Still there.
     Alive,

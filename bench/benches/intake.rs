@@ -9,6 +9,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use control::export::{Exporters, Format, Framing, HostConfig, Transport};
+use control::record::ipfix::AccessVersion;
 use control::record::sequence::Recorder;
 use control::record::{BootId, Class};
 use control::{config, signatures};
@@ -52,6 +53,7 @@ fn host(format: Format, sink: &UdpSocket) -> HostConfig {
         records: vec![(Class::Session, format)],
         queue: 100_000,
         observation_domain: 7,
+        access_version: AccessVersion::default(),
         host_name: "fw1".into(),
         time_zone: None,
         backoff: (Duration::from_millis(10), Duration::from_millis(100)),

@@ -1,11 +1,18 @@
 //! What the configuration says of access users.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use dataplane::access::{AccessSettings, Source};
+use dataplane::access::{AccessSettings, RadiusClient, Source};
+use dataplane::endpoint::Address;
 use sigdb::{AppId, Database};
 
+use super::document::{Located, Notes};
+use super::group::quoted;
+use super::schema;
+use super::schema::access::Nas;
+use crate::export::Format;
 use crate::presence::access::AccessLimits;
 use crate::record::ipfix::AccessVersion;
 
@@ -25,8 +32,12 @@ pub struct AccessConfig {
     pub records_access: bool,
     /// Whether results of logins are recorded.
     pub records_call_status: bool,
-    /// What binary records of logins and logouts have.
-    pub version: AccessVersion,
+    /// What binary records of logins and logouts have; none: not said, and no host takes such records.
+    pub version: Option<AccessVersion>,
+    /// How logins and logouts are written where a host does not say otherwise.
+    pub format: Format,
+    /// How results are written where a host does not say otherwise.
+    pub call_status_format: Format,
 }
 
 impl AccessConfig {
@@ -46,29 +57,112 @@ impl AccessConfig {
         AccessLimits { users: self.max_users, silence: self.silence, echo_timeout: self.echo_timeout }
     }
 
-    /// Nothing recorded; users are followed by these sources all the same, so that other records can name them.
-    pub(super) fn following(sources: &[Source], database: &Database) -> Self {
+    /// Whether something is recorded or not, users are followed, so that other records can name them.
+    pub(super) fn compile(source: &schema::Source, database: &Database, notes: &mut Notes) -> Self {
+        let (access, log) = (&source.access, &source.log);
+        let sources = access.sources.as_ref().map_or_else(|| SOURCES.to_vec(), |list| each_once(&list.value, notes));
+        let ports = match each_once(&access.ports, notes) {
+            ports if ports.is_empty() => Self::PORTS.to_vec(),
+            ports => ports,
+        };
         let settings = AccessSettings {
-            sources: sources.to_vec(),
-            ports: Self::PORTS.to_vec(),
+            sources,
+            ports,
             applications: names(database),
-            believes_unknown: true,
+            clients: clients(&access.servers, notes),
+            believes_unknown: access.believes_unknown,
+            dhcp_servers: each_once(&access.dhcp_servers, notes),
             ..AccessSettings::default()
         };
         Self {
             settings: Arc::new(settings),
-            max_users: Self::MAX_USERS,
-            silence: Some(Self::SILENCE),
-            echo_timeout: Self::ECHO_TIMEOUT,
-            records_access: false,
-            records_call_status: false,
-            version: AccessVersion::default(),
+            max_users: access.max_users,
+            silence: (!access.silence.is_zero()).then_some(access.silence),
+            echo_timeout: access.echo_timeout,
+            records_access: log.access.enable,
+            records_call_status: log.call_status.enable,
+            version: log.access.version.as_ref().map(|version| version.value),
+            format: log.access.format.unwrap_or(log.session.format),
+            call_status_format: log.call_status.format.unwrap_or(log.session.format),
         }
     }
 }
 
+/// The values of a list in which none may stand twice.
+fn each_once<T: Copy + PartialEq>(list: &[Located<T>], notes: &mut Notes) -> Vec<T> {
+    for (index, item) in list.iter().enumerate() {
+        if list[..index].iter().any(|before| before.value == item.value) {
+            notes.fault(&item.place, Some("an item named twice".to_owned()), "each item once", "remove one of them");
+        }
+    }
+    list.iter().map(|item| item.value).collect()
+}
+
+/// Access servers with their secrets. One address has one secret, so that their order does not matter.
+fn clients(servers: &[Nas], notes: &mut Notes) -> Vec<RadiusClient> {
+    let (mut lines, mut taken): (BTreeMap<&str, usize>, Vec<(Address, u8)>) = <_>::default();
+    let mut clients = Vec::new();
+    for server in servers {
+        if let Some(name) = &server.name
+            && let Some(line) = lines.insert(&name.value, name.place.line)
+        {
+            let advice = format!("line {line} has it already: rename one of them");
+            notes.fault(&name.place, Some(quoted(&name.value)), "a name of its own for each access server", advice);
+        }
+        for network in &server.networks {
+            if taken.iter().any(|other| overlap(*other, network.value)) {
+                let found = Some("an address that another access server, or item, has too".to_owned());
+                notes.fault(
+                    &network.place,
+                    found,
+                    "each address once",
+                    "remove one of them, or write narrower prefixes",
+                );
+            }
+            taken.push(network.value);
+        }
+        let Some(secret) = server.secret_file.as_ref().and_then(|file| secret(file, notes)) else { continue };
+        clients.push(RadiusClient {
+            name: server.name.as_ref().map_or_else(String::new, |name| name.value.clone()),
+            networks: server.networks.iter().map(|network| network.value).collect(),
+            secret,
+            believes_unverified: server.believes_unverified,
+        });
+    }
+    clients
+}
+
+/// Whether two networks have an address in common.
+fn overlap((a, a_bits): (Address, u8), (b, b_bits): (Address, u8)) -> bool {
+    let differ = u128::from_be_bytes(a.0) ^ u128::from_be_bytes(b.0);
+    differ.leading_zeros() >= u32::from(a_bits.min(b_bits))
+}
+
+/// A secret: what the file holds, without the end of its one line.
+fn secret(file: &Located<std::path::PathBuf>, notes: &mut Notes) -> Option<Box<[u8]>> {
+    let name = file.value.display();
+    let octets = match std::fs::read(&file.value) {
+        Ok(octets) => octets,
+        Err(error) => {
+            let advice =
+                "write the secret that the access server shares with its RADIUS server there, or correct the path";
+            notes.fault(&file.place, Some(format!("{name} ({error})")), "a file that can be read", advice);
+            return None;
+        }
+    };
+    let secret = octets.strip_suffix(b"\n").unwrap_or(&octets);
+    let secret = secret.strip_suffix(b"\r").unwrap_or(secret);
+    if secret.is_empty() || secret.contains(&b'\n') {
+        let found = if secret.is_empty() { "no secret" } else { "more than one line" };
+        let expected = "a file of one line, the secret";
+        notes.fault(&file.place, Some(format!("{name} ({found})")), expected, "write one: printf %s SECRET > FILE");
+        return None;
+    }
+    Some(secret.into())
+}
+
 /// Where users are looked for unless told otherwise.
-pub(super) const SOURCES: [Source; 4] = [Source::Radius, Source::Pppoe, Source::Dhcp, Source::Dot1x];
+const SOURCES: [Source; 4] = [Source::Radius, Source::Pppoe, Source::Dhcp, Source::Dot1x];
 
 /// The numbers of the applications by which users sign on.
 fn names(database: &Database) -> Vec<AppId> {

@@ -6,8 +6,10 @@ use dataplane::endpoint::Address;
 use dataplane::policy::AddressRange;
 use ipnet::IpNet;
 
+use toml::de::DeValue;
+
 use super::group::{Item, Kind};
-use super::value::Refusal;
+use super::value::{self, Refusal};
 
 /// What `[address]` holds.
 pub(super) const KIND: Kind<AddressRange> = Kind { section: "address", read, key, predefined: Vec::new };
@@ -31,6 +33,20 @@ fn read(text: &str) -> Item<AddressRange> {
         Ok((first, last)) => Item::Literal(split(first, last)),
         Err(refusal) => Item::Refused(refusal),
     }
+}
+
+/// An address or a prefix, with the bits of the prefix in the 128 of the mapped form.
+pub(super) fn network(value: &DeValue<'_>) -> Result<(Address, u8), Refusal> {
+    let text = value::text(value)?;
+    let read = |text: &str| match text.contains('/') {
+        true => prefix(text),
+        false => single(text).map(|address| (address, address)),
+    };
+    let (first, last) =
+        read(text.trim()).map_err(|refusal| Refusal { expected: "an address or a prefix".to_owned(), ..refusal })?;
+    let (first, last) = (Address::from(first), Address::from(last));
+    let differ = u128::from_be_bytes(first.0) ^ u128::from_be_bytes(last.0);
+    Ok((first, differ.leading_zeros() as u8))
 }
 
 fn single(text: &str) -> Result<IpAddr, Refusal> {

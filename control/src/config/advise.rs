@@ -1,13 +1,15 @@
 //! What is allowed and probably not meant: the warnings of `ostiary check`.
 
+use dataplane::access::Source::Radius;
 use dataplane::policy::{Action, RuleSource};
 
 use super::compiled::Compiled;
 use super::document::Notes;
 use super::schema::Source;
-use crate::export::Transport;
+use crate::export::{Format, Transport};
 use crate::record::Class;
 use crate::record::account::AccountPolicy;
+use crate::record::ipfix::AccessVersion;
 
 /// Notes every warning about a configuration without faults.
 pub(super) fn advise(source: &Source, compiled: &Compiled, notes: &mut Notes) {
@@ -17,6 +19,10 @@ pub(super) fn advise(source: &Source, compiled: &Compiled, notes: &mut Notes) {
     profiles_without_logging(source, compiled, notes);
     classes_without_host(source, compiled, notes);
     accounts_in_clear(source, compiled, notes);
+    names_in_clear(source, compiled, notes);
+    versions_that_leave_out(source, compiled, notes);
+    radius_not_looked_at(source, compiled, notes);
+    secret_file_modes(source, notes);
     key_file_mode(source, notes);
 }
 
@@ -73,7 +79,7 @@ fn records_sign_ons(rule: &RuleSource, full: bool) -> bool {
 
 fn im_logging_without_effect(source: &Source, compiled: &Compiled, notes: &mut Notes) {
     let full = compiled.policy.source().full_identification;
-    let Some(place) = &source.log_im.place else { return };
+    let Some(place) = &source.log.im.place else { return };
     if compiled.im.enable && !compiled.policy.source().rules.iter().any(|rule| records_sign_ons(rule, full)) {
         let effect = "no sign-on will be recorded: no rule that permits has session-logging and is looked into";
         let advice = "on such a rule set session-logging = true, and an application or a profile \
@@ -106,11 +112,84 @@ fn classes_without_host(source: &Source, compiled: &Compiled, notes: &mut Notes)
     }
     if compiled.im.enable
         && !taken(Class::Im)
-        && let Some(place) = &source.log_im.place
+        && let Some(place) = &source.log.im.place
     {
         let effect = "sign-on records are made, but no log host takes them";
         notes.warn(place, effect, "add \"im\" to the records of a [[log-host]]");
     }
+    for (class, log) in [(Class::Access, &source.log.access), (Class::CallStatus, &source.log.call_status)] {
+        if log.enable
+            && !taken(class)
+            && let Some(place) = &log.place
+        {
+            let effect = format!("{} records are made, but no log host takes them", class.text());
+            notes.warn(place, effect, format!("add \"{}\" to the records of a [[log-host]]", class.text()));
+        }
+    }
+}
+
+/// Classes of access users that are recorded.
+fn access_classes(compiled: &Compiled) -> impl Iterator<Item = Class> + Clone {
+    let classes =
+        [(Class::Access, compiled.access.records_access), (Class::CallStatus, compiled.access.records_call_status)];
+    classes.into_iter().filter(|(_, on)| *on).map(|(class, _)| class)
+}
+
+fn names_in_clear(source: &Source, compiled: &Compiled, notes: &mut Notes) {
+    let classes = access_classes(compiled);
+    for (host, written) in compiled.hosts.iter().zip(&source.hosts) {
+        if matches!(host.transport, Transport::Tls(_)) {
+            continue;
+        }
+        if host.records.iter().any(|(taken, _)| classes.clone().any(|class| class == *taken)) {
+            let transport = host.transport.text();
+            let effect = format!(
+                "names and addresses of access users leave in clear over {transport}: anybody on the way can read them"
+            );
+            let advice = "set transport = \"tls\" with an ssl-policy, or have IPsec between here and the host";
+            notes.warn(&written.place, effect, advice);
+        }
+    }
+}
+
+/// A version says what a record can tell of where a user is.
+fn versions_that_leave_out(source: &Source, compiled: &Compiled, notes: &mut Notes) {
+    let Some(version) = &source.log.access.version else { return };
+    let binary = (Class::Access, Format::Binary);
+    if !compiled.access.records_access || !compiled.hosts.iter().any(|host| host.records.contains(&binary)) {
+        return;
+    }
+    let (left_out, advice) = match version.value {
+        AccessVersion::V1 => ("two VLANs, or only IPv6", "set version = 4 where the collector takes it"),
+        AccessVersion::V2 => ("only IPv6", "set version = 4 where the collector takes it"),
+        AccessVersion::V3 => ("two VLANs", "set version = 4 where the collector takes it"),
+        AccessVersion::V4 => return,
+    };
+    let effect = format!("records of users with {left_out} are not sent, and counted as uncarried");
+    notes.warn(&version.place, effect, advice);
+}
+
+fn radius_not_looked_at(source: &Source, compiled: &Compiled, notes: &mut Notes) {
+    let Some(sources) = &source.access.sources else { return };
+    if !compiled.access.settings.has(Radius) && !compiled.access.settings.clients.is_empty() {
+        let effect = "the secrets of [[access.nas]] are of no use: RADIUS is not looked at";
+        notes.warn(&sources.place, effect, "add \"radius\", or remove [[access.nas]]");
+    }
+}
+
+fn secret_file_modes(source: &Source, notes: &mut Notes) {
+    for file in source.access.servers.iter().filter_map(|server| server.secret_file.as_ref()) {
+        if others_can_read(&file.value) {
+            let effect = "others than its owner can read the secret, and so forge what the access server says";
+            notes.warn(&file.place, effect, format!("chmod 600 {}", file.value.display()));
+        }
+    }
+}
+
+/// Whether a file's mode lets others than its owner at it.
+fn others_can_read(file: &std::path::Path) -> bool {
+    use std::os::unix::fs::PermissionsExt;
+    std::fs::metadata(file).is_ok_and(|metadata| metadata.permissions().mode() & 0o077 != 0)
 }
 
 fn accounts_in_clear(source: &Source, compiled: &Compiled, notes: &mut Notes) {
@@ -133,10 +212,8 @@ fn accounts_in_clear(source: &Source, compiled: &Compiled, notes: &mut Notes) {
 }
 
 fn key_file_mode(source: &Source, notes: &mut Notes) {
-    use std::os::unix::fs::PermissionsExt;
-    let Some(file) = &source.log_im.key_file else { return };
-    let Ok(metadata) = std::fs::metadata(&file.value) else { return };
-    if metadata.permissions().mode() & 0o077 != 0 {
+    let Some(file) = &source.log.im.key_file else { return };
+    if others_can_read(&file.value) {
         let effect = "others than its owner can read the key, and so tell accounts from pseudonyms";
         notes.warn(&file.place, effect, format!("chmod 600 {}", file.value.display()));
     }

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use dataplane::policy::{Action, AddressRange, Policy, PolicySource, RuleSource, ServiceMatch, ZoneId};
 use sigdb::{AppId, Database};
 
-use super::access::{self, AccessConfig};
+use super::access::AccessConfig;
 use super::address;
 use super::compiled::{Compiled, IMPLICIT_DENY, ImLogging, Names};
 use super::document::{Located, Notes};
@@ -55,6 +55,7 @@ pub(super) fn compile(source: &Source, database: Option<Arc<Database>>, notes: &
         Name::from(source.system.host_name.as_ref().map_or_else(kernel_host_name, |name| name.value.clone()));
     let hosts = host::compile(source, &host_name, notes);
     let database = database.unwrap_or_default();
+    let access = AccessConfig::compile(source, &database, notes);
     let policy = PolicySource {
         rules,
         implicit_deny_logging: source.implicit_deny_logging,
@@ -81,8 +82,8 @@ pub(super) fn compile(source: &Source, database: Option<Arc<Database>>, notes: &
         host_name,
         hosts,
         im,
-        access: AccessConfig::following(&access::SOURCES, &database),
-        session_format: source.log_session.format,
+        access,
+        session_format: source.log.session.format,
         database,
         signatures: source.identification.signatures.as_ref().map(|path| path.value.clone()),
         state: source.system.state.as_ref().map(|state| StateFolder::new(&state.value)),
@@ -199,8 +200,8 @@ impl Lists<'_> {
                 self.application(application, notes);
             }
         }
-        let named = source.log_im.accounts.iter().map(|(name, _)| name);
-        for name in source.log_im.applications.iter().flatten().chain(named) {
+        let named = source.log.im.accounts.iter().map(|(name, _)| name);
+        for name in source.log.im.applications.iter().flatten().chain(named) {
             self.application(name, notes);
         }
         let audit = |profile: &&Profile| -> Vec<(Name, ImAudit)> {
@@ -209,11 +210,11 @@ impl Lists<'_> {
         let audit_of = |rule: &Rule| self.profiles.get(rule.profile.as_ref()?.value.as_str()).map(audit);
         let names = |list: &Vec<Located<String>>| list.iter().map(|name| Name::from(name.value.as_str())).collect();
         ImLogging {
-            enable: source.log_im.enable,
+            enable: source.log.im.enable,
             accounts: accounts(source, notes),
-            users_per_address: source.log_im.users_per_address,
-            format: source.log_im.format,
-            applications: source.log_im.applications.as_ref().map(names),
+            users_per_address: source.log.im.users_per_address,
+            format: source.log.im.format,
+            applications: source.log.im.applications.as_ref().map(names),
             audits: source.rules.iter().map(audit_of).collect(),
         }
     }
@@ -259,7 +260,7 @@ fn rule_names(rules: &[Rule], notes: &mut Notes) -> Vec<Name> {
 }
 
 fn accounts(source: &Source, notes: &mut Notes) -> Accounts {
-    let im = &source.log_im;
+    let im = &source.log.im;
     let mut forms = std::iter::once(im.account).chain(im.accounts.iter().map(|(_, form)| *form));
     let file = im.key_file.as_ref().filter(|_| forms.any(|form| form == AccountForm::Pseudonym));
     let keys = file.and_then(|file| pseudonym_keys(file, notes));

@@ -83,6 +83,8 @@ impl Compiled {
             self.database = Arc::clone(&before.database);
         }
         self.dataplane = before.dataplane.clone();
+        // Sign-ons go on under the numbers that they have.
+        Arc::make_mut(&mut self.access.settings).seed = before.access.settings.seed;
         self.hosts.clone_from(&before.hosts);
         let numbers = numbering.assign(&self.names.rules);
         // A rule that is gone keeps its name and what its profile records, for what is left of its sessions.

@@ -10,7 +10,7 @@ use toml::de::{DeTable, DeValue};
 pub struct Fixed(BTreeMap<String, String>);
 
 /// Sections and keys that are taken up while running.
-const LIVE: [&str; 12] = [
+const LIVE: [&str; 21] = [
     "address",
     "service",
     "profile",
@@ -23,6 +23,15 @@ const LIVE: [&str; 12] = [
     "log.im.users-per-address",
     "log.im.pseudonym-key-file",
     "log.im.applications",
+    "log.access.enable",
+    "log.call-status.enable",
+    "access.sources",
+    "access.ports",
+    "access.silence",
+    "access.echo-timeout",
+    "access.dhcp",
+    "access.radius",
+    "access.nas",
 ];
 
 impl Fixed {
@@ -103,6 +112,9 @@ mod tests {
         assert!(changed("permit", "deny").is_empty());
         assert!(changed("\"trust\"", "\"lab\"").is_empty());
         assert!(changed("enable = true", "enable = false\naccount = \"omit\"").is_empty());
+        let access = "[log.access]\nenable = true\n[access]\nsilence = \"1 h\"\n[access.dhcp]\nservers = [\"10.0.0.1\"]\n\
+                      [[access.nas]]\nname = \"bras1\"\n[[rule]]";
+        assert!(changed("[[rule]]", access).is_empty());
         assert!(changed("[[rule]]", "[address]\noffice = [\"10.1.0.0/16\"]\n[[rule]]").is_empty());
     }
 
@@ -111,6 +123,8 @@ mod tests {
         assert_eq!(changed("1 GiB", "2 GiB"), ["dataplane.memory"]);
         assert_eq!(changed("[1]", "[1, 2]"), ["dataplane.workers[2]"]);
         assert_eq!(changed("\"inside\"", "\"within\""), ["port[1].name"]);
+        assert_eq!(changed("[[rule]]", "[log.access]\nversion = 4\n[[rule]]"), ["log.access.version"]);
+        assert_eq!(changed("[[rule]]", "[access]\nmax-users = 5_000\n[[rule]]"), ["access.max-users"]);
         assert_eq!(changed("enable = true", "type = \"syslog\""), ["log.im.type"]);
         assert_eq!(changed("[[log-host]]\n        name = \"siem\"", ""), ["log-host[1].name"]);
         assert_eq!(changed("[[rule]]", "[protection]\nsyn = 1\n[[rule]]"), ["protection.syn"]);

@@ -31,7 +31,7 @@ pub(super) fn compile(source: &Source, host_name: &Name, notes: &mut Notes) -> V
         }
         let records = records(host, source, notes);
         let transport = transport(host, &policies, notes);
-        let format = records.first().map_or(source.log_session.format, |(_, format)| *format);
+        let format = records.first().map_or(source.log.session.format, |(_, format)| *format);
         refuse_what_has_no_effect(host, format, notes);
         let Some(address) = &host.address else { continue };
         let port = host.port.unwrap_or_else(|| default_port(format, host.transport));
@@ -43,11 +43,13 @@ pub(super) fn compile(source: &Source, host_name: &Name, notes: &mut Notes) -> V
             records,
             queue: host.queue,
             observation_domain: host.observation_domain.as_ref().map_or(1, |domain| domain.value),
+            access_version: source.log.access.version.as_ref().map(|version| version.value).unwrap_or_default(),
             host_name: host_name.clone(),
             time_zone: source.system.time_zone.clone(),
             backoff: retry(host, notes),
         });
     }
+    versions(source, &hosts, notes);
     for policy in &source.ssl_policies {
         let used = source.hosts.iter().filter_map(|host| host.ssl_policy.as_ref());
         if !used.into_iter().any(|used| used.value == policy.name.value) {
@@ -57,11 +59,40 @@ pub(super) fn compile(source: &Source, host_name: &Name, notes: &mut Notes) -> V
     hosts
 }
 
+/// Binary records of logins and logouts need a version, which has no default: only its operator knows what a collector takes.
+fn versions(source: &Source, hosts: &[HostConfig], notes: &mut Notes) {
+    let access = &source.log.access;
+    let Some(place) = &access.place else { return };
+    let takes = |format: Format| hosts.iter().find(|host| host.records.contains(&(Class::Access, format)));
+    let binary = takes(Format::Binary);
+    if access.enable
+        && access.version.is_none()
+        && let Some(host) = binary
+    {
+        let mut place = place.clone();
+        place.key.push_str(".version");
+        let expected =
+            format!("a version from 1 to 4: log host \"{}\" takes binary records of access users", host.name);
+        let advice =
+            "1: one VLAN and IPv4; 2: stacked VLANs and IPv4; 3 and 4: the same with IPv6; or set type = \"syslog\"";
+        notes.fault(&place, None, expected, advice);
+    }
+    if let Some(version) = &access.version
+        && binary.is_none()
+        && takes(Format::Syslog).is_some()
+    {
+        let effect = "the version has no effect: it is of binary records, and every log host takes these as text";
+        notes.warn(&version.place, effect, "remove it, or set type = \"binary\"");
+    }
+}
+
 /// The classes and their formats. One host takes one format: no collector reads both on one port.
 fn records(host: &LogHost, source: &Source, notes: &mut Notes) -> Vec<(Class, Format)> {
     let own = |class: Class| match class {
-        Class::Session | Class::Attack | Class::Access | Class::CallStatus => source.log_session.format,
-        Class::Im => source.log_im.format.unwrap_or(source.log_session.format),
+        Class::Session | Class::Attack => source.log.session.format,
+        Class::Access => source.log.access.format.unwrap_or(source.log.session.format),
+        Class::CallStatus => source.log.call_status.format.unwrap_or(source.log.session.format),
+        Class::Im => source.log.im.format.unwrap_or(source.log.session.format),
     };
     let classes: Vec<Class> = if host.records.is_empty() {
         Class::ALL.to_vec()

@@ -34,6 +34,7 @@ use std::time::Duration;
 
 use jiff::tz::TimeZone;
 
+use crate::record::ipfix::AccessVersion;
 use crate::record::{Class, Name};
 
 /// How records are written.
@@ -109,6 +110,8 @@ pub struct HostConfig {
     pub queue: usize,
     /// IPFIX observation domain (RFC 7011, 3.1).
     pub observation_domain: u32,
+    /// What binary records of logins and logouts of access users have.
+    pub access_version: AccessVersion,
     /// HOSTNAME of RFC 5424.
     pub host_name: Name,
     /// The zone in which RFC 5424 time stamps are written, with its offset; none: UTC, written `Z`.

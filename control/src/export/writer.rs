@@ -62,7 +62,8 @@ impl Writer {
                 scratch: Vec::new(),
             },
             Format::Binary => Self::Ipfix {
-                encoder: Encoder::new(host.observation_domain, if datagrams { DATAGRAM } else { STREAM_MESSAGE }),
+                encoder: Encoder::new(host.observation_domain, if datagrams { DATAGRAM } else { STREAM_MESSAGE })
+                    .with_access(host.access_version),
                 classes,
                 datagrams,
                 announced: None,
@@ -171,6 +172,7 @@ mod tests {
     use std::sync::Arc;
 
     use super::*;
+    use crate::record::ipfix::AccessVersion;
     use crate::record::sample;
 
     fn writer(transport: Transport) -> (Writer, Backlog, Outbox) {
@@ -182,6 +184,7 @@ mod tests {
             records: vec![(Class::Im, Format::Binary)],
             queue: 10,
             observation_domain: 0,
+            access_version: AccessVersion::default(),
             host_name: "fw1".into(),
             time_zone: None,
             backoff: (Duration::ZERO, Duration::ZERO),

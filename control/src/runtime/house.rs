@@ -80,6 +80,8 @@ struct Version {
 struct Swap {
     /// Mailboxes that were full.
     untold: Vec<Sender<Command>>,
+    /// Those of workers that have not the new settings of access users, which go before the policy.
+    unsettled: Vec<Sender<Command>>,
     /// Workers that have not sent the old policy back.
     waiting: usize,
     /// The database that the policy was compiled against, where that is another.
@@ -161,7 +163,7 @@ impl House {
             reloader,
             version: Version { number: 1, since: started, took: Duration::ZERO },
             swap: None,
-            retired: bounded(workers * (1 + DATABASES) * 2),
+            retired: bounded(workers * (2 + DATABASES) * 2),
             readers: BTreeMap::from([(generation, workers)]),
             leaving: Vec::new(),
             held: None,
@@ -233,13 +235,13 @@ impl House {
         self.presence.reconfigure(&candidate.compiled.database, &candidate.compiled.im);
         let old = std::mem::replace(&mut self.compiled, candidate.compiled);
         self.reloader.retire(Retired::Compiled(old));
-        let untold = self.dataplane.mailboxes();
+        let (untold, unsettled) = (self.dataplane.mailboxes(), self.dataplane.mailboxes());
         let waiting = untold.len();
         let database = is_new.then(|| Arc::clone(&self.compiled.database));
         if let Some(database) = &database {
             self.readers.insert(database.generation(), waiting);
         }
-        self.swap = Some(Swap { untold, waiting, database });
+        self.swap = Some(Swap { untold, unsettled, waiting, database });
         self.version = Version { number: self.version.number + 1, since: self.dataplane.now(), took: candidate.took };
     }
 
@@ -274,12 +276,17 @@ impl House {
     fn carry_on(&mut self) {
         let Some(swap) = &mut self.swap else { return };
         let (policy, database, retired) = (&self.compiled.policy, &swap.database, &self.retired.0);
+        let settings = &self.compiled.access.settings;
+        swap.unsettled.retain(|mailbox| {
+            let command = Command::Access { settings: Arc::clone(settings), retired: retired.clone() };
+            mailbox.try_send(command).is_err_and(|error| error.is_full())
+        });
         swap.untold.retain(|mailbox| {
             let command =
                 Command::Policy { policy: Arc::clone(policy), database: database.clone(), retired: retired.clone() };
             mailbox.try_send(command).is_err_and(|error| error.is_full())
         });
-        if swap.waiting > 0 {
+        if swap.waiting > 0 || !swap.unsettled.is_empty() {
             return;
         }
         self.swap = None;

@@ -16,6 +16,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use control::export::{Counts, Exporters, Format, Framing, HostConfig, HostState, HostStatus, Notice, Transport};
+use control::record::ipfix::AccessVersion;
 use control::record::{Class, Record};
 use mio::{Events, Poll, Token};
 
@@ -121,6 +122,7 @@ pub fn host(name: &str, address: SocketAddr, transport: Transport, format: Forma
         records: vec![(Class::Session, format), (Class::Im, format)],
         queue: 100_000,
         observation_domain: 7,
+        access_version: AccessVersion::default(),
         host_name: "fw1".into(),
         time_zone: None,
         backoff: (Duration::from_millis(10), Duration::from_millis(100)),

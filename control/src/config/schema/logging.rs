@@ -12,6 +12,20 @@ use super::super::value::{self, Refusal};
 use crate::config::ImLogging;
 use crate::export::{Format, Framing, TlsVersion};
 use crate::record::Class;
+use crate::record::ipfix::AccessVersion;
+
+/// `[log]`: what is recorded.
+#[derive(Debug, Default)]
+pub(crate) struct Log {
+    /// `[log.session]`.
+    pub(crate) session: LogSession,
+    /// `[log.im]`.
+    pub(crate) im: LogIm,
+    /// `[log.access]`.
+    pub(crate) access: LogAccess,
+    /// `[log.call-status]`.
+    pub(crate) call_status: LogAccess,
+}
 
 /// `[log.session]`.
 #[derive(Debug)]
@@ -74,25 +88,67 @@ impl Default for LogIm {
     }
 }
 
+/// `[log.access]`, and `[log.call-status]`, which has no version.
+#[derive(Debug, Default)]
+pub(crate) struct LogAccess {
+    /// Where the section is written, if it is.
+    pub(crate) place: Option<Place>,
+    /// `enable`; default false.
+    pub(crate) enable: bool,
+    /// `type`; default: as `[log.session]`.
+    pub(crate) format: Option<Format>,
+    /// `version` of binary records; no default.
+    pub(crate) version: Option<Located<AccessVersion>>,
+}
+
 const FORMATS: &[(&str, Format)] = &[("binary", Format::Binary), ("syslog", Format::Syslog)];
 
-/// Reads `[log]`.
-pub(super) fn read(section: Option<Section<'_, '_>>, notes: &mut Notes) -> (LogSession, LogIm) {
-    let (mut session, mut im) = (LogSession::default(), LogIm::default());
-    let Some(mut section) = section else { return (session, im) };
-    if let Some(mut section) = section.table("session", notes) {
-        if let Some(format) = section.optional("type", notes, value::choice(FORMATS, &[])) {
-            session.format = format.value;
+impl Log {
+    pub(super) fn read(section: Option<Section<'_, '_>>, notes: &mut Notes) -> Self {
+        let mut read = Self::default();
+        let Some(mut section) = section else { return read };
+        if let Some(mut section) = section.table("session", notes) {
+            if let Some(format) = section.optional("type", notes, value::choice(FORMATS, &[])) {
+                read.session.format = format.value;
+            }
+            section.finish(notes);
+        }
+        if let Some(section) = section.table("im", notes) {
+            read.im = LogIm::read(section, notes);
+        }
+        if let Some(mut section) = section.table("access", notes) {
+            let version = section.optional("version", notes, access_version);
+            read.access = LogAccess { version, ..LogAccess::read(section, notes) };
+        }
+        if let Some(section) = section.table("call-status", notes) {
+            read.call_status = LogAccess::read(section, notes);
         }
         section.finish(notes);
+        read
     }
-    if let Some(section) = section.table("im", notes) {
-        im = LogIm::read(section, notes);
+}
+
+impl LogAccess {
+    fn read(mut section: Section<'_, '_>, notes: &mut Notes) -> Self {
+        let read = Self {
+            place: Some(section.place().clone()),
+            enable: section.optional("enable", notes, value::boolean).is_some_and(|on| on.value),
+            format: section.optional("type", notes, value::choice(FORMATS, &[])).map(|format| format.value),
+            version: None,
+        };
+        section.finish(notes);
+        read
     }
-    section.later("access", notes);
-    section.later("call-status", notes);
-    section.finish(notes);
-    (session, im)
+}
+
+/// A version of binary records, 1 to 4.
+fn access_version(value: &DeValue<'_>) -> Result<AccessVersion, Refusal> {
+    Ok(match value::number(1_u8, 4)(value)? {
+        1 => AccessVersion::V1,
+        2 => AccessVersion::V2,
+        3 => AccessVersion::V3,
+        _ => AccessVersion::V4,
+    })
 }
 
 impl LogIm {
@@ -193,7 +249,13 @@ impl LogHost {
             section.rename(format!("log-host[{}]", name.value));
         }
         let transports = &[("udp", TransportKind::Udp), ("tcp", TransportKind::Tcp), ("tls", TransportKind::Tls)];
-        let classes = &[("session", Class::Session), ("im", Class::Im), ("attack", Class::Attack)];
+        let classes = &[
+            ("session", Class::Session),
+            ("im", Class::Im),
+            ("attack", Class::Attack),
+            ("access", Class::Access),
+            ("call-status", Class::CallStatus),
+        ];
         let framings = &[("octet-counting", Framing::OctetCounting), ("lf", Framing::Lf)];
         let pause = value::duration(Duration::from_millis(10), Duration::from_secs(3600));
         let read = Self {
@@ -207,7 +269,7 @@ impl LogHost {
             ssl_policy: section.optional("ssl-policy", notes, value::name),
             format: section.optional("format", notes, value::choice(FORMATS, &[])),
             records: section
-                .list("records", notes, value::choice(classes, &["access", "call-status", "audit"]))
+                .list("records", notes, value::choice(classes, &["audit"]))
                 .map(|list| list.value)
                 .unwrap_or_default(),
             framing: section.optional("framing", notes, value::choice(framings, &[])),

@@ -1,5 +1,6 @@
 //! The configuration as written: every key with its type, its limits and its default; names not yet resolved.
 
+pub(super) mod access;
 pub(super) mod dataplane;
 pub(super) mod logging;
 pub(super) mod nat;
@@ -17,8 +18,9 @@ use toml::de::DeTable;
 use super::document::{Located, Notes, Section};
 use super::value;
 
+use access::Access;
 use dataplane::{Dataplane, Port, Wire};
-use logging::{LogHost, LogIm, LogSession, SslPolicy};
+use logging::{Log, LogHost, SslPolicy};
 use nat::NatPool;
 use objects::{Object, Profile};
 use route::{Interface, Route};
@@ -42,8 +44,8 @@ pub(super) struct Source {
     pub(super) implicit_deny_logging: bool,
     pub(super) protection: protection::Source,
     pub(super) identification: Identification,
-    pub(super) log_session: LogSession,
-    pub(super) log_im: LogIm,
+    pub(super) log: Log,
+    pub(super) access: Access,
     pub(super) hosts: Vec<LogHost>,
     pub(super) ssl_policies: Vec<SslPolicy>,
 }
@@ -92,16 +94,16 @@ impl Source {
             implicit_deny_logging: rules::read_policy(root.table("policy", notes), notes),
             protection: protection::Source::read(root.table("protection", notes), notes),
             identification: Identification::read(root.table("application-identification", notes), notes),
-            log_session: LogSession::default(),
-            log_im: LogIm::default(),
+            log: Log::read(root.table("log", notes), notes),
+            access: Access::read(root.table("access", notes), notes),
             hosts: root.tables("log-host", notes).into_iter().map(|section| LogHost::read(section, notes)).collect(),
             ssl_policies: SslPolicy::read_all(root.table("ssl-policy", notes), notes),
         };
-        let (log_session, log_im) = logging::read(root.table("log", notes), notes);
-        root.later("audit", notes);
-        root.later("respond", notes);
+        for key in ["user-group", "audit", "respond"] {
+            root.later(key, notes);
+        }
         root.finish(notes);
-        Self { log_session, log_im, ..source }
+        source
     }
 }
 

@@ -54,6 +54,8 @@ impl Rule {
         let session_logging = section.optional("session-logging", notes, value::boolean).is_some_and(|on| on.value);
         let profile = section.optional("profile", notes, value::name);
         let source_nat = section.optional("source-nat", notes, value::name);
+        section.later("user", notes);
+        section.later("user-group", notes);
         let place = section.place().clone();
         section.finish(notes);
         Self {

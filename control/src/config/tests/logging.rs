@@ -78,6 +78,7 @@ fn hosts_are_checked() {
     refused_host("transport = \"relp\"", 4, "transport", "\"tls\"", "\"relp\" is not implemented in this version");
     refused_host("transport = \"relp-tls\"", 4, "transport", "\"tls\"", "not implemented in this version");
     refused_host("records = [\"audit\"]", 4, "records", "\"session\", \"im\"", "not implemented in this version");
+    refused_host("records = [\"accessed\"]", 4, "records", "\"access\", \"call-status\"", "\"access\"");
     refused_host("records = [\"imm\"]", 4, "records", "\"session\", \"im\"", "\"im\"");
     refused_host("records = [\"im\", \"im\"]", 4, "records", "each class once", "remove");
     refused_host("format = \"json\"", 4, "format", "\"binary\", \"syslog\"", "");

@@ -1,5 +1,6 @@
 //! Every fault and every warning, each with the line and the key that it names.
 
+mod access;
 mod dataplane;
 mod logging;
 mod machine;
@@ -176,7 +177,13 @@ fn a_missing_file_is_a_fault_of_its_own() {
 
 #[test]
 fn unknown_sections_and_keys_are_refused_with_what_was_probably_meant() {
-    refused("[sistem]\n", 1, "sistem", "known keys: address, application-identification", "did you mean \"system\"?");
+    refused(
+        "[sistem]\n",
+        1,
+        "sistem",
+        "known keys: access, address, application-identification",
+        "did you mean \"system\"?",
+    );
     refused(
         "[system]\nhostname = \"a\"\n",
         2,
@@ -193,8 +200,7 @@ fn what_a_later_version_has_is_refused_and_said_so() {
     for (section, key) in [
         ("[audit]\nmode = \"event\"\n", "audit"),
         ("[[respond]]\non = \"login-failure\"\n", "respond"),
-        ("[log.access]\nenable = true\n", "log.access"),
-        ("[log.call-status]\nenable = true\n", "log.call-status"),
+        ("[user-group]\n", "user-group"),
     ] {
         refused(section, 1, key, "not implemented in this version", "remove it");
     }

@@ -10,6 +10,7 @@ mod event;
 mod mac;
 mod pppoe;
 mod radius;
+mod session;
 mod settings;
 
 use std::sync::Arc;
@@ -21,6 +22,7 @@ pub use self::event::{AccessEvent, AccessKind, Assigned, ResultCode, Source, Tex
 pub use self::mac::parse_mac;
 use self::pppoe::Pppoe;
 use self::radius::Radius;
+pub use self::session::session;
 pub use self::settings::{AccessSettings, RadiusClient};
 use crate::endpoint::{Endpoint, Mac};
 use crate::flow::Realm;

@@ -3,7 +3,7 @@
 //! They are made of names that others choose, and kept over restarts: a keyed hash that never changes, SipHash-2-4 of Aumasson
 //! and Bernstein ("SipHash: a fast short-input PRF", 2012).
 
-use super::Source;
+use super::{Sight, Source};
 
 /// The number of the sign-on at `source` that `parts` tell apart from others there; never 0. Parts that differ only in where one
 /// ends and the next begins are different.
@@ -14,6 +14,17 @@ pub fn session(seed: u64, source: Source, parts: &[&[u8]]) -> u64 {
         hash.write(part);
     }
     hash.finish().max(1)
+}
+
+impl Sight {
+    /// The number of the PPPoE session `id` that the frame belongs to, whichever end sent it: concentrators give the same id to
+    /// hosts of different VLANs, and different concentrators to one (RFC 2516, 4).
+    pub fn pppoe_session(&self, seed: u64, id: u16) -> u64 {
+        let (from, to) = (self.macs.0.0, self.macs.1.0);
+        let vlans = [self.realm.svlan().to_be_bytes(), self.realm.cvlan().to_be_bytes()];
+        let wire = [self.realm.wire()];
+        session(seed, Source::Pppoe, &[&wire, vlans.as_flattened(), &from.min(to), &from.max(to), &id.to_be_bytes()])
+    }
 }
 
 /// The state of the hash.

@@ -50,7 +50,7 @@ impl SipHash {
         for octet in octets {
             self.rest |= u64::from(*octet) << (self.length % 8 * 8);
             self.length += 1;
-            if self.length % 8 == 0 {
+            if self.length.is_multiple_of(8) {
                 self.compress(self.rest);
                 self.rest = 0;
             }

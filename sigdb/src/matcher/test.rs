@@ -14,7 +14,7 @@ const SHOWN: usize = 32;
 
 impl<'a> View<'a> {
     /// Where a test looks, and what stands there: at most [`SHOWN`] octets. None for what is at no place of the message, and for
-    /// fields that may hold a secret.
+    /// fields of free or encoded text, as that may be a password.
     pub(crate) fn stands(&self, test: &Test) -> Option<(usize, &'a [u8])> {
         let (at, length) = match test {
             Test::Octets(at, value, _) => (at, value.len()),
@@ -49,7 +49,7 @@ impl<'a> View<'a> {
                 Parts::Hello(hello, _) => hello.server_name,
                 _ => None,
             },
-            Test::Field(field) if field.encoding.is_none() => match self.value(field) {
+            Test::Field(field) if field.encoding.is_none() && !field.form.is_free() => match self.value(field) {
                 Read::Value(octets) => Some(octets),
                 Read::Absent | Read::More => None,
             },

@@ -95,6 +95,11 @@ pub enum Form {
 }
 
 impl Form {
+    /// Whether it is text that says nothing of what it is: a name as well as a password.
+    pub const fn is_free(self) -> bool {
+        matches!(self, Self::Ascii | Self::Utf8 | Self::Words)
+    }
+
     /// Octets of a number, and whether the least significant comes first.
     pub const fn number(self) -> Option<(u8, bool)> {
         match self {

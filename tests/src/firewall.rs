@@ -103,6 +103,12 @@ impl Firewall {
         (code, self.log())
     }
 
+    /// Kills it, as a loss of power would.
+    pub fn kill(mut self) {
+        self.running.signal(rustix::process::Signal::KILL);
+        wait_for("the firewall to be gone", || self.running.ended());
+    }
+
     /// Its exit code, if it has ended.
     pub fn ended(&mut self) -> Option<i32> {
         self.running.ended()

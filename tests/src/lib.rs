@@ -4,12 +4,15 @@
 
 pub mod captures;
 pub mod certificates;
+pub mod conversation;
+pub mod disorder;
 pub mod firewall;
 pub mod ipfix;
 pub mod netns;
 pub mod policy;
 pub mod process;
 pub mod program;
+pub mod pseudonym;
 pub mod rsyslog;
 pub mod skip;
 pub mod stories;

@@ -19,6 +19,10 @@ pub struct Policy {
     pub full: bool,
     /// How the ports are joined; at first by a wire.
     pub topology: String,
+    /// Further lines of `[system]`.
+    pub system: String,
+    /// Further lines of `[log.im]`.
+    pub log_im: String,
     /// Further lines of `[management]`.
     pub management: String,
     /// Further lines of `[dataplane]`.
@@ -39,6 +43,8 @@ impl Policy {
             im: true,
             full: false,
             topology: "[[wire]]\nports = [\"inside\", \"outside\"]\n".to_owned(),
+            system: String::new(),
+            log_im: String::new(),
             management: String::new(),
             dataplane: String::new(),
             rules: String::new(),
@@ -82,7 +88,7 @@ impl Policy {
         format!(
             r#"[system]
 host-name = "fw1"
-
+{system}
 [management]
 socket = "{socket}"
 {management}
@@ -113,11 +119,13 @@ trusted-keys = ["{key}"]
 
 [log.im]
 enable = {im}
-
+{log_im}
 {rest}"#,
             socket = socket.display(),
             inside = self.inside,
             outside = self.outside,
+            system = self.system,
+            log_im = self.log_im,
             management = self.management,
             dataplane = self.dataplane,
             topology = self.topology,
@@ -130,12 +138,26 @@ enable = {im}
     }
 }
 
-/// The signatures of this checkout, compiled by the program into `folder` and signed; the public key is beside them.
+/// The signatures of this checkout, or those of a folder `signatures` in `folder`, compiled into `folder` and signed; the
+/// public key is beside them.
 pub fn signatures(folder: &Path) -> PathBuf {
     let file = folder.join("ostiary.sigdb");
-    let source = crate::program::root().join("sigdb/signatures");
+    let changed = folder.join("signatures");
+    let source = if changed.is_dir() { changed } else { crate::program::root().join("sigdb/signatures") };
     sign(&source, &file);
     file
+}
+
+/// Copies the signatures of this checkout, to be changed.
+pub fn copy_signatures(to: &Path) {
+    std::fs::create_dir_all(to).expect("the folder is ours");
+    let folder = crate::program::root().join("sigdb/signatures");
+    for file in std::fs::read_dir(folder).expect("the checkout can be read").flatten() {
+        let path = file.path();
+        if path.extension().is_some_and(|extension| extension == "toml") {
+            std::fs::copy(&path, to.join(file.file_name())).expect("the folder is ours");
+        }
+    }
 }
 
 /// Compiles a folder of signatures into `file` and signs it with the key beside it, which is made where there is none.

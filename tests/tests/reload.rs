@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use ostiary_tests::firewall::Firewall;
 use ostiary_tests::netns::{CLIENT, Lab, SERVER, inside};
-use ostiary_tests::policy::{Policy, sign};
+use ostiary_tests::policy::{Policy, copy_signatures, sign};
 use ostiary_tests::process::wait_for;
 use ostiary_tests::program;
 use tempfile::TempDir;
@@ -144,17 +144,6 @@ fn a_file_that_is_not_taken_changes_nothing() {
     // Before the command ends, all workers judge by it.
     assert!(!line.carries(3));
     assert_eq!(scene.firewall.stop().0, 0);
-}
-
-/// The signatures of this checkout, to be changed.
-fn copy_signatures(to: &std::path::Path) {
-    std::fs::create_dir_all(to).unwrap();
-    for file in std::fs::read_dir(program::root().join("sigdb/signatures")).unwrap() {
-        let path = file.unwrap().path();
-        if path.extension().is_some_and(|extension| extension == "toml") {
-            std::fs::copy(&path, to.join(path.file_name().unwrap())).unwrap();
-        }
-    }
 }
 
 #[test]

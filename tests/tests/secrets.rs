@@ -1,157 +1,167 @@
-//! Passwords and tokens stay in their frames: whatever a conversation holds, no output of a replay has any of them.
+//! Passwords and tokens stay in their frames: whatever a conversation holds, nothing that the program says or keeps has any.
 
 #![allow(clippy::unwrap_used, reason = "the helpers of tests are tests")]
 
-use std::path::Path;
+use std::ffi::OsStr;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
 
+use bench::pktgen::frames::{Ends, Link};
+use bench::pktgen::pcap;
+use bench::pktgen::script::TimedFrame;
 use ostiary_tests::captures;
-use ostiary_tests::program;
+use ostiary_tests::certificates::Certificates;
+use ostiary_tests::conversation::{self, Conversation, SECRET, SECRET_ALONE, SECRET_PLAIN, conversations};
+use ostiary_tests::firewall::Firewall;
+use ostiary_tests::policy::Policy;
+use ostiary_tests::process::{free_port, wait_for};
+use ostiary_tests::rsyslog::Rsyslog;
+use ostiary_tests::{program, skip};
 
-/// What no output may have, in any of its spellings.
-const SECRET: &str = "hunter2-7f3a9c";
-/// The same behind `\0someone\0` in base 64, as SASL's PLAIN has it (RFC 4616).
-const SECRET_PLAIN: &str = "AHNvbWVvbmUAaHVudGVyMi03ZjNhOWM=";
-
-/// What client and server say to each other, by turns; server port first.
-fn conversations() -> Vec<(&'static str, u16, Vec<Vec<u8>>)> {
-    let text = |lines: &[&str]| -> Vec<Vec<u8>> {
-        lines.iter().map(|line| line.replace("SECRET64", SECRET_PLAIN).replace("SECRET", SECRET).into_bytes()).collect()
-    };
-    let mqtt = {
-        let field = |text: &str| [&(text.len() as u16).to_be_bytes()[..], text.as_bytes()].concat();
-        let payload = [field("client-1"), field("someone"), field(SECRET)].concat();
-        let connect = [&[0, 4][..], b"MQTT", &[4, 0xc2, 0, 60], &payload].concat();
-        vec![[&[0x10, connect.len() as u8][..], &connect].concat(), vec![0x20, 2, 0, 0]]
-    };
-    vec![
-        (
-            "irc",
-            6667,
-            text(&[
-                "PASS SECRET\r\nNICK someone\r\nUSER someone 0 * :someone\r\n",
-                ":irc.example.com 001 someone :Welcome\r\n",
-                "PRIVMSG NickServ :IDENTIFY someone SECRET\r\n",
-                ":irc.example.com NOTICE someone :ok\r\n",
-                "QUIT :bye\r\n",
-            ]),
-        ),
-        (
-            "xmpp",
-            5222,
-            text(&[
-                "<?xml version='1.0'?><stream:stream to='example.com' xmlns='jabber:client' \
-                 xmlns:stream='http://etherx.jabber.org/streams' version='1.0'>",
-                "<?xml version='1.0'?><stream:stream from='example.com' xmlns='jabber:client' \
-                 xmlns:stream='http://etherx.jabber.org/streams' version='1.0'>",
-                "<auth xmlns='urn:ietf:params:xml:ns:xmpp-sasl' mechanism='PLAIN'>SECRET64</auth>",
-                "<success xmlns='urn:ietf:params:xml:ns:xmpp-sasl'/>",
-            ]),
-        ),
-        (
-            "sip",
-            5060,
-            text(&[
-                "REGISTER sip:example.com SIP/2.0\r\nVia: SIP/2.0/TCP 10.0.0.1\r\nFrom: <sip:someone@example.com>;tag=1\r\n\
-                 To: <sip:someone@example.com>\r\nCall-ID: 1\r\nCSeq: 1 REGISTER\r\nContact: <sip:someone@10.0.0.1>\r\n\
-                 Authorization: Digest username=\"someone\", response=\"SECRET\"\r\nContent-Length: 0\r\n\r\n",
-                "SIP/2.0 200 OK\r\nVia: SIP/2.0/TCP 10.0.0.1\r\nFrom: <sip:someone@example.com>;tag=1\r\n\
-                 To: <sip:someone@example.com>;tag=2\r\nCall-ID: 1\r\nCSeq: 1 REGISTER\r\nContent-Length: 0\r\n\r\n",
-            ]),
-        ),
-        ("mqtt", 1883, mqtt),
-        (
-            "http",
-            80,
-            text(&[
-                "POST /login?password=SECRET HTTP/1.1\r\nHost: example.com\r\nAuthorization: Basic SECRET64\r\n\
-                 Cookie: token=SECRET\r\nContent-Length: 14\r\n\r\nSECRET",
-                "HTTP/1.1 200 OK\r\nSet-Cookie: token=SECRET\r\nContent-Length: 0\r\n\r\n",
-            ]),
-        ),
-        ("pop3", 110, text(&["USER someone\r\nPASS SECRET\r\n", "+OK\r\n"])),
-        ("smtp", 25, text(&["EHLO x\r\nAUTH PLAIN SECRET64\r\n", "235 ok\r\n"])),
-    ]
+/// The frames of a conversation of the client 10.0.0.`host`.
+fn frames(conversation: &Conversation, host: usize) -> Vec<TimedFrame> {
+    let client = format!("10.0.0.{host}:40000").parse().unwrap();
+    let server = format!("192.0.2.1:{}", conversation.port).parse().unwrap();
+    let at = Duration::from_secs(1_772_352_000 + 10 * host as u64);
+    conversation::frames(conversation, Ends { client, server }, &Link::plain(), at, 1_400)
 }
 
-/// A capture of a conversation: raw IPv4 (LINKTYPE_IPV4), a handshake first.
-fn capture(port: u16, turns: &[Vec<u8>]) -> Vec<u8> {
-    let mut file = Vec::new();
-    for word in [0xa1b2_c3d4_u32, 2 | 4 << 16, 0, 0, 65_535, 228] {
-        file.extend(word.to_le_bytes());
-    }
-    let (mut numbers, mut second) = ([1000_u32, 5000], 1_772_352_000_u32);
-    let mut send = |from: usize, flags: u8, payload: &[u8]| {
-        let (ours, theirs) = (numbers[from], numbers[1 - from]);
-        let ends = [([10, 0, 0, 1], 40_000_u16), ([192, 0, 2, 1], port)];
-        let ((source, source_port), (destination, destination_port)) = (ends[from], ends[1 - from]);
-        let mut packet = vec![0x45, 0];
-        packet.extend((40 + payload.len() as u16).to_be_bytes());
-        packet.extend([0, 1, 0, 0, 64, 6, 0, 0]);
-        packet.extend(source.iter().chain(&destination));
-        packet.extend(source_port.to_be_bytes());
-        packet.extend(destination_port.to_be_bytes());
-        packet.extend(ours.to_be_bytes());
-        packet.extend(if flags == 2 { 0 } else { theirs }.to_be_bytes());
-        packet.extend([0x50, flags, 0xff, 0xff, 0, 0, 0, 0]);
-        packet.extend(payload);
-        second += 1;
-        for word in [second, 0, packet.len() as u32, packet.len() as u32] {
-            file.extend(word.to_le_bytes());
-        }
-        file.extend(packet);
-        numbers[from] += payload.len() as u32 + u32::from(flags & 3 != 0);
-    };
-    send(0, 2, &[]);
-    send(1, 0x12, &[]);
-    send(0, 0x10, &[]);
-    for (turn, payload) in turns.iter().enumerate() {
-        send(turn % 2, 0x18, payload);
-    }
-    send(0, 0x11, &[]);
-    send(1, 0x11, &[]);
-    file
+fn capture(frames: Vec<TimedFrame>, folder: &Path, name: &str) -> PathBuf {
+    let path = folder.join(name);
+    pcap::write_frames(frames.into_iter(), &mut std::fs::File::create(&path).unwrap()).unwrap();
+    path
+}
+
+/// All that a command says.
+fn said(arguments: &[&OsStr]) -> Vec<u8> {
+    let output = program::run(arguments);
+    [output.stdout, output.stderr].concat()
 }
 
 /// All that a replay says, for people and for programs.
-fn said(file: &Path) -> Vec<u8> {
-    let mut said = Vec::new();
-    for form in [&["replay", "--json"][..], &["replay"]] {
-        let arguments = form.iter().map(|word| std::ffi::OsStr::new(*word)).chain([file.as_os_str()]);
-        let output = program::run(arguments);
-        said.extend(output.stdout);
-        said.extend(output.stderr);
-    }
-    said
+fn replayed(file: &Path) -> Vec<u8> {
+    [said(&["replay".as_ref(), "--json".as_ref(), file.as_ref()]), said(&["replay".as_ref(), file.as_ref()])].concat()
 }
 
 fn has(said: &[u8], what: &[u8]) -> bool {
     said.windows(what.len()).any(|window| window == what)
 }
 
+/// No spelling of the secret is in what was said; `where_from` tells people.
+#[track_caller]
+fn is_silent(said: &[u8], where_from: &str) {
+    let digits = |octets: &str, between: &str| {
+        octets.bytes().map(|octet| format!("{octet:02x}")).collect::<Vec<_>>().join(between)
+    };
+    let (hex, spaced) = (digits(SECRET, ""), digits(SECRET, " "));
+    for spelling in [SECRET, SECRET_PLAIN, SECRET_ALONE, &hex, &spaced] {
+        assert!(!has(said, spelling.as_bytes()), "{where_from}: {}", String::from_utf8_lossy(said));
+    }
+}
+
 #[test]
-fn no_password_of_any_protocol_leaves() {
+fn no_password_of_any_protocol_leaves_a_replay() {
     let folder = tempfile::tempdir().unwrap();
-    for (name, port, turns) in conversations() {
-        assert!(turns.iter().any(|turn| has(turn, SECRET.as_bytes()) || has(turn, SECRET_PLAIN.as_bytes())), "{name}");
-        let file = folder.path().join(format!("{name}.pcap"));
-        std::fs::write(&file, capture(port, &turns)).unwrap();
-        let said = said(&file);
+    for conversation in conversations() {
+        let name = conversation.name;
+        let spoken = conversation.turns.iter().any(|(_, turn)| {
+            [SECRET, SECRET_PLAIN, SECRET_ALONE].iter().any(|spelling| has(turn, spelling.as_bytes()))
+        });
+        assert!(spoken, "{name}");
+        let file = capture(frames(&conversation, 1), folder.path(), "one.pcap");
+        let said = replayed(&file);
         assert!(has(&said, b"\"flows\":1"), "{name}: {}", String::from_utf8_lossy(&said));
-        let hex: String = SECRET.bytes().map(|octet| format!("{octet:02x}")).collect();
-        for spelling in [SECRET, SECRET_PLAIN, &hex] {
-            assert!(!has(&said, spelling.as_bytes()), "{name}: {}", String::from_utf8_lossy(&said));
+        is_silent(&said, name);
+    }
+}
+
+/// `sigdb test` shows octets, but of what its rules look at: never a password.
+#[test]
+fn no_password_is_shown_to_who_writes_signatures() {
+    let folder = tempfile::tempdir().unwrap();
+    let signatures = program::root().join("sigdb/signatures");
+    for conversation in conversations() {
+        let file = capture(frames(&conversation, 1), folder.path(), "one.pcap");
+        let application = conversation.name.split(' ').next().unwrap();
+        for name in [application, "http", "tls"] {
+            let signature = signatures.join(format!("{name}.toml"));
+            let said = said(&["sigdb".as_ref(), "test".as_ref(), signature.as_ref(), file.as_ref()]);
+            assert!(!said.is_empty(), "{name}");
+            is_silent(&said, &format!("sigdb test {name}.toml {}", conversation.name));
         }
     }
+}
+
+/// Records as syslog and IPFIX, what is kept over a restart, what `show` says, and the program's own words.
+#[test]
+fn no_password_of_any_protocol_leaves_the_firewall() {
+    if !skip::has_programs(&["rsyslogd"]) {
+        return;
+    }
+    let (folder, packets) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let all: Vec<_> = conversations().iter().enumerate().flat_map(|(host, one)| frames(one, host + 1)).collect();
+    let count = all.len() as u64;
+    let capture = capture(all, packets.path(), "all.pcap");
+    let path = |name: &str| packets.path().join(name).display().to_string();
+    pcap::write_frames(std::iter::empty(), &mut std::fs::File::create(path("none.pcap")).unwrap()).unwrap();
+    let certificates = Certificates::make(folder.path());
+    let mut rsyslog = Rsyslog::start(folder.path(), &certificates);
+    let port = free_port();
+    let collector = std::net::UdpSocket::bind(("127.0.0.1", port)).unwrap();
+    collector.set_read_timeout(Some(Duration::from_millis(200))).unwrap();
+    let mut policy = Policy::new(
+        format!("net_pcap0,rx_pcap={},tx_pcap={}", capture.display(), path("inside.pcap")),
+        format!("net_pcap1,rx_pcap={},tx_pcap={}", path("none.pcap"), path("outside.pcap")),
+    )
+    .rule("all", "action = \"permit\"\nsession-logging = true\n")
+    .tls(&certificates)
+    .host("siem", rsyslog.tls, "transport = \"tls\"\nssl-policy = \"collector\"\nformat = \"syslog\"\n")
+    .host("flows", port, "transport = \"udp\"\nformat = \"binary\"\n");
+    policy.full = true;
+    policy.dataplane = "mirror = true\n".to_owned();
+    policy.system = format!("state-directory = \"{}\"\n", folder.path().join("state").display());
+    let firewall = Firewall::start(folder.path(), &policy);
+    wait_for("every frame", || (firewall.counter("packets_received") == count).then_some(()));
+    let mut shown = Vec::new();
+    for what in ["im", "sessions", "statistics", "counters"] {
+        shown.extend(firewall.show(what).iter().flat_map(|row| row.to_string().into_bytes()));
+    }
+    // Accounts do leave, by each of the ways: silence would prove nothing.
+    for account in ["someone", "someone@example.com", "10001", "20001"] {
+        let is_recorded = || rsyslog.records().iter().any(|record| record["account"] == account).then_some(());
+        wait_for(&format!("a record of {account}"), is_recorded);
+    }
+    firewall.wait_until_sent();
+    let (code, log) = firewall.stop();
+    assert_eq!(code, 0, "{log}");
+    rsyslog.stop();
+    let mut exported = Vec::new();
+    let mut datagram = vec![0; 65_536];
+    while let Ok(length) = collector.recv(&mut datagram) {
+        exported.extend_from_slice(&datagram[..length]);
+    }
+    assert!(has(&exported, b"someone@example.com"), "{} octets of IPFIX", exported.len());
+    is_silent(&exported, "IPFIX");
+    is_silent(&shown, "show");
+    is_silent(log.as_bytes(), "log");
+    let mut files = 0;
+    for folder in ["", "state", "rsyslog"].map(|name| folder.path().join(name)) {
+        for file in std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).filter(|path| path.is_file())
+        {
+            is_silent(&std::fs::read(&file).unwrap(), &file.display().to_string());
+            files += 1;
+        }
+    }
+    assert!(files > 5);
 }
 
 #[test]
 fn what_is_looked_for_would_be_found() {
     // The account of the same conversation does leave: silence would prove nothing.
     let folder = tempfile::tempdir().unwrap();
-    let file = folder.path().join("irc.pcap");
-    let (_, port, turns) = conversations().remove(0);
-    std::fs::write(&file, capture(port, &turns)).unwrap();
-    assert!(has(&said(&file), b"\"account\":\"someone\""));
+    let irc = conversations().remove(0);
+    let file = capture(frames(&irc, 1), folder.path(), "irc.pcap");
+    assert!(has(&replayed(&file), b"\"account\":\"someone\""));
 }
 
 /// What stands behind these words, up to an octet that ends it, is a secret wherever it occurs.
@@ -183,7 +193,7 @@ fn no_secret_of_a_real_capture_leaves() {
         if secrets.is_empty() {
             continue;
         }
-        let said = said(&file);
+        let said = replayed(&file);
         for secret in secrets {
             assert!(!has(&said, secret), "{}: {}", file.display(), String::from_utf8_lossy(secret));
         }

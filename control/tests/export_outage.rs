@@ -129,6 +129,8 @@ fn rsyslog_killed_three_times_in_a_row_has_every_record() {
                 rig.push(&login(sequence, "10001"));
             }
             rig.until_sent("siem");
+            // What a collector has taken and not written down dies with it: plain TCP cannot tell.
+            wait("rsyslog to have written them", || collector.sequences().len() as u64 == sequence);
             collector.kill();
             rig.until("the loss of the connection", |rig| rig.status("siem").state != HostState::Up);
             collector.restart();

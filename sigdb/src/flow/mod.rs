@@ -180,14 +180,17 @@ impl FlowState {
         Step::Finished
     }
 
-    /// The flow ended undecided: what it showed names it, now that nothing better can come. None where it showed nothing,
-    /// or is named already.
+    /// The flow ended undecided: what it showed names it, now that nothing better can come, or else the name that its server's
+    /// address was found by. None where there is neither, or it is named already.
     pub fn last_name(&mut self, database: &Database) -> Option<(AppId, Confidence)> {
         if self.protocol.is_some() {
             return None;
         }
         let named = Named::better(self.so_far, self.fallback.map(|(named, _)| named));
-        let named = Named::better(named, Named::of_row(self.row, self.misses))?;
+        let Some(named) = Named::better(named, Named::of_row(self.row, self.misses)) else {
+            let resolved = self.start.resolved.filter(|known| database.may_name(*known))?;
+            return Some((resolved, Confidence::Likely));
+        };
         self.protocol = Some(named.index());
         Some((database.application(named.index())?, named.confidence()))
     }

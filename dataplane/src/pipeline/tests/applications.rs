@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 use std::path::Path;
 
-use sigdb::{AppId, Database, Sighting};
+use sigdb::{AppId, Confidence, Database, Sighting};
 
 use super::firewall::{Connection, Firewall, outbound, policy, rule, settings};
 use crate::event::SessionChange;
@@ -338,4 +338,36 @@ fn a_session_denied_at_its_first_packet_holds_no_port() {
     assert!(firewall.out(&other).verdict_is_forward());
     firewall.wait(std::time::Duration::from_secs(31));
     firewall.pipeline.nat.as_ref().unwrap().assert_consistent();
+}
+
+/// A flow that tells nothing itself, and whose first octets could be a long message's beginning, is what its server's name
+/// was; of a client that did not ask for the name it is nothing.
+#[test]
+fn a_flow_that_tells_nothing_is_what_its_address_was_found_for() {
+    let mut question = b"\x12\x34\x01\0\0\x01\0\0\0\0\0\0\x04long\x06weixin\x02qq\x03com\0\0\x01\0\x01".to_vec();
+    let resolver = "192.0.2.53:53".parse().unwrap();
+    let source = PolicySource { full_identification: true, ..policy(vec![outbound()]) };
+    let mut firewall = set_up(source).remembering();
+    firewall.out(&udp("10.0.0.1:5000".parse().unwrap(), resolver, &question)).passes();
+    question[2..8].copy_from_slice(&[0x81, 0x80, 0, 1, 0, 1]);
+    question.extend(b"\xc0\x0c\0\x01\0\x01\0\0\0\x3c\0\x04\xc6\x33\x64\x09");
+    firewall.back(&udp(resolver, "10.0.0.1:5000".parse().unwrap(), &question)).passes();
+    let mut named = Vec::new();
+    for client in ["10.0.0.1:6000", "10.0.0.2:6000"] {
+        let mut connection = Connection::new(client, "198.51.100.9:8081");
+        firewall.out(&connection.client(SYN, &[])).passes();
+        firewall.back(&connection.server(SYN | ACK, &[])).passes();
+        firewall.out(&connection.client(ACK, &[0x81; 60])).passes();
+        firewall.back(&connection.server(ACK, &[0xa1; 60])).passes();
+        firewall.out(&connection.client(FIN | ACK, &[])).passes();
+        firewall.back(&connection.server(FIN | ACK, &[])).passes();
+        firewall.out(&connection.client(ACK, &[])).passes();
+    }
+    for event in firewall.session_events() {
+        if let SessionChange::Application(confidence) = event.change {
+            named.push((event.tuple.client.port, event.application, confidence));
+        }
+    }
+    let expected = [(5000, app("dns"), Confidence::Certain), (6000, app("wechat"), Confidence::Likely)];
+    assert_eq!(named, expected);
 }

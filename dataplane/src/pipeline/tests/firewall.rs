@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use arrayvec::ArrayVec;
 
+use crate::appid::ResolvedTable;
 use crate::command::Command;
 use crate::event::{CloseReason, EventReceiver, SessionChange, SessionEvent, SignOnEvent, WorkerId, channel};
 use crate::guard::Protection;
@@ -128,6 +129,12 @@ impl Firewall {
         let pipeline = Pipeline::new(settings, Arc::new(Policy::compile(policy)), signatures, sender);
         let seen = pipeline.counters().read().into_iter().collect();
         Self { pipeline, events, now: Nanos::from_parts(1_800_000_000, 0), seen }
+    }
+
+    /// The same, remembering which addresses names resolved to.
+    pub(super) fn remembering(mut self) -> Self {
+        self.pipeline = self.pipeline.sharing(Arc::new(ResolvedTable::new(64)));
+        self
     }
 
     /// Lets time pass, and the housekeeping that falls into it.

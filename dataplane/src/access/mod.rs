@@ -9,7 +9,7 @@ mod eapol;
 mod event;
 mod mac;
 mod pppoe;
-mod radius;
+pub mod radius;
 mod session;
 mod settings;
 
@@ -151,7 +151,9 @@ impl Access {
     /// Shows a datagram of a flow that is watched. What it is, its octets tell; the ports only help.
     pub fn datagram(&mut self, now: Nanos, at: &Sight, payload: &[u8], found: &mut Found) {
         let Self { settings, tally, radius, .. } = self;
-        if dhcp::resembles(payload) {
+        // Octets that a user chooses, as a name's, do not make anything else of what is RADIUS by its port.
+        let is_radius = settings.ports.iter().any(|port| at.source.port == *port || at.destination.port == *port);
+        if dhcp::resembles(payload) && !(is_radius && settings.has(Source::Radius)) {
             dhcp::read(settings, at, payload, tally, found);
         } else if dhcpv6::resembles(at, payload) {
             dhcpv6::read(settings, at, payload, tally, found);

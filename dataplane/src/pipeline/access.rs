@@ -27,11 +27,11 @@ impl Pipeline {
         }
     }
 
-    /// Whether a flow's ports are those of a protocol by which users sign on.
-    pub(super) fn is_watched(&self, key: &FlowKey) -> bool {
+    /// Whether a UDP flow's ports, or the application that it has by now, are those of a protocol by which users sign on.
+    pub(super) fn is_watched(&self, key: &FlowKey, application: AppId) -> bool {
         let Some(access) = &self.access else { return false };
         let (one, other) = (key.end(crate::flow::End::Low), key.end(crate::flow::End::High));
-        access.watches((one.port, other.port))
+        access.watches((one.port, other.port)) || access.settings().applications.contains(&application)
     }
 
     /// Watches a flow that the engine named as such a protocol, whatever its ports.
@@ -45,12 +45,14 @@ impl Pipeline {
 
     /// Shows a packet that its flow's rule lets through.
     pub(super) fn watch(&mut self, packet: &Packet<'_>, slot: Slot, direction: Direction) {
-        let Some(access) = &mut self.access else { return };
         let record = self.table.record(slot);
         let (is_datagram, session) = (record.protocol() == protocol::UDP, packet.info.link.pppoe);
-        if !(is_datagram && record.has(Flags::WATCHED)) && session.is_none() {
+        let is_shown = is_datagram && record.has(Flags::WATCHED);
+        if self.access.is_none() || !is_shown && session.is_none() {
             return;
         }
+        let (entry, exit) = self.packet_ports(packet, packet.info.sender);
+        let Some(access) = &mut self.access else { return };
         let (key, client) = (self.table.key(slot), record.client());
         let (from, to) = match direction {
             Direction::ToServer => (client, client.other()),
@@ -62,14 +64,14 @@ impl Pipeline {
             destination: key.end(to),
             macs: macs(bytes),
             realm: packet.info.key.realm(),
-            ports: (packet.frame.port.0, u16::MAX),
+            ports: (entry.0, exit.0),
             pppoe: session.and_then(|header| be16(bytes, usize::from(header) + pppoe::SESSION)),
         };
         let mut found = Found::new();
         if at.pppoe.is_some() {
             access.carried(packet.now, &at, &mut found);
         }
-        if is_datagram && record.has(Flags::WATCHED) && matches!(packet.info.transport, Transport::Udp) {
+        if is_shown && matches!(packet.info.transport, Transport::Udp) {
             access.datagram(packet.now, &at, packet.info.payload(bytes), &mut found);
         }
         self.tell_access(packet.now, found);

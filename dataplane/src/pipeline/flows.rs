@@ -172,7 +172,7 @@ impl Pipeline {
         } else if direction == Direction::ToClient && record.protocol() == protocol::UDP {
             record.set_state(State::Picked);
         }
-        if record.protocol() == protocol::UDP && self.is_watched(&info.key) {
+        if record.protocol() == protocol::UDP && self.is_watched(&info.key, application) {
             record.set(Flags::WATCHED, true);
         }
         let inspectable = matches!(record.protocol(), protocol::TCP | protocol::UDP);

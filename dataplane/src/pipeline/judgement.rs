@@ -101,6 +101,10 @@ impl Pipeline {
         let logged = record.has(Flags::LOGGED);
         let passed = record.passed_packets() || record.has(Flags::CREATE_SENT);
         self.apply(&mut record, &decision);
+        if record.protocol() == protocol::UDP {
+            // What is looked for may have changed with the policy.
+            record.set(Flags::WATCHED, self.is_watched(&self.table.key(slot), record.application));
+        }
         if refusal.is_some() {
             // Where packets passed under a rule that logs, the session is recorded, though the rule that ends it would
             // not; where none did, there was no session, only a packet that was denied.

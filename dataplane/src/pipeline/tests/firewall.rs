@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use arrayvec::ArrayVec;
 
+use crate::access::{AccessEvent, AccessSettings};
 use crate::appid::ResolvedTable;
 use crate::command::Command;
 use crate::event::{CloseReason, EventReceiver, SessionChange, SessionEvent, SignOnEvent, WorkerId, channel};
@@ -135,6 +136,16 @@ impl Firewall {
     pub(super) fn remembering(mut self) -> Self {
         self.pipeline = self.pipeline.sharing(Arc::new(ResolvedTable::new(64)));
         self
+    }
+
+    /// The same, looking for sign-ons of access users.
+    pub(super) fn watching(mut self, settings: AccessSettings) -> Self {
+        self.pipeline = self.pipeline.watching(Arc::new(settings));
+        self
+    }
+
+    pub(super) fn access_events(&mut self) -> Vec<AccessEvent> {
+        std::iter::from_fn(|| self.events.access()).collect()
     }
 
     /// Lets time pass, and the housekeeping that falls into it.

@@ -81,14 +81,25 @@ fn segment() -> impl Strategy<Value = Sent> {
 fn datagram() -> impl Strategy<Value = Sent> {
     // IP may hold more than UDP says that it is.
     let slack = prop_oneof![4 => Just(0), 1 => 1..9_usize];
-    (ends(), any::<bool>(), 0..40_usize, slack, hops(), shims()).prop_map(
-        |((client, server), inside, length, slack, hops, shims)| {
+    // Sign-ons of access users, where they are looked for.
+    let payload = prop_oneof![
+        3 => (0..40_usize).prop_map(|length| vec![9; length]),
+        1 => (prop::sample::select(vec![1, 2, 3, 4, 5]), 0..2_u8).prop_map(|(code, id)| radius(code, id)),
+    ];
+    (ends(), any::<bool>(), payload, slack, hops(), shims()).prop_map(
+        |((client, server), inside, payload, slack, hops, shims)| {
             let (source, destination) = if inside { (client, server) } else { (server, client) };
-            let mut packet = Packet { hop_limit: hops, ..udp(source, destination, &vec![9; length]) };
+            let mut packet = Packet { hop_limit: hops, ..udp(source, destination, &payload) };
             packet.transport.extend(vec![0xee; slack]);
             (packet.within(&shims).frame(), inside, 0)
         },
     )
+}
+
+/// A RADIUS message whose authenticator says nothing: of a user, and of an accounting Start.
+fn radius(code: u8, id: u8) -> Vec<u8> {
+    let attributes = [1, 4, b'm', b'e', 40, 6, 0, 0, 0, 1];
+    [&[code, id, 0, 30][..], &[id; 16], &attributes].concat()
 }
 
 /// Any of those with octets changed, cut or padded; and anything at all.
@@ -161,7 +172,7 @@ fn answer(firewall: &mut Firewall, burst: &[Sent]) -> String {
     let told = format!("{verdicts:?} {common:?} {replies:?} {frames:?} {sent:?}");
     firewall.pipeline.clear_originated();
     told + &format!("{:?} {:?}", firewall.session_events(), firewall.sign_ons())
-        + &format!("{:?}", firewall.pipeline.counters().read())
+        + &format!("{:?} {:?}", firewall.access_events(), firewall.pipeline.counters().read())
 }
 
 proptest! {
@@ -175,6 +186,7 @@ proptest! {
         permit: bool,
         translates: bool,
         is_bound: bool,
+        watches: bool,
         tcp_window in prop::sample::select(vec![Window::Strict, Window::Loose, Window::Off]),
     ) {
         let midstream = if permit { Midstream::Permit } else { Midstream::Drop };
@@ -189,6 +201,9 @@ proptest! {
         let [mut short, mut whole] = [true, false].map(|short_lane| {
             let policy = policies().nth(policy).unwrap();
             let mut firewall = Firewall::set_up_shared(settings.clone(), policy, signatures());
+            if watches {
+                firewall = firewall.watching(super::radius::settings(&[443]));
+            }
             firewall.pipeline.short_lane = short_lane;
             firewall
         });

@@ -13,6 +13,7 @@ mod lanes;
 mod logins;
 mod own;
 mod policies;
+mod radius;
 mod resets;
 mod routed_translation;
 mod routing;

@@ -1,6 +1,19 @@
 //! Users of the access network: who holds which address, since when, and until when.
 
+mod clock;
+mod entry;
+mod former;
+mod full;
+mod index;
+mod life;
+mod memory;
+mod queue;
+mod recent;
+mod sources;
+pub mod store;
+mod sweep;
 mod table;
+mod tally;
 mod user;
 
 use std::sync::Arc;
@@ -8,7 +21,8 @@ use std::time::Duration;
 
 use dataplane::time::Nanos;
 
-pub use self::table::{AccessLimits, AccessTable};
+pub use self::table::{AccessLimits, AccessTable, Holder};
+pub use self::tally::{AccessTally, SourceTally};
 pub use self::user::AccessUser;
 
 /// What an access user did, as the table concludes.
@@ -153,3 +167,6 @@ impl AccessReason {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

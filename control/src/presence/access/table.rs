@@ -1,4 +1,8 @@
 //! The table of access users.
+//!
+//! A sign-on is named by its source's own number; it is found by its addresses in the VLANs that it is in, or anywhere where
+//! only a server elsewhere tells of it, and by its MAC address. Sources (RADIUS, PPPoE, 802.1X, DHCP) are followed apart, each
+//! with records of its own, as each of them may be all that crosses the firewall. Of one source, one sign-on has an address.
 
 use std::time::Duration;
 
@@ -6,10 +10,21 @@ use dataplane::access::AccessEvent;
 use dataplane::endpoint::Address;
 use dataplane::time::Nanos;
 
+use super::clock::Clock;
+use super::entry::{ANYWHERE, Phase};
+use super::former::Formers;
+use super::index::Index;
+use super::memory::Memory;
+use super::queue::Queue;
+use super::sweep::Sweep;
+use super::tally::AccessTally;
 use super::{AccessTransition, AccessUser};
 
+/// Deadlines looked at in one call of [`AccessTable::advance`], and slots by a sweep.
+pub(super) const PIECE: usize = 1_024;
+
 /// How long and how many users are kept.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct AccessLimits {
     /// Users at most.
     pub users: usize,
@@ -22,54 +37,133 @@ pub struct AccessLimits {
 /// Who is signed on at the access network.
 #[derive(Debug)]
 pub struct AccessTable {
-    limits: AccessLimits,
+    pub(super) limits: AccessLimits,
+    pub(super) index: Index,
+    pub(super) clock: Clock,
+    pub(super) queue: Queue,
+    pub(super) formers: Formers,
+    pub(super) memory: Memory,
+    pub(super) sweep: Sweep,
+    pub(super) tally: AccessTally,
+    pub(super) changes: u64,
+}
+
+/// Who had an address: a person, the host, or both.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Holder<'a> {
+    /// As a source knows that tells persons.
+    pub person: Option<&'a AccessUser>,
+    /// As a source knows that tells hosts.
+    pub host: Option<&'a AccessUser>,
 }
 
 impl AccessTable {
-    /// An empty one.
+    /// An empty one; memory is taken as users come.
     pub fn new(limits: AccessLimits) -> Self {
-        Self { limits }
+        Self {
+            limits,
+            index: Index::new(limits.users),
+            clock: Clock::default(),
+            queue: Queue::new(),
+            formers: Formers::new(limits.users.div_ceil(8)),
+            memory: Memory::default(),
+            sweep: Sweep::default(),
+            tally: AccessTally::default(),
+            changes: 0,
+        }
     }
 
-    /// Takes other limits.
+    /// Takes other limits; they hold for those who are there as well.
     pub fn reconfigure(&mut self, limits: AccessLimits) {
-        self.limits = limits;
+        if limits != self.limits {
+            self.limits = limits;
+            self.sweep.look_at_all();
+        }
     }
 
     /// Takes an event up; what follows from it is appended to `out`.
-    pub fn observe(&mut self, _event: &AccessEvent, _out: &mut Vec<AccessTransition>) {}
+    pub fn observe(&mut self, event: &AccessEvent, out: &mut Vec<AccessTransition>) {
+        self.heard(event.header.time);
+        self.take(event, out);
+    }
 
     /// Traffic of any kind was heard until `now`: silence after that is the users' own.
-    pub fn heard(&mut self, _now: Nanos) {}
+    pub fn heard(&mut self, now: Nanos) {
+        self.clock.hear(now);
+    }
 
     /// What is due by `now`, a bounded number; call it again while [`Self::next_deadline`] is not after `now`.
-    pub fn advance(&mut self, _now: Nanos, _out: &mut Vec<AccessTransition>) {}
+    pub fn advance(&mut self, now: Nanos, out: &mut Vec<AccessTransition>) {
+        self.turn_sweep(out);
+        let Some(now) = self.clock.count(now) else { return };
+        for _ in 0..PIECE {
+            match self.queue.pop(&mut self.index, now) {
+                Some(Some(slot)) => self.look(slot, now, out),
+                Some(None) => {}
+                None => break,
+            }
+        }
+    }
 
     /// The end of a capture: what waits for more is told.
-    pub fn finish(&mut self, _out: &mut Vec<AccessTransition>) {}
+    pub fn finish(&mut self, out: &mut Vec<AccessTransition>) {
+        while self.turn_sweep(out) {}
+        let is_pending = |phase| matches!(phase, Phase::Pending(_));
+        let pending: Vec<_> =
+            self.index.iter().filter(|(_, entry)| is_pending(entry.phase)).map(|(slot, _)| slot).collect();
+        for slot in pending {
+            self.arrive(slot, out);
+        }
+    }
 
     /// When something is due next.
     pub fn next_deadline(&self) -> Option<Nanos> {
-        None
+        if self.sweep.is_under_way() { Some(Nanos(0)) } else { self.clock.reaches(self.queue.next()?) }
     }
 
-    /// Who had an address at a time: VLANs (outer, inner), address.
-    pub fn holder(&self, _vlans: (u16, u16), _address: Address, _at: Nanos) -> Option<&AccessUser> {
-        None
+    /// Who had an address at a time: VLANs (outer, inner), address. Those VLANs come before what is known without any.
+    pub fn holder(&self, vlans: (u16, u16), address: Address, at: Nanos) -> Holder<'_> {
+        let mut holder = Holder::default();
+        if self.index.len() == 0 && self.formers.is_empty() {
+            return holder;
+        }
+        for place in self.index.around(vlans, address).chain(self.index.around(ANYWHERE, address)) {
+            let current = || self.index.at(place).map(|(_, entry)| entry);
+            let since = current().filter(|entry| at >= entry.user.since).map(|entry| &*entry.user);
+            let before = self.formers.at(place, at);
+            let unseen = current().filter(|entry| entry.held(at)).map(|entry| &*entry.user);
+            for user in since.chain(before).chain(unseen) {
+                let level = if user.source.is_personal() { &mut holder.person } else { &mut holder.host };
+                if level.is_none_or(|known| user.source < known.source && known.vlans() == user.vlans()) {
+                    *level = Some(user);
+                }
+            }
+        }
+        holder
     }
 
     /// Everyone who is signed on.
     pub fn users(&self) -> impl Iterator<Item = &AccessUser> {
-        std::iter::empty()
+        self.index.iter().filter(|(_, entry)| !matches!(entry.phase, Phase::Pending(_))).map(|(_, entry)| &*entry.user)
     }
 
     /// How many are.
     pub fn len(&self) -> usize {
-        0
+        self.index.len()
     }
 
     /// Whether nobody is.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
+    }
+
+    /// What was counted since the table was made.
+    pub fn tally(&self) -> &AccessTally {
+        &self.tally
+    }
+
+    /// Counts what changed: where it is the same, nobody came or went.
+    pub fn changes(&self) -> u64 {
+        self.changes
     }
 }

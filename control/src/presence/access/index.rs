@@ -1,0 +1,196 @@
+//! The sign-ons, and the ways to find one: by its number, by its addresses, by its MAC address.
+
+use std::hash::{BuildHasher as _, Hash};
+
+use dataplane::endpoint::{Address, Mac};
+use foldhash::fast::RandomState;
+use hashbrown::HashTable;
+
+use super::entry::{Entry, Family, Place};
+
+/// Lengths of prefixes that are looked for, the longest first: more are in use nowhere.
+const LENGTHS: u32 = 8;
+
+/// Number of a sign-on in the table.
+pub(super) type Slot = u32;
+
+/// The sign-ons with their indices.
+#[derive(Debug)]
+pub(super) struct Index {
+    entries: Vec<Option<Entry>>,
+    free: Vec<Slot>,
+    sessions: HashTable<Slot>,
+    /// A slot times four, and which of its places.
+    places: HashTable<u32>,
+    macs: HashTable<Slot>,
+    /// How many prefixes of each length there are, and a bit for each length of which there are any.
+    prefixes: Box<[u32; 129]>,
+    lengths: [u64; 3],
+    state: RandomState,
+}
+
+impl Index {
+    /// With room for so many, of which memory is taken as they come.
+    pub(super) fn new(users: usize) -> Self {
+        Self {
+            entries: Vec::with_capacity(users),
+            free: Vec::new(),
+            sessions: HashTable::with_capacity(users),
+            places: HashTable::with_capacity(users),
+            macs: HashTable::with_capacity(users),
+            prefixes: Box::new([0; 129]),
+            lengths: [0; 3],
+            state: RandomState::default(),
+        }
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.entries.len() - self.free.len()
+    }
+
+    /// How many slots there are, used or not.
+    pub(super) fn slots(&self) -> usize {
+        self.entries.len()
+    }
+
+    pub(super) fn get(&self, slot: Slot) -> Option<&Entry> {
+        self.entries.get(slot as usize)?.as_ref()
+    }
+
+    /// For what is not indexed: neither number nor addresses may be changed.
+    pub(super) fn get_mut(&mut self, slot: Slot) -> Option<&mut Entry> {
+        self.entries.get_mut(slot as usize)?.as_mut()
+    }
+
+    pub(super) fn iter(&self) -> impl Iterator<Item = (Slot, &Entry)> {
+        self.entries.iter().enumerate().filter_map(|(slot, entry)| Some((slot as Slot, entry.as_ref()?)))
+    }
+
+    pub(super) fn insert(&mut self, entry: Entry) -> Slot {
+        let slot = self.free.pop().unwrap_or_else(|| {
+            self.entries.push(None);
+            (self.entries.len() - 1) as Slot
+        });
+        if let Some(place) = self.entries.get_mut(slot as usize) {
+            *place = Some(entry);
+        }
+        self.enter(slot);
+        slot
+    }
+
+    pub(super) fn remove(&mut self, slot: Slot) -> Option<Entry> {
+        self.leave(slot);
+        let entry = self.entries.get_mut(slot as usize)?.take()?;
+        self.free.push(slot);
+        Some(entry)
+    }
+
+    /// Changes what may be indexed.
+    pub(super) fn change(&mut self, slot: Slot, change: impl FnOnce(&mut Entry)) {
+        self.leave(slot);
+        if let Some(entry) = self.get_mut(slot) {
+            change(entry);
+        }
+        self.enter(slot);
+    }
+
+    /// By its number; 0 is none.
+    pub(super) fn session(&self, family: Family, session: u64) -> Option<Slot> {
+        let is_it = |slot: &Slot| {
+            self.get(*slot).is_some_and(|entry| entry.family() == family && entry.user.session == session)
+        };
+        (session != 0).then(|| self.sessions.find(hash(&self.state, (family, session)), is_it).copied()).flatten()
+    }
+
+    /// Who is at a place: one of a family at most.
+    pub(super) fn at(&self, place: Place) -> impl Iterator<Item = (Slot, &Entry)> {
+        let found = self.places.iter_hash(hash(&self.state, place)).filter_map(move |item| {
+            let entry = self.get(*item / 4)?;
+            (entry.user.places()[*item as usize % 4] == Some(place)).then_some((*item / 4, entry))
+        });
+        found.take(8)
+    }
+
+    /// The places at which one is looked for by an address: itself, then the prefixes that it may be of.
+    pub(super) fn around(&self, vlans: (u16, u16), address: Address) -> impl Iterator<Item = Place> {
+        let lengths = if address.is_v4() { [0; 3] } else { self.lengths };
+        let mut left = LENGTHS;
+        let prefixes = (0..=128u8).rev().filter(move |length| {
+            let is_there = lengths[usize::from(*length) / 64] >> (length % 64) & 1 == 1 && left > 0;
+            left -= u32::from(is_there);
+            is_there
+        });
+        let prefixes = prefixes.map(move |length| Place::prefix(vlans, address.0, length));
+        let host = Place::host(vlans, address);
+        std::iter::once(host).chain(prefixes.filter(move |place| *place != host))
+    }
+
+    /// Sign-ons of a MAC address, a few at most.
+    pub(super) fn of(&self, mac: Mac) -> impl Iterator<Item = (Slot, &Entry)> {
+        let found = self.macs.iter_hash(hash(&self.state, mac)).filter_map(move |slot| {
+            let entry = self.get(*slot)?;
+            (entry.user.mac == Some(mac)).then_some((*slot, entry))
+        });
+        found.take(8)
+    }
+
+    fn enter(&mut self, slot: Slot) {
+        let Self { entries, sessions, places, macs, prefixes, lengths, state, .. } = self;
+        let user =
+            |slot: Slot| &entries.get(slot as usize).and_then(Option::as_ref).expect("only entries are indexed").user;
+        let this = user(slot);
+        let number = |slot: Slot| (Family::of(user(slot).source), user(slot).session);
+        if this.session != 0 {
+            sessions.insert_unique(hash(state, number(slot)), slot, |slot| hash(state, number(*slot)));
+        }
+        for (which, place) in this.places().into_iter().enumerate() {
+            let Some(place) = place else { continue };
+            let rehash =
+                |item: &u32| user(*item / 4).places()[*item as usize % 4].map_or(0, |place| hash(state, place));
+            places.insert_unique(hash(state, place), slot * 4 + which as u32, rehash);
+        }
+        if let Some((_, length)) = this.prefix {
+            let length = usize::from(length);
+            prefixes[length] += 1;
+            lengths[length / 64] |= 1 << (length % 64);
+        }
+        if let Some(mac) = this.mac {
+            let rehash = |slot: &Slot| user(*slot).mac.map_or(0, |mac| hash(state, mac));
+            macs.insert_unique(hash(state, mac), slot, rehash);
+        }
+    }
+
+    fn leave(&mut self, slot: Slot) {
+        let Some(entry) = self.entries.get(slot as usize).and_then(Option::as_ref) else { return };
+        let (user, state) = (&entry.user, &self.state);
+        if user.session != 0 {
+            let hash = hash(state, (Family::of(user.source), user.session));
+            remove(&mut self.sessions, hash, slot);
+        }
+        for (which, place) in user.places().into_iter().enumerate() {
+            if let Some(place) = place {
+                remove(&mut self.places, hash(state, place), slot * 4 + which as u32);
+            }
+        }
+        if let Some((_, length)) = user.prefix {
+            let length = usize::from(length);
+            self.prefixes[length] -= 1;
+            if self.prefixes[length] == 0 {
+                self.lengths[length / 64] &= !(1 << (length % 64));
+            }
+        }
+        if let Some(mac) = user.mac {
+            remove(&mut self.macs, hash(state, mac), slot);
+        }
+    }
+}
+
+fn hash(state: &RandomState, key: impl Hash) -> u64 {
+    state.hash_one(key)
+}
+
+fn remove(table: &mut HashTable<u32>, hash: u64, item: u32) {
+    if let Ok(found) = table.find_entry(hash, |known| *known == item) {
+        found.remove();
+    }
+}

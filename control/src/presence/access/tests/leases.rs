@@ -1,0 +1,127 @@
+//! DHCP.
+
+use super::*;
+
+fn release(transaction: u64, host: u8, address: u8) -> AccessEvent {
+    AccessEvent { cause: 7, ..dhcp(AccessKind::Logout, transaction, host, address) }
+}
+
+fn nak(transaction: u64, host: u8) -> AccessEvent {
+    AccessEvent { code: ResultCode::Nak, ..dhcp(AccessKind::Result { success: false }, transaction, host, 0) }
+}
+
+#[test]
+fn a_lease_begins_once_and_ends_once() {
+    let mut story = Story::new();
+    assert!(story.observe(dhcp(AccessKind::Hint, 1, 5, 0)).is_empty());
+    assert_eq!(story.observe(lease(1, 5, 9, 600)), ["login lease 02:00:00:00:00:05 10.0.0.9"]);
+    assert!(story.observe(lease(1, 5, 9, 600)).is_empty());
+    assert_eq!(story.holder((7, 0), "10.0.0.9"), "- 02:00:00:00:00:05");
+    assert_eq!(story.holder((8, 0), "10.0.0.9"), "- -");
+    story.after(300_000);
+    assert!(story.observe(dhcp(AccessKind::Hint, 2, 5, 9)).is_empty());
+    assert!(story.observe(lease(2, 5, 9, 600)).is_empty());
+    assert!(story.after(599_000).is_empty());
+    assert_eq!(story.after(2_000), ["logout expired 02:00:00:00:00:05 10.0.0.9 900s"]);
+    assert!(story.observe(release(3, 5, 9)).is_empty());
+    assert_eq!(story.table.len(), 0);
+}
+
+#[test]
+fn who_asks_to_keep_an_address_had_it() {
+    let mut story = Story::new();
+    story.observe(dhcp(AccessKind::Hint, 1, 5, 9));
+    assert_eq!(story.observe(lease(1, 5, 9, 600)), ["seen renewal 02:00:00:00:00:05 10.0.0.9"]);
+    assert_eq!(story.observe(release(2, 5, 9)), ["logout release 02:00:00:00:00:05 10.0.0.9"]);
+    // A lone answer says nothing of what was asked.
+    assert_eq!(story.observe(lease(9, 6, 10, 600)), ["login lease 02:00:00:00:00:06 10.0.0.10"]);
+    let renewed = dhcp(AccessKind::Seen, 10, 7, 11);
+    assert_eq!(story.observe(renewed), ["seen renewal 02:00:00:00:00:07 10.0.0.11"]);
+}
+
+#[test]
+fn another_address_is_a_move_and_another_host_a_replacement() {
+    let mut story = Story::new();
+    story.observe(lease(1, 5, 9, 600));
+    story.after(10_000);
+    assert_eq!(
+        story.observe(lease(2, 5, 10, 600)),
+        ["logout moved 02:00:00:00:00:05 10.0.0.9 10s", "login lease 02:00:00:00:00:05 10.0.0.10"]
+    );
+    assert_eq!(
+        story.observe(lease(3, 6, 10, 600)),
+        ["logout replaced 02:00:00:00:00:05 10.0.0.10 0s", "login lease 02:00:00:00:00:06 10.0.0.10"]
+    );
+    // What is given back is another's lease.
+    assert!(story.observe(release(4, 6, 9)).is_empty());
+    assert_eq!(story.holder_at((7, 0), "10.0.0.9", 5_000), "- 02:00:00:00:00:05");
+}
+
+#[test]
+fn a_refusal_counts_where_somebody_asked_and_ends_no_lease() {
+    let mut story = Story::new();
+    assert!(story.observe(nak(1, 5)).is_empty());
+    assert_eq!(story.table.tally().unasked, 1);
+    story.observe(lease(2, 5, 9, 600));
+    story.observe(dhcp(AccessKind::Hint, 3, 5, 0));
+    assert_eq!(story.observe(nak(3, 5)), ["fail nak 02:00:00:00:00:05"]);
+    assert!(story.observe(nak(3, 5)).is_empty());
+    assert_eq!(story.table.len(), 1);
+    let decline = AccessEvent { cause: 4, ..dhcp(AccessKind::Logout, 4, 5, 9) };
+    assert_eq!(story.observe(decline), ["logout decline 02:00:00:00:00:05 10.0.0.9 0s"]);
+    assert!(story.observe(release(5, 5, 0)).is_empty());
+}
+
+#[test]
+fn an_answer_that_is_seen_on_both_sides_of_a_relay_is_one() {
+    let mut story = Story::new();
+    assert_eq!(story.observe(lease(1, 5, 9, 600)).len(), 1);
+    let other_side = AccessEvent { session: 77, svlan: 0, is_local: false, ..lease(1, 5, 9, 600) };
+    assert!(story.observe(other_side).is_empty());
+    assert_eq!((story.table.len(), story.table.tally().repeated), (1, 1));
+}
+
+#[test]
+fn the_request_says_who_the_host_is() {
+    let mut story = Story::new();
+    let mut hint = dhcp(AccessKind::Hint, 1, 5, 0);
+    hint.texts.push(Text::HostName, b"laptop");
+    hint.ports = (3, 4);
+    story.observe(hint);
+    story.observe(lease(1, 5, 9, 600));
+    let user = story.table.users().next().unwrap();
+    assert_eq!((user.text(Text::HostName), user.ports, user.identifies()), (&b"laptop"[..], (3, 4), "host"));
+}
+
+#[test]
+fn the_name_with_which_the_port_was_opened_is_the_hosts() {
+    let mut story = Story::new();
+    let mut success = AccessEvent::new(AccessKind::Result { success: true }, Source::Dot1x);
+    (success.session, success.mac, success.svlan, success.is_local) = (40, Some(mac(5)), 7, true);
+    success.texts.push(Text::User, b"alice");
+    assert_eq!(story.observe(success), ["ok accepted alice"]);
+    assert_eq!(story.observe(lease(1, 5, 9, 600)), ["login lease 02:00:00:00:00:05 10.0.0.9 (alice)"]);
+    let mut logoff = AccessEvent::new(AccessKind::Logout, Source::Dot1x);
+    logoff.session = 40;
+    story.after(5_000);
+    assert_eq!(story.observe(logoff.clone()), ["logout logoff alice 5s"]);
+    assert!(story.observe(logoff).is_empty());
+    assert_eq!(story.observe(release(2, 5, 9)), ["logout release 02:00:00:00:00:05 10.0.0.9 (alice) 5s"]);
+}
+
+#[test]
+fn addresses_of_ipv6_are_those_of_who_is_known() {
+    let mut story = Story::new();
+    let mut told = AccessEvent::new(AccessKind::Update, Source::Dhcpv6);
+    (told.session, told.mac, told.svlan, told.is_local) = (0x6666, Some(mac(5)), 7, true);
+    told.prefix = Some(("2001:db8:5::".parse::<std::net::Ipv6Addr>().unwrap().octets(), 48));
+    assert!(story.observe(told.clone()).is_empty());
+    assert_eq!(story.table.tally().unknown, 1);
+    story.observe(lease(1, 5, 9, 600));
+    assert!(story.observe(told.clone()).is_empty());
+    assert_eq!(story.holder((7, 0), "2001:db8:5:77::1"), "- 02:00:00:00:00:05");
+    assert_eq!(story.holder((7, 0), "2001:db8:6::1"), "- -");
+    told.kind = AccessKind::Logout;
+    assert!(story.observe(told).is_empty());
+    assert_eq!((story.holder((7, 0), "2001:db8:5:77::1"), story.table.len()), ("- -".into(), 1));
+}

@@ -46,7 +46,7 @@ impl AccessTable {
         }
         let slot = self.index.insert(entry);
         self.requeue(slot);
-        self.name_hosts(slot);
+        self.name_hosts_of(slot);
         self.changes += 1;
         if let Phase::Online = phase {
             self.tell_arrival(slot, out);
@@ -63,7 +63,7 @@ impl AccessTable {
             if let Some(user) = self.index.get(slot).map(|entry| Arc::clone(&entry.user)) {
                 self.vacate(&user, Some(slot), event.header.time, out);
             }
-            self.name_hosts(slot);
+            self.name_hosts_of(slot);
             self.changes += 1;
         } else if let Some(traffic) = event.traffic
             && let Some(entry) = self.index.get_mut(slot)
@@ -125,6 +125,9 @@ impl AccessTable {
     /// The same, and nothing is told.
     pub(super) fn forget(&mut self, slot: Slot, time: Nanos) -> Option<Arc<AccessUser>> {
         let user = self.index.remove(slot)?.user;
+        if matches!(user.source, Source::Receiver | Source::Radius | Source::Pppoe) {
+            self.name_hosts(&user, None);
+        }
         self.formers.push(&user, time.max(user.since));
         self.changes += 1;
         Some(user)
@@ -163,18 +166,26 @@ impl AccessTable {
         first.and_then(|user| user.user.clone()).or_else(granted)
     }
 
-    /// Tells the hosts of a person whose they are.
-    fn name_hosts(&mut self, slot: Slot) {
+    /// Tells the hosts of a person, who is there, whose they are.
+    fn name_hosts_of(&mut self, slot: Slot) {
         let Some(person) = self.index.get(slot).map(|entry| Arc::clone(&entry.user)) else { return };
-        let Some(name) = person.user.as_ref().filter(|_| person.source.is_personal()) else { return };
+        if person.user.is_some() && person.source.is_personal() {
+            self.name_hosts(&person, person.user.as_deref());
+        }
+    }
+
+    /// Gives the hosts of a person this name; where it is none, takes the person's from them.
+    fn name_hosts(&mut self, person: &AccessUser, name: Option<&[u8]>) {
         let by_mac = person.mac.into_iter().flat_map(|mac| self.index.of(mac));
-        let by_place = self.places_of(&person).into_iter().flatten().flat_map(|place| self.index.at(place));
-        let is_host = |entry: &Entry| !entry.user.source.is_personal() && entry.user.user.as_ref() != Some(name);
+        let by_place = self.places_of(person).into_iter().flatten().flat_map(|place| self.index.at(place));
+        let is_meant =
+            |known: Option<&[u8]>| if name.is_some() { known != name } else { known == person.user.as_deref() };
+        let is_host = |entry: &Entry| !entry.user.source.is_personal() && is_meant(entry.user.user.as_deref());
         let hosts: Vec<Slot> =
             by_mac.chain(by_place).filter(|(_, entry)| is_host(entry)).map(|(slot, _)| slot).collect();
         for host in hosts {
             if let Some(entry) = self.index.get_mut(host) {
-                Arc::make_mut(&mut entry.user).user = Some(name.clone());
+                Arc::make_mut(&mut entry.user).user = name.map(Into::into);
             }
         }
     }

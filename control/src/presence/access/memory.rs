@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use dataplane::access::{AccessEvent, Source, Text};
+use dataplane::access::{AccessEvent, Source, Text, dhcp};
 use dataplane::endpoint::{Address, Mac};
 use dataplane::time::Nanos;
 
@@ -73,9 +73,9 @@ impl Default for Memory {
 }
 
 impl Memory {
-    /// A host asks for an address.
+    /// A host asks for an address. One that asks for all but an address (INFORM) is not meant by what leases and refuses one.
     pub(super) fn ask(&mut self, event: &AccessEvent) {
-        let Some(mac) = event.mac else { return };
+        let Some(mac) = event.mac.filter(|_| event.cause != u16::from(dhcp::INFORM)) else { return };
         self.hints.insert(event.header.time, (mac, event.transaction), AccessUser::of(event));
     }
 

@@ -58,7 +58,8 @@ impl Queue {
 
     /// Takes what is of no sign-on any more off the front, a number of them.
     pub(super) fn clear_front(&mut self, index: &Index) {
-        let is_stale = |Reverse((_, slot, ticket)): &Item| !index.get(*slot).is_some_and(|entry| is_current(entry, *ticket));
+        let is_stale =
+            |Reverse((_, slot, ticket)): &Item| !index.get(*slot).is_some_and(|entry| is_current(entry, *ticket));
         for heap in &mut self.heaps {
             for _ in 0..STALE {
                 if heap.peek().is_some_and(is_stale) {

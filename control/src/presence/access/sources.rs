@@ -33,10 +33,6 @@ impl AccessTable {
         let slot = self.find(event);
         // The challenge of every few minutes (RFC 1994, 2) is not another login.
         let is_again = success && event.source == Source::Pppoe && slot.is_some();
-        if is_again || !self.memory.is_new(event, success) {
-            self.tally.repeated += 1;
-            return;
-        }
         let mut user = user_of(event);
         if event.source == Source::Dhcp {
             let Some(asked) = self.memory.asked(event) else {
@@ -44,6 +40,10 @@ impl AccessTable {
                 return;
             };
             user.adopt(asked);
+        }
+        if is_again || !self.memory.is_new(event, success) {
+            self.tally.repeated += 1;
+            return;
         }
         let action = AccessAction::Result { success };
         let reason = match event.code {
@@ -108,6 +108,10 @@ impl AccessTable {
     }
 
     fn seen(&mut self, event: &AccessEvent, out: &mut Vec<AccessTransition>) {
+        if event.source == Source::Dhcp && self.memory.told_of_another(event) {
+            self.tally.repeated += 1;
+            return;
+        }
         if let Some(slot) = self.find(event) {
             let lease = matches!(event.source, Source::Dhcp | Source::Dhcpv6);
             if !(lease && self.index.get(slot).is_some_and(|entry| is_another(entry, event))) {
@@ -122,6 +126,7 @@ impl AccessTable {
         if event.source == Source::Dhcp
             && let Some(asked) = self.memory.asked(event)
         {
+            user.login = asked.ipv4.is_none();
             user.adopt(asked);
         }
         self.admit(user, event, out);

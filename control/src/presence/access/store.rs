@@ -154,7 +154,8 @@ impl Saved {
         let volume = |(packets, octets): SavedVolume| Volume { packets, octets };
         let port = |port: u16| ports.get(usize::from(port)).copied().unwrap_or(u16::MAX);
         let has_authenticator = matches!(source, Source::Radius | Source::Receiver);
-        let mut user = AccessUser::of(&dataplane::access::AccessEvent::new(dataplane::access::AccessKind::Seen, source));
+        let mut user =
+            AccessUser::of(&dataplane::access::AccessEvent::new(dataplane::access::AccessKind::Seen, source));
         user.session = self.session;
         (user.svlan, user.cvlan) = self.vlans;
         user.is_local = self.is_local;

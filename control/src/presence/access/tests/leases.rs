@@ -37,6 +37,9 @@ fn who_asks_to_keep_an_address_had_it() {
     assert_eq!(story.observe(lease(9, 6, 10, 600)), ["login lease 02:00:00:00:00:06 10.0.0.10"]);
     let renewed = dhcp(AccessKind::Seen, 10, 7, 11);
     assert_eq!(story.observe(renewed), ["seen renewal 02:00:00:00:00:07 10.0.0.11"]);
+    // Servers say of any address that the client had it: the request knows better.
+    story.observe(dhcp(AccessKind::Hint, 11, 8, 0));
+    assert_eq!(story.observe(dhcp(AccessKind::Seen, 11, 8, 12)), ["login lease 02:00:00:00:00:08 10.0.0.12"]);
 }
 
 #[test]
@@ -63,6 +66,8 @@ fn a_refusal_counts_where_somebody_asked_and_ends_no_lease() {
     assert!(story.observe(nak(1, 5)).is_empty());
     assert_eq!(story.table.tally().unasked, 1);
     story.observe(lease(2, 5, 9, 600));
+    story.observe(AccessEvent { cause: 8, ..dhcp(AccessKind::Hint, 3, 5, 9) });
+    assert!(story.observe(nak(3, 5)).is_empty());
     story.observe(dhcp(AccessKind::Hint, 3, 5, 0));
     assert_eq!(story.observe(nak(3, 5)), ["fail nak 02:00:00:00:00:05"]);
     assert!(story.observe(nak(3, 5)).is_empty());

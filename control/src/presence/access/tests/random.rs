@@ -177,7 +177,9 @@ impl Twin {
 fn tell(story: &mut Story, number: u64, step: Step) -> Vec<String> {
     let known = |event: AccessEvent, back| AccessEvent { interim: Some(300), back, ..event };
     match step {
-        Step::Start { session, name, address, back } => story.observe(known(start(session, NAMES[name], address), back)),
+        Step::Start { session, name, address, back } => {
+            story.observe(known(start(session, NAMES[name], address), back))
+        }
         Step::Interim { session, name, address, back } => {
             story.observe(known(interim(session, NAMES[name], address), back))
         }

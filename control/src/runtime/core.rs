@@ -11,6 +11,7 @@ use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook_mio::v1_0::Signals;
 
 use super::house::House;
+use super::keeper;
 use super::reload::Reloader;
 use super::{Dataplane, DataplaneConfig, StartError};
 use crate::config::Compiled;
@@ -59,7 +60,7 @@ const CLOCK: Duration = Duration::from_secs(1);
 ///
 /// # Errors
 /// Where it does not start, or a fault was found at its end.
-pub fn run(file: &Path, compiled: Compiled, ready: impl FnOnce(&Compiled)) -> Result<(), RunError> {
+pub fn run(file: &Path, mut compiled: Compiled, ready: impl FnOnce(&Compiled)) -> Result<(), RunError> {
     let mut poll = Poll::new().map_err(|error| RunError::System("cannot make a poll", error))?;
     let registry = poll.registry();
     let mut signals =
@@ -72,6 +73,9 @@ pub fn run(file: &Path, compiled: Compiled, ready: impl FnOnce(&Compiled)) -> Re
     let exporters = Exporters::new(compiled.hosts.clone(), registry, Token(HOSTS))
         .map_err(|error| RunError::System("cannot make the log hosts' sockets", error))?;
     let boot = BootId(random().map_err(|error| RunError::System("/dev/urandom", error))?);
+    let seed = compiled.state.as_ref().and_then(keeper::seed);
+    let seed = seed.map_or_else(random, Ok).map_err(|error| RunError::System("/dev/urandom", error))?;
+    Arc::make_mut(&mut compiled.access.settings).seed = seed;
     let compiled = Arc::new(compiled);
     let policy = Arc::clone(&compiled.policy);
     if let Some(state) = &compiled.state {

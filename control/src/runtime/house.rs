@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use ::dataplane::appid::DATABASES;
 use ::dataplane::command::{self, Command};
-use ::dataplane::counters::Counters;
+use ::dataplane::counters::{Counter, Counters};
 use ::dataplane::event::{EventReceiver, Lost, SessionChange};
 use ::dataplane::time::Nanos;
 use crossbeam::channel::{Receiver, Sender, bounded};
@@ -15,7 +15,7 @@ use sigdb::{Database, Generation};
 mod source;
 
 use super::Dataplane;
-use super::keeper::Keeper;
+use super::keeper::{AccessKeeper, Keeper};
 use super::pools::Pools;
 use super::reload::{Candidate, Outcome, Reloader, Retired};
 use crate::config::Compiled;
@@ -41,6 +41,9 @@ pub(super) struct House {
     presence: Presence,
     access: AccessTable,
     keeper: Keeper,
+    access_keeper: AccessKeeper,
+    /// Frames that had come when it was looked last.
+    frames: u64,
     pools: Pools,
     boot: BootId,
     started: Nanos,
@@ -139,6 +142,11 @@ impl House {
         if let Some(said) = keeper.take_over(&mut presence, &compiled, started) {
             eprintln!("ostiary: {said}");
         }
+        let mut access = AccessTable::new(compiled.access.limits());
+        let access_keeper = AccessKeeper::new(compiled.state.clone());
+        if let Some(said) = access_keeper.take_over(&mut access, &compiled, started) {
+            eprintln!("ostiary: {said}");
+        }
         let (workers, generation) = (dataplane.mailboxes().len(), compiled.database.generation());
         let tap = |receiver| Tap { receiver, lost: Lost::default(), checked: started };
         Self {
@@ -148,8 +156,10 @@ impl House {
             pools: Pools::new(&compiled.names.pools, dataplane.nat()),
             recorder: Recorder::new(boot, &compiled),
             presence,
-            access: AccessTable::new(compiled.access.limits()),
+            access,
             keeper,
+            access_keeper,
+            frames: 0,
             compiled,
             dataplane,
             exporters,
@@ -340,13 +350,13 @@ impl House {
                     self.record_im(&transition);
                 }
             }
-            let (recorder, exporters) = (&mut self.recorder, &mut self.exporters);
+            let (recorder, exporters, users) = (&mut self.recorder, &mut self.exporters, &self.access);
             let (session, attack) = (&mut self.session, &mut self.attack);
             let taken = self.events[at].receiver.sessions(EVENTS_PER_TURN, |event| {
                 let is_attack = matches!(event.change, SessionChange::Attack { .. });
                 let tally = if is_attack { &mut *attack } else { &mut *session };
                 tally.events += 1;
-                if let Some(record) = recorder.session(event) {
+                if let Some(record) = recorder.session(event, users) {
                     tally.records += 1;
                     exporters.push(&Arc::new(record));
                 }
@@ -377,9 +387,11 @@ impl House {
             self.record_im(&transition);
         }
         let mut transitions = Vec::new();
+        self.listen();
         self.access.advance(self.dataplane.now(), &mut transitions);
         self.record_access(&transitions);
         self.keeper.turn(&self.presence, &self.compiled, (now, self.dataplane.now()), &self.reloader);
+        self.access_keeper.turn(&self.access, &self.compiled, (now, self.dataplane.now()), &self.reloader);
         self.exporters.tick(now);
         for notice in self.exporters.take_notices() {
             eprintln!("ostiary: {notice}");
@@ -389,9 +401,23 @@ impl House {
         }
     }
 
+    /// Silence of access users is their own as long as anything is heard.
+    fn listen(&mut self) {
+        let frames = self.counters.iter().map(|counters| counters.value(Counter::PacketsReceived)).sum();
+        if frames != self.frames {
+            self.frames = frames;
+            self.access.heard(self.dataplane.now());
+        }
+    }
+
     /// Writes down who is online, for the run after this one.
     pub(super) fn keep(&mut self) {
-        if let Some(said) = self.keeper.finish(&self.presence, &self.compiled, self.dataplane.now()) {
+        let now = self.dataplane.now();
+        let said = [
+            self.keeper.finish(&self.presence, &self.compiled, now),
+            self.access_keeper.finish(&self.access, &self.compiled, now),
+        ];
+        for said in said.into_iter().flatten() {
             eprintln!("ostiary: {said}");
         }
     }
@@ -409,7 +435,7 @@ impl House {
     }
 
     fn record_im(&mut self, transition: &Transition) {
-        if let Some(record) = self.recorder.im(transition) {
+        if let Some(record) = self.recorder.im(transition, &self.access) {
             self.im.records += 1;
             self.exporters.push(&Arc::new(record));
         }

@@ -1,11 +1,14 @@
 //! Has who is online written down every few seconds, so that a restart knows: copied here a piece at a turn, as the loop may
 //! not wait, and written by the thread that takes up policies.
 
+mod access;
+
 use std::time::{Duration, Instant};
 
 use dataplane::time::Nanos;
 
-use super::reload::Reloader;
+pub(super) use self::access::{AccessKeeper, seed};
+use super::reload::{Kept, Reloader};
 use crate::config::Compiled;
 use crate::presence::im::Presence;
 use crate::presence::store::{self, Snapshot};
@@ -68,7 +71,7 @@ impl Keeper {
             && let Some(snapshot) = self.under_way.take()
         {
             self.due = now.0 + PERIOD;
-            reloader.keep(folder.clone(), snapshot, now.1);
+            reloader.keep(folder.clone(), Kept::Presence(snapshot), now.1);
         }
     }
 

@@ -12,6 +12,7 @@ use dataplane::time::Nanos;
 use sigdb::Database;
 
 use crate::config::{self, Compiled, Numbering};
+use crate::presence::access::store::{self as access_store, Snapshot as AccessSnapshot};
 use crate::presence::store::{self, Snapshot};
 use crate::signatures::Library;
 use crate::state::StateFolder;
@@ -40,10 +41,29 @@ pub(super) struct Reloader {
 #[derive(Debug)]
 enum Job {
     Load,
-    /// Who is online, to be written.
-    Keep(StateFolder, Snapshot, Nanos),
+    /// What is to be written.
+    Keep(StateFolder, Kept, Nanos),
     /// What is no longer used; dropping it frees a great deal of memory.
     Retire(Retired),
+}
+
+/// What is kept over a restart.
+#[derive(Debug)]
+pub(super) enum Kept {
+    /// Users of messengers.
+    Presence(Snapshot),
+    /// Access users, the seed of their numbers, the ports' names.
+    Access { snapshot: AccessSnapshot, seed: u64, ports: Vec<String> },
+}
+
+impl Kept {
+    /// The file and what is to be in it.
+    pub(super) fn encode(self, now: Nanos) -> (&'static str, Vec<u8>) {
+        match self {
+            Self::Presence(snapshot) => (store::FILE, snapshot.encode(now)),
+            Self::Access { snapshot, seed, ports } => (access_store::FILE, snapshot.encode(now, seed, &ports)),
+        }
+    }
 }
 
 /// What a commit leaves behind.
@@ -62,7 +82,7 @@ impl Reloader {
         let body = move || {
             let numbering = Numbering::new(&compiled.names.rules);
             let mut shop = Shop { numbering, library: Library::of(&compiled.database), file, compiled };
-            let mut keeps = true;
+            let mut failing = Vec::new();
             for job in work {
                 match job {
                     Job::Load => {
@@ -71,7 +91,7 @@ impl Reloader {
                         }
                     }
                     Job::Retire(retired) => drop(retired),
-                    Job::Keep(folder, snapshot, now) => keeps = keep(&folder, snapshot, now, keeps),
+                    Job::Keep(folder, kept, now) => keep(&folder, kept, now, &mut failing),
                 }
             }
         };
@@ -101,9 +121,9 @@ impl Reloader {
     }
 
     /// Has who is online written down.
-    pub(super) fn keep(&self, folder: StateFolder, snapshot: Snapshot, now: Nanos) {
+    pub(super) fn keep(&self, folder: StateFolder, kept: Kept, now: Nanos) {
         // Where the thread is gone, the next time will tell.
-        let _ = self.jobs.send(Job::Keep(folder, snapshot, now));
+        let _ = self.jobs.send(Job::Keep(folder, kept, now));
     }
 
     /// Has something taken apart.
@@ -113,15 +133,22 @@ impl Reloader {
     }
 }
 
-/// Writes who is online; says so once where it fails, and once where it works again.
-fn keep(folder: &StateFolder, snapshot: Snapshot, now: Nanos, before: bool) -> bool {
-    let written = folder.write(store::FILE, &snapshot.encode(now));
-    match (&written, before) {
-        (Err(error), true) => eprintln!("ostiary: a restart will not know who is online: {error}"),
-        (Ok(()), false) => eprintln!("ostiary: who is online is written down again"),
-        _ => {}
+/// Writes who is online; says so once where it fails, and once where it works again. `failing`: the files that could not be
+/// written the last time.
+fn keep(folder: &StateFolder, kept: Kept, now: Nanos, failing: &mut Vec<&'static str>) {
+    let (file, octets) = kept.encode(now);
+    let failed = failing.contains(&file);
+    match folder.write(file, &octets) {
+        Err(error) if !failed => {
+            eprintln!("ostiary: a restart will not know who is online: {error}");
+            failing.push(file);
+        }
+        Ok(()) if failed => {
+            eprintln!("ostiary: who is online is written down again ({file})");
+            failing.retain(|other| *other != file);
+        }
+        Ok(()) | Err(_) => {}
     }
-    written.is_ok()
 }
 
 /// The thread's own.

@@ -9,6 +9,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use control::export::{Exporters, Format, Framing, HostConfig, Transport};
+use control::presence::access::AccessTable;
 use control::record::ipfix::AccessVersion;
 use control::record::sequence::Recorder;
 use control::record::{BootId, Class};
@@ -63,10 +64,11 @@ fn host(format: Format, sink: &UdpSocket) -> HostConfig {
 fn intake(criterion: &mut Criterion<Cycles>) {
     let configuration = config::replay_default(signatures::shipped());
     let mut recorder = Recorder::new(BootId(1), &configuration);
+    let nobody = AccessTable::new(configuration.access.limits());
     let mut group = criterion.benchmark_group("session event at the control core");
     group.throughput(Throughput::Elements(TURN));
     group.bench_function("to a record", |bencher| {
-        bencher.iter(|| (0..TURN).for_each(|number| drop(black_box(recorder.session(&close(number))))));
+        bencher.iter(|| (0..TURN).for_each(|number| drop(black_box(recorder.session(&close(number), &nobody)))));
     });
     for (name, format) in [("to an IPFIX host over UDP", Format::Binary), ("to a syslog host over UDP", Format::Syslog)]
     {
@@ -78,7 +80,7 @@ fn intake(criterion: &mut Criterion<Cycles>) {
         group.bench_function(name, |bencher| {
             bencher.iter(|| {
                 for number in 0..TURN {
-                    if let Some(record) = recorder.session(&close(number)) {
+                    if let Some(record) = recorder.session(&close(number), &nobody) {
                         exporters.push(&Arc::new(record));
                     }
                 }

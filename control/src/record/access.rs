@@ -34,11 +34,7 @@ pub struct AccessRecord {
 impl AccessRecord {
     /// The access interface: the port, and its VLANs behind a point: `inside.101`, `inside.200.101`.
     pub fn interface(&self) -> Option<String> {
-        let mut name = self.port.as_ref()?.to_string();
-        for vlan in [self.user.svlan, self.user.cvlan].into_iter().filter(|vlan| *vlan != 0) {
-            let _ = write!(name, ".{vlan}");
-        }
-        Some(name)
+        Some(interface_text(self.port.as_ref()?, &self.user))
     }
 
     /// The domain of the user's name: what stands behind its last `@`.
@@ -149,6 +145,15 @@ impl AccessRecord {
             AccessAction::Login | AccessAction::Logout | AccessAction::Seen => super::Class::Access,
         }
     }
+}
+
+/// The access interface of a user at a port: its name, and VLANs behind a point.
+pub fn interface_text(port: &str, user: &AccessUser) -> String {
+    let mut name = port.to_owned();
+    for vlan in [user.svlan, user.cvlan].into_iter().filter(|vlan| *vlan != 0) {
+        let _ = write!(name, ".{vlan}");
+    }
+    name
 }
 
 /// How an address was assigned, in the words of the records.

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use dataplane::time::Nanos;
 
+use super::access::legible;
 use super::{
     AttackRecord, Body, FlowContext, ImRecord, LossRecord, SessionAction, SessionRecord, close_reason_text,
     confidence_text, phase_text,
@@ -143,6 +144,17 @@ pub(crate) trait Fields {
         }
         if flow.tuple.cvlan != 0 {
             self.number("cvlan", flow.tuple.cvlan.into());
+        }
+        if let Some(user) = &flow.user {
+            if let Some(name) = &user.name {
+                self.text("user", &legible(name));
+            }
+            if let Some(mac) = user.mac {
+                self.word("user-mac", mac);
+            }
+            if let Some(interface) = &user.interface {
+                self.text("user-interface", interface);
+            }
         }
     }
 }

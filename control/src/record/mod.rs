@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use access::AccessRecord;
 use account::KeyId;
-use dataplane::endpoint::Tuple;
+use dataplane::endpoint::{Mac, Tuple};
 use dataplane::event::{CloseReason, SessionId, Volume};
 use dataplane::guard::Phase;
 use dataplane::nat::Translation;
@@ -92,6 +92,19 @@ pub struct FlowContext {
     pub interfaces: (Name, Name),
     /// Zones of the two.
     pub zones: (Name, Name),
+    /// The access user who had the client's address when the flow began, where one is known.
+    pub user: Option<Arc<UserNote>>,
+}
+
+/// An access user, as records of flows name one.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct UserNote {
+    /// The name, as it came; none where only the host is known.
+    pub name: Option<Box<[u8]>>,
+    /// MAC address.
+    pub mac: Option<Mac>,
+    /// The access interface: port and VLANs, as the records of access users have it.
+    pub interface: Option<Name>,
 }
 
 /// Create, close or deny.

@@ -42,6 +42,7 @@ fn flow(client: &str, server: &str, protocol: u8, svlan: u16, application: &str)
         application: application.into(),
         interfaces: ("inside".into(), "outside".into()),
         zones: ("trust".into(), "untrust".into()),
+        user: None,
     }
 }
 

@@ -4,19 +4,19 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use dataplane::endpoint::Tuple;
+use dataplane::endpoint::{Mac, Tuple};
 use dataplane::event::{SessionChange, SessionEvent, SessionId};
 use dataplane::policy::RuleId;
 use dataplane::time::Nanos;
 use sigdb::{AppId, Generation};
 
-use super::access::AccessRecord;
+use super::access::{AccessRecord, interface_text};
 use super::{
     AttackRecord, Body, BootId, Class, FlowContext, ImRecord, LossPlace, LossRecord, Name, Record, SessionAction,
-    SessionRecord,
+    SessionRecord, UserNote,
 };
 use crate::config::{Compiled, ImLogging, Names};
-use crate::presence::access::{AccessAction, AccessTransition};
+use crate::presence::access::{AccessAction, AccessTable, AccessTransition, AccessUser};
 use crate::presence::im::Transition;
 
 /// Makes the records of one run of the process, in their order.
@@ -74,8 +74,9 @@ impl Recorder {
     }
 
     /// The record of a session event; none of one that is not to be recorded: its rule does not log, or it only names
-    /// the application. A session whose creation was recorded has its end recorded too, whatever rule applies then.
-    pub fn session(&mut self, event: &SessionEvent) -> Option<Record> {
+    /// the application. A session whose creation was recorded has its end recorded too, whatever rule applies then. It names
+    /// the user who had the client's address when the session began.
+    pub fn session(&mut self, event: &SessionEvent, users: &AccessTable) -> Option<Record> {
         if let SessionChange::Attack { kind, phase, tenths } = event.change {
             let body = AttackRecord {
                 flow: self.session_flow(event),
@@ -104,13 +105,18 @@ impl Recorder {
             | SessionChange::Application(_)
             | SessionChange::Attack { .. } => return None,
         };
-        let flow = self.session_flow(event);
+        let begin = match action {
+            SessionAction::Create => event.header.time,
+            SessionAction::Close { .. } | SessionAction::Deny { .. } => event.start,
+        };
+        let flow = FlowContext { user: self.user(event.tuple, begin, users), ..self.session_flow(event) };
         Some(self.record(event.header.time, Body::Session(SessionRecord { flow, action })))
     }
 
     /// The record of what a messenger's user did; none where sign-ons are not recorded, the rule of the session does not
-    /// log, or its profile leaves this out.
-    pub fn im(&mut self, transition: &Transition) -> Option<Record> {
+    /// log, or its profile leaves this out. It names the access user who had the client's address when the messenger's user
+    /// was seen there last.
+    pub fn im(&mut self, transition: &Transition, users: &AccessTable) -> Option<Record> {
         let event = &transition.context;
         let application = self.names.application(event.sign_on.application);
         if !event.logged || !self.im.records(event.rule, application, transition.action) {
@@ -118,6 +124,7 @@ impl Recorder {
         }
         let written = self.im.accounts.write(application, &transition.account, transition.kept);
         let flow = self.flow(event.session, event.tuple, event.rule, event.sign_on.application, event.ports);
+        let flow = FlowContext { user: self.user(event.tuple, event.header.time, users), ..flow };
         let body = Body::Im(ImRecord {
             flow,
             action: transition.action,
@@ -178,7 +185,21 @@ impl Recorder {
             application: Arc::clone(names.application(application)),
             interfaces: (Arc::clone(names.port(client)), Arc::clone(names.port(server))),
             zones: (Arc::clone(names.zone_of_port(client)), Arc::clone(names.zone_of_port(server))),
+            user: None,
         }
+    }
+
+    /// Who had the client's address at a time. The host knows its MAC address and its place best, the person the name.
+    fn user(&self, tuple: Tuple, at: Nanos, users: &AccessTable) -> Option<Arc<UserNote>> {
+        let holder = users.holder((tuple.svlan, tuple.cvlan), tuple.client.address, at);
+        let both = || holder.person.into_iter().chain(holder.host);
+        both().next()?;
+        let place = both().find(|user| user.is_local).or(both().next()).filter(|user| user.ports.0 != u16::MAX);
+        Some(Arc::new(UserNote {
+            name: both().find_map(|user: &AccessUser| user.user.clone()),
+            mac: both().find_map(|user| user.mac).filter(|mac: &Mac| mac.is_unicast()),
+            interface: place.map(|user| interface_text(self.names.port(user.ports.0), user).into()),
+        }))
     }
 
     fn record(&mut self, time: Nanos, body: Body) -> Record {
@@ -189,16 +210,23 @@ impl Recorder {
 
 #[cfg(test)]
 mod tests {
+    use dataplane::access::{AccessEvent, AccessKind, Source, Text};
+    use dataplane::endpoint::{Address, Endpoint, Mac};
     use dataplane::event::{CloseReason, Header, SignOnEvent, Volume, WorkerId};
     use sigdb::{AccountText, Confidence, Sighting, SignOn};
 
     use super::*;
     use crate::config;
+    use crate::presence::access::AccessLimits;
     use crate::record::account::AccountPolicy;
     use crate::record::{ImAction, ImReason};
 
     fn configuration() -> Compiled {
         config::replay_default(crate::signatures::shipped())
+    }
+
+    fn nobody() -> AccessTable {
+        AccessTable::new(AccessLimits { users: 1_000, silence: None, echo_timeout: Duration::ZERO })
     }
 
     fn header() -> Header {
@@ -254,14 +282,14 @@ mod tests {
     fn only_what_logs_is_recorded_and_only_records_are_numbered() {
         let configuration = configuration();
         let mut recorder = Recorder::new(BootId(5), &configuration);
-        assert!(recorder.session(&event(false, SessionChange::Create)).is_none());
-        assert!(recorder.session(&event(false, SessionChange::Deny)).is_none());
-        assert!(recorder.session(&event(true, SessionChange::Application(Confidence::Certain))).is_none());
-        assert!(recorder.im(&login(&configuration, false, "20001")).is_none());
-        let create = recorder.session(&event(true, SessionChange::Create)).unwrap();
+        assert!(recorder.session(&event(false, SessionChange::Create), &nobody()).is_none());
+        assert!(recorder.session(&event(false, SessionChange::Deny), &nobody()).is_none());
+        assert!(recorder.session(&event(true, SessionChange::Application(Confidence::Certain)), &nobody()).is_none());
+        assert!(recorder.im(&login(&configuration, false, "20001"), &nobody()).is_none());
+        let create = recorder.session(&event(true, SessionChange::Create), &nobody()).unwrap();
         assert_eq!((create.boot, create.sequence, create.time), (BootId(5), 1, Nanos(7)));
-        assert_eq!(recorder.session(&event(false, close())).unwrap().sequence, 2);
-        assert_eq!(recorder.im(&login(&configuration, true, "20001")).unwrap().sequence, 3);
+        assert_eq!(recorder.session(&event(false, close()), &nobody()).unwrap().sequence, 2);
+        assert_eq!(recorder.im(&login(&configuration, true, "20001"), &nobody()).unwrap().sequence, 3);
         let loss = recorder.loss(Class::Im, LossPlace::Worker(0), 4, (Nanos(1), Nanos(2)));
         assert_eq!((loss.sequence, loss.time, loss.body.class()), (4, Nanos(2), Class::Im));
     }
@@ -270,14 +298,18 @@ mod tests {
     fn numbers_become_names() {
         let configuration = configuration();
         let mut recorder = Recorder::new(BootId(5), &configuration);
-        let Body::Im(im) = recorder.im(&login(&configuration, true, "20001")).unwrap().body else { panic!("not IM") };
+        let Body::Im(im) = recorder.im(&login(&configuration, true, "20001"), &nobody()).unwrap().body else {
+            panic!("not IM")
+        };
         assert_eq!((&*im.flow.rule, &*im.flow.application, im.account.as_deref()), ("replay", "qq", Some("20001")));
         assert_eq!((&*im.flow.interfaces.0, &*im.flow.interfaces.1), ("inside", "outside"));
         assert_eq!((&*im.flow.zones.0, &*im.flow.zones.1), ("inside", "outside"));
         assert_eq!(&*im.signatures, configuration.database.version());
         let mut denied = event(true, SessionChange::Deny);
         denied.rule = RuleId::IMPLICIT;
-        let Body::Session(session) = recorder.session(&denied).unwrap().body else { panic!("not a session") };
+        let Body::Session(session) = recorder.session(&denied, &nobody()).unwrap().body else {
+            panic!("not a session")
+        };
         assert_eq!((&*session.flow.rule, &*session.flow.application), ("implicit-deny", "unknown"));
     }
 
@@ -285,18 +317,62 @@ mod tests {
     fn sign_ons_are_recorded_as_the_configuration_says() {
         let mut configuration = configuration();
         let mut recorder = Recorder::new(BootId(5), &configuration);
-        let Body::Im(im) = recorder.im(&login(&configuration, true, "")).unwrap().body else { panic!("not IM") };
+        let Body::Im(im) = recorder.im(&login(&configuration, true, ""), &nobody()).unwrap().body else {
+            panic!("not IM")
+        };
         assert_eq!(im.account, None);
 
         configuration.im.accounts.general = AccountPolicy::Omit;
         recorder.reconfigure(&configuration);
-        let record = recorder.im(&login(&configuration, true, "20001")).unwrap();
+        let record = recorder.im(&login(&configuration, true, "20001"), &nobody()).unwrap();
         let Body::Im(im) = record.body else { panic!("not IM") };
         assert_eq!((record.sequence, im.account), (2, None));
 
         configuration.im.enable = false;
         recorder.reconfigure(&configuration);
-        assert!(recorder.im(&login(&configuration, true, "20001")).is_none());
-        assert_eq!(recorder.session(&event(true, SessionChange::Create)).unwrap().sequence, 3);
+        assert!(recorder.im(&login(&configuration, true, "20001"), &nobody()).is_none());
+        assert_eq!(recorder.session(&event(true, SessionChange::Create), &nobody()).unwrap().sequence, 3);
+    }
+
+    /// A session that began while one user had the address, and ended when another has it, is the first one's.
+    #[test]
+    fn records_name_the_user_of_the_address_when_the_flow_began() {
+        let configuration = configuration();
+        let mut recorder = Recorder::new(BootId(5), &configuration);
+        let mut users = nobody();
+        let address = Address::v4([10, 0, 0, 9]);
+        let mut sign_on = |time: u64, kind, source, session, name: &str| {
+            let mut event = AccessEvent::new(kind, source);
+            (event.header.time, event.session, event.ipv4) = (Nanos(time), session, Some([10, 0, 0, 9]));
+            event.texts.push(Text::User, name.as_bytes());
+            if source == Source::Dhcp {
+                (event.mac, event.svlan, event.is_local, event.ports) = (Some(Mac([2; 6])), 7, true, (1, 0));
+            }
+            users.observe(&event, &mut Vec::new());
+        };
+        let login = AccessKind::Login { more: false };
+        sign_on(10, login, Source::Dhcp, 1, "");
+        sign_on(20, login, Source::Radius, 2, "alice");
+        sign_on(30, AccessKind::Logout, Source::Radius, 2, "alice");
+        sign_on(40, login, Source::Radius, 3, "bob");
+        let mut of = |svlan, start, change| {
+            let tuple = Tuple { client: Endpoint { address, port: 4_000 }, svlan, ..Tuple::default() };
+            let event = SessionEvent { tuple, start: Nanos(start), ..event(true, change) };
+            let Body::Session(session) = recorder.session(&event, &users).unwrap().body else {
+                panic!("not a session")
+            };
+            session.flow.user.map(|user| (*user).clone())
+        };
+        let note = |name: &str, local: bool| UserNote {
+            name: Some(name.as_bytes().into()),
+            mac: local.then_some(Mac([2; 6])),
+            interface: local.then(|| "outside.7".into()),
+        };
+        assert_eq!(of(7, 25, close()), Some(note("alice", true)));
+        assert_eq!(of(7, 25, SessionChange::Deny), Some(note("alice", true)));
+        assert_eq!(of(8, 45, close()), Some(note("bob", false)));
+        assert_eq!(of(8, 35, close()), None);
+        // At that time nobody was known: the event's own time is that of the creation.
+        assert_eq!(of(8, 45, SessionChange::Create), None);
     }
 }

@@ -202,7 +202,7 @@ impl<'a> Player<'a> {
             let flow = self.recorder.session_flow(event);
             return self.report.application(event.header.time, &flow, confidence);
         }
-        match self.recorder.session(event) {
+        match self.recorder.session(event, &self.access) {
             Some(record) => self.report.record(&record),
             None => Ok(()),
         }
@@ -224,7 +224,7 @@ impl<'a> Player<'a> {
 
     fn sign_ons(&mut self, transitions: &[Transition]) -> io::Result<()> {
         for transition in transitions {
-            if let Some(record) = self.recorder.im(transition) {
+            if let Some(record) = self.recorder.im(transition, &self.access) {
                 self.report.record(&record)?;
             }
         }

@@ -25,6 +25,7 @@ fn flow(client: &str, server: &str, protocol: u8, application: &str) -> FlowCont
         application: application.into(),
         interfaces: ("inside".into(), "outside".into()),
         zones: ("trust".into(), "untrust".into()),
+        user: None,
     }
 }
 

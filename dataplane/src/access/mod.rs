@@ -5,12 +5,18 @@
 
 pub mod dhcp;
 pub mod dhcpv6;
+mod discovery;
+mod eap;
 mod eapol;
 mod event;
+mod lives;
 mod mac;
+mod negotiation;
+mod ppp;
 mod pppoe;
 pub mod radius;
 mod session;
+mod sessions;
 mod settings;
 
 use std::sync::Arc;
@@ -117,8 +123,8 @@ impl Access {
     pub fn new(settings: Arc<AccessSettings>) -> Self {
         Self {
             radius: Radius::new(&settings),
-            pppoe: Pppoe::new(&settings),
-            dot1x: Dot1x::new(&settings),
+            pppoe: Pppoe::new(),
+            dot1x: Dot1x::new(),
             tally: Tally::default(),
             settings,
         }

@@ -1,6 +1,7 @@
 //! One log host in one format: its queue, its encoder and its connection, and nothing that another host could wait for.
 
 use std::net::SocketAddr;
+use std::ops::Range;
 use std::os::fd::AsFd as _;
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
@@ -113,8 +114,11 @@ impl Channel {
 
     /// Queues the record if the host wants its class.
     pub(super) fn push(&mut self, record: &Arc<Record>) {
-        if self.classes.contains(&record.body.class()) {
-            self.backlog.push(record);
+        let class = record.body.class();
+        match self.classes.contains(&class) {
+            true if self.writer.carries(record) => self.backlog.push(record),
+            true => self.backlog.leave_out(class),
+            false => {}
         }
     }
 
@@ -324,6 +328,11 @@ impl Channel {
             self.enter(State::Stopped);
         }
         self.backlog.give_up(time)
+    }
+
+    /// The host's name, and what it is still owed of a class at these places.
+    pub(super) fn waiting(&self, class: Class, places: Range<u64>) -> (Name, Vec<(u64, Arc<Record>)>) {
+        (self.host.clone(), self.backlog.waiting(class, places))
     }
 
     /// For the operator.

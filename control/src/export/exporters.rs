@@ -13,7 +13,7 @@ use super::channel::Channel;
 use super::notice::{Notice, Notices};
 use super::status::HostStatus;
 use super::{Format, HostConfig};
-use crate::record::{Class, LossRecord, Record};
+use crate::record::{Class, LossRecord, Name, Record};
 
 /// Delivers records to log hosts. Nothing here blocks, but [`Self::drain`], and that for a bounded time.
 ///
@@ -82,6 +82,12 @@ impl Exporters {
     pub fn status(&self) -> Vec<HostStatus> {
         let now = Instant::now();
         self.channels.iter().map(|channel| channel.status(now)).collect()
+    }
+
+    /// What each host is still owed of a class at these places: the first record that was ever queued for it had place 0,
+    /// and the next that is sent has as many as were sent before it.
+    pub fn waiting(&self, class: Class, places: Range<u64>) -> Vec<(Name, Vec<(u64, Arc<Record>)>)> {
+        self.channels.iter().map(|channel| channel.waiting(class, places.clone())).collect()
     }
 
     /// Lines for standard error since the last call.

@@ -120,6 +120,16 @@ pub struct HostConfig {
     pub backoff: (Duration, Duration),
 }
 
+impl Format {
+    /// In the words of the configuration.
+    pub fn text(self) -> &'static str {
+        match self {
+            Self::Binary => "binary",
+            Self::Syslog => "syslog",
+        }
+    }
+}
+
 impl Transport {
     /// In the words of the configuration.
     pub fn text(&self) -> &'static str {

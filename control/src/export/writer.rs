@@ -5,9 +5,9 @@ use std::time::{Duration, Instant, SystemTime};
 use super::backlog::Backlog;
 use super::outbox::Outbox;
 use super::{Format, Framing, HostConfig, Transport};
-use crate::record::Class;
 use crate::record::ipfix::{Encoder, Outcome};
 use crate::record::rfc5424::Formatter;
+use crate::record::{Class, Record};
 
 /// How long a record may wait for company in its IPFIX message.
 pub(super) const FLUSH: Duration = Duration::from_millis(100);
@@ -69,6 +69,14 @@ impl Writer {
                 announced: None,
                 open: (0, None),
             },
+        }
+    }
+
+    /// Whether the format can tell a record.
+    pub(super) fn carries(&self, record: &Record) -> bool {
+        match self {
+            Self::Syslog { .. } => true,
+            Self::Ipfix { encoder, .. } => encoder.carries(record),
         }
     }
 

@@ -14,6 +14,8 @@ use dataplane::time::Nanos;
 use sigdb::Confidence;
 
 pub mod access;
+#[cfg(test)]
+mod access_tests;
 pub mod account;
 pub(crate) mod fields;
 pub mod ipfix;

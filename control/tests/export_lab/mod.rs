@@ -68,8 +68,8 @@ impl Rig {
         self.notices.extend(self.exporters.take_notices());
         for status in self.exporters.status() {
             for class in &status.classes {
-                let Counts { pushed, sent, dropped, queued, .. } = class.counts;
-                assert_eq!(pushed, sent + dropped + queued, "{status:?}");
+                let Counts { pushed, sent, dropped, queued, uncarried, .. } = class.counts;
+                assert_eq!(pushed, sent + dropped + queued + uncarried, "{status:?}");
             }
         }
     }

@@ -25,7 +25,7 @@ const TEMPLATE_SET: u16 = 2;
 const OPTIONS_TEMPLATE_SET: u16 = 3;
 
 /// The smallest message limit: any one record, with all its texts at their longest, fits.
-pub const MIN_LIMIT: usize = 1_280;
+pub const MIN_LIMIT: usize = 1_360;
 
 /// Encodes records of one transport session and observation domain.
 #[derive(Debug)]
@@ -73,6 +73,14 @@ impl Encoder {
     #[must_use]
     pub fn with_access(self, version: AccessVersion) -> Self {
         Self { version, ..self }
+    }
+
+    /// Whether a record can be told: one of an access user may say more than the version has fields for.
+    pub fn carries(&self, record: &Record) -> bool {
+        match &record.body {
+            Body::Access(access) if access.class() == Class::Access => self.version.carries(&access.user),
+            _ => true,
+        }
     }
 
     /// A new transport session: the sequence starts at 0 and an open message is forgotten.

@@ -169,6 +169,14 @@ pub(super) type Specifier = (Option<u32>, u16, u16);
 const VARIABLE: u16 = 0xffff;
 
 impl Field {
+    /// Octets of its value; none where they vary.
+    pub const fn length(self) -> Option<usize> {
+        match self.specifier() {
+            (_, _, VARIABLE) => None,
+            (_, _, length) => Some(length as usize),
+        }
+    }
+
     /// How templates declare it.
     pub(super) const fn specifier(self) -> Specifier {
         match self {
@@ -291,6 +299,16 @@ pub enum AccessVersion {
 }
 
 impl AccessVersion {
+    /// Its number, 1 to 4.
+    pub const fn number(self) -> u8 {
+        match self {
+            Self::V1 => 1,
+            Self::V2 => 2,
+            Self::V3 => 3,
+            Self::V4 => 4,
+        }
+    }
+
     /// Whether records of this version can tell where a user is: two VLANs need a version that has both, an address needs
     /// one that has its family. A user without any address is carried.
     pub fn carries(self, user: &AccessUser) -> bool {

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, Parser, Subcommand, ValueEnum};
 use ipnet::IpNet;
 
 use crate::config::{DEFAULT_FILE, DEFAULT_SOCKET};
@@ -29,6 +29,7 @@ Examples:
   ostiary replay --json day.pcap               what would have been recorded of a capture
   ostiary reload                               take the policy file up again, sessions going on
   ostiary show im                              who is online, from the running firewall
+  ostiary show users --address 10.0.0.0/8      who is signed on at the access network
   ostiary show sessions --limit 10 --json      ten sessions, for programs
   ostiary sigdb key vendor.key                   make a key to sign databases with
   ostiary sigdb compile -o ostiary.sigdb signatures/
@@ -66,6 +67,8 @@ pub(super) enum Command {
     /// may change; of any other key that changed, the file is refused. A file that is refused changes nothing, and the exit
     /// code is 2. Sessions are judged by the new policy at their next packet.
     Reload(ReloadOptions),
+    /// Have counts of the running firewall begin again
+    Reset(ResetOptions),
     /// Show what the running firewall does
     Show(ShowOptions),
     /// Compile and show signature databases
@@ -124,6 +127,45 @@ pub(super) struct ReloadOptions {
     pub(super) json: bool,
 }
 
+/// Options of `reset`.
+#[derive(Debug, Args)]
+pub(super) struct ResetOptions {
+    /// What begins again
+    #[command(subcommand)]
+    pub(super) what: Reset,
+    /// The management socket of the running firewall
+    #[arg(long, value_name = "PATH", default_value = DEFAULT_SOCKET, global = true)]
+    pub(super) socket: PathBuf,
+    /// Write an object
+    #[arg(long, global = true)]
+    pub(super) json: bool,
+}
+
+/// What `reset` has begin again.
+#[derive(Debug, Subcommand)]
+pub(super) enum Reset {
+    /// The counts of 'show access statistics' or 'show call-status statistics'
+    ///
+    /// Cleared statistics cannot be restored: on a terminal it asks first. Who did it is written to standard error of the
+    /// firewall and into its state-directory. Totals since start, in 'show statistics', go on.
+    Statistics {
+        /// Which
+        class: CountedClass,
+        /// Do not ask
+        #[arg(long)]
+        yes: bool,
+    },
+}
+
+/// The classes of records of access users.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(super) enum CountedClass {
+    /// Logins and logouts
+    Access,
+    /// Results of logins
+    CallStatus,
+}
+
 /// Options of `show`.
 #[derive(Debug, Args)]
 pub(super) struct ShowOptions {
@@ -139,7 +181,7 @@ pub(super) struct ShowOptions {
 }
 
 /// What `show` shows.
-#[derive(Clone, Copy, Debug, Subcommand)]
+#[derive(Clone, Debug, Subcommand)]
 pub(super) enum View {
     /// The sessions in the workers' tables
     Sessions {
@@ -152,6 +194,44 @@ pub(super) enum View {
         /// Users at most; 10,000 is the most
         #[arg(long, value_name = "N", default_value_t = DEFAULT_LIMIT)]
         limit: usize,
+    },
+    /// Who is signed on at the access network
+    ///
+    /// Of several filters, all have to hold.
+    Users {
+        /// Users of that name or account
+        #[arg(long, value_name = "NAME")]
+        user: Option<String>,
+        /// Users with that address, or one of that prefix
+        #[arg(long, value_name = "ADDRESS|PREFIX")]
+        address: Option<String>,
+        /// Users with that MAC address
+        #[arg(long, value_name = "MAC")]
+        mac: Option<String>,
+        /// Users at that port, or with VLANs as in inside.101
+        #[arg(long, value_name = "NAME")]
+        interface: Option<String>,
+        /// Users known by radius, pppoe, 8021x, dhcp or dhcpv6
+        #[arg(long, value_name = "SOURCE")]
+        source: Option<String>,
+        /// Users of the access server with that address or name
+        #[arg(long, value_name = "ADDRESS|NAME")]
+        nas: Option<String>,
+        /// Users at most
+        #[arg(long, value_name = "N", default_value_t = DEFAULT_LIMIT)]
+        limit: usize,
+    },
+    /// Records of logins and logouts of access users
+    Access {
+        /// What of them
+        #[command(subcommand)]
+        what: AccessWhat,
+    },
+    /// Records of results of logins of access users
+    CallStatus {
+        /// What of them
+        #[command(subcommand)]
+        what: AccessWhat,
     },
     /// Records made and lost, and how the log hosts are doing
     Statistics,
@@ -179,6 +259,24 @@ pub(super) enum View {
     Nat,
     /// The signature database in use
     Sigdb,
+}
+
+/// What `show access` and `show call-status` show.
+#[derive(Clone, Copy, Debug, Subcommand)]
+pub(super) enum AccessWhat {
+    /// How they are made, and where they are sent
+    Config,
+    /// How many were received and sent since the counts began
+    Statistics,
+    /// Where the buffers are read and written, or the records that wait in a packet of them
+    Buffer {
+        /// The packet: seven records, numbered from 0 in the order in which they were queued for a log host
+        #[arg(long, value_name = "N")]
+        packet: Option<u64>,
+        /// Only this record of it, 0 to 6
+        #[arg(long, value_name = "M", requires = "packet", value_parser = clap::value_parser!(u8).range(0..=6))]
+        record: Option<u8>,
+    },
 }
 
 /// Options of `sigdb`.
@@ -286,6 +384,32 @@ mod tests {
         };
         assert!(show.json && matches!(show.what, View::Im { limit: 3 }));
         assert_eq!(show.socket, PathBuf::from("/tmp/s"));
+    }
+
+    #[test]
+    fn the_buffer_has_packets_of_seven_records() {
+        let what = |line: &str| match parse(line).map(|arguments| arguments.command) {
+            Ok(Command::Show(ShowOptions { what: View::Access { what }, .. })) => Ok(what),
+            Ok(other) => panic!("{other:?}"),
+            Err(error) => Err(error.exit_code()),
+        };
+        assert!(matches!(what("ostiary show access buffer"), Ok(AccessWhat::Buffer { packet: None, record: None })));
+        let line = "ostiary show access buffer --packet 3 --record 6";
+        assert!(matches!(what(line), Ok(AccessWhat::Buffer { packet: Some(3), record: Some(6) })));
+        assert!(matches!(what("ostiary show access buffer --packet 3 --record 7"), Err(2)));
+        assert!(matches!(what("ostiary show access buffer --record 1"), Err(2)), "of which packet?");
+        assert!(matches!(what("ostiary show access"), Err(2)));
+    }
+
+    #[test]
+    fn what_is_reset_is_named() {
+        let Command::Reset(reset) = parse("ostiary reset statistics call-status --yes").unwrap().command else {
+            panic!("reset")
+        };
+        assert!(matches!(reset.what, Reset::Statistics { class: CountedClass::CallStatus, yes: true }));
+        for wrong in ["ostiary reset", "ostiary reset statistics", "ostiary reset statistics session"] {
+            assert_eq!(parse(wrong).unwrap_err().exit_code(), 2, "{wrong}");
+        }
     }
 
     #[test]

@@ -2,11 +2,13 @@
 //!
 //! Exit codes: 0 done; 1 it failed while running; 2 the input is bad: arguments, configuration, signatures, captures.
 
+mod access;
 mod arguments;
 mod check;
 mod output;
 mod reload;
 mod replay;
+mod reset;
 mod route;
 mod run;
 mod show;
@@ -31,6 +33,7 @@ pub fn main() -> ExitCode {
         Command::Check(options) => check::check(&options, &mut output),
         Command::Replay(options) => replay::replay(&options, &mut output),
         Command::Reload(options) => reload::reload(&options, &mut output),
+        Command::Reset(options) => reset::reset(&options, &mut output),
         Command::Show(options) => show::show(&options, &mut output),
         Command::Sigdb(options) => sigdb::sigdb(&options, &mut output),
         Command::Version => version(&mut output),

@@ -2,17 +2,28 @@
 
 use std::collections::BTreeSet;
 
-use super::arguments::{ShowOptions, View};
+use super::arguments::{AccessWhat, ShowOptions, View};
 use super::output::{Failure, Output, Style, caution};
 use super::table::{Cell, Table};
-use super::{route, sigdb};
-use crate::manage::protocol::{Answer, Request};
+use super::{access, route, sigdb};
+use crate::manage::protocol::{AccessView, Answer, Request};
 use crate::manage::{self, Answers, ClientError, ImRow, NatRow, PolicyRow, PortRow, SessionRow, Statistics, WorkerRow};
 
 pub(super) fn show(options: &ShowOptions, output: &mut Output) -> Result<(), Failure> {
-    let request = match options.what {
+    let request = match options.what.clone() {
         View::Sessions { limit } => Request::Sessions { limit },
         View::Im { limit } => Request::Im { limit },
+        View::Users { user, address, mac, interface, source, nas, limit } => {
+            Request::Users { limit, user, address, mac, interface, source, nas }
+        }
+        View::Access { what } => {
+            let (view, packet, record) = access_view(what);
+            Request::Access { view, packet, record }
+        }
+        View::CallStatus { what } => {
+            let (view, packet, record) = access_view(what);
+            Request::CallStatus { view, packet, record }
+        }
         View::Statistics => Request::Statistics {},
         View::Counters { .. } => Request::Counters {},
         View::Ports => Request::Ports {},
@@ -27,13 +38,21 @@ pub(super) fn show(options: &ShowOptions, output: &mut Output) -> Result<(), Fai
     if options.json {
         rows(&mut answers, output)?
     } else {
-        tables(options.what, &mut answers, output)?
+        tables(&options.what, &mut answers, output)?
     }
     output.finish()?;
     if answers.more() {
         caution("there are more; see --limit");
     }
     Ok(())
+}
+
+fn access_view(what: AccessWhat) -> (AccessView, Option<u64>, Option<u8>) {
+    match what {
+        AccessWhat::Config => (AccessView::Config, None, None),
+        AccessWhat::Statistics => (AccessView::Statistics, None, None),
+        AccessWhat::Buffer { packet, record } => (AccessView::Buffer, packet, record),
+    }
 }
 
 impl From<ClientError> for Failure {
@@ -59,16 +78,24 @@ fn rows(answers: &mut Answers, output: &mut Output) -> Result<(), Failure> {
             Answer::Rule(row) => output.json(row)?,
             Answer::Nat(row) => output.json(row)?,
             Answer::Sigdb(row) => output.json(row)?,
+            Answer::AccessConfig(row) => output.json(row)?,
+            Answer::AccessStatistics(row) => output.json(row)?,
+            Answer::AccessBuffer(row) => output.json(row)?,
+            Answer::Waiting(row) => output.json(row)?,
+            Answer::User(row) => output.json(row)?,
             // The client keeps these to itself.
-            Answer::Reload(_) | Answer::End { .. } | Answer::Error(_) => {}
+            Answer::Reload(_) | Answer::Reset(_) | Answer::End { .. } | Answer::Error(_) => {}
         }
     }
     Ok(())
 }
 
-fn tables(what: View, answers: &mut Answers, output: &mut Output) -> Result<(), Failure> {
+fn tables(what: &View, answers: &mut Answers, output: &mut Output) -> Result<(), Failure> {
     let mut sessions = session_table();
-    let mut users = im_table();
+    let mut online = im_table();
+    let mut users = access::user_table();
+    let mut buffers = access::buffer_table();
+    let mut waiting = 0;
     let mut ports = port_table();
     let mut interfaces = route::interface_table();
     let mut routes = route::route_table();
@@ -79,7 +106,7 @@ fn tables(what: View, answers: &mut Answers, output: &mut Output) -> Result<(), 
     while let Some(answer) = answers.next_row()? {
         match answer {
             Answer::Session(row) => sessions.row(session_cells(&row)),
-            Answer::Im(row) => users.row(im_cells(&row)),
+            Answer::Im(row) => online.row(im_cells(&row)),
             Answer::Port(row) => ports.row(port_cells(&row)),
             Answer::Interface(row) => interfaces.row(route::interface_cells(&row)),
             Answer::Route(row) => routes.row(route::route_cells(&row)),
@@ -89,19 +116,34 @@ fn tables(what: View, answers: &mut Answers, output: &mut Output) -> Result<(), 
             Answer::Worker(row) => workers.push(row),
             Answer::Statistics(row) => statistics(&row, output)?,
             Answer::Sigdb(row) => sigdb::put(&row, output)?,
-            Answer::Reload(_) | Answer::End { .. } | Answer::Error(_) => {}
+            Answer::AccessConfig(row) => access::config(&row, output)?,
+            Answer::AccessStatistics(row) => access::statistics(&row, output)?,
+            Answer::AccessBuffer(row) => buffers.row(access::buffer_cells(&row)),
+            Answer::Waiting(row) => {
+                waiting += 1;
+                access::waiting(&row, output)?;
+            }
+            Answer::User(row) => users.row(access::user_cells(&row)),
+            Answer::Reload(_) | Answer::Reset(_) | Answer::End { .. } | Answer::Error(_) => {}
         }
     }
     match what {
         View::Sessions { .. } => sessions.print("no sessions", output),
-        View::Im { .. } => users.print("nobody is online", output),
+        View::Im { .. } => online.print("nobody is online", output),
+        View::Users { .. } => users.print("nobody is signed on", output),
+        View::Access { what } | View::CallStatus { what } => match what {
+            AccessWhat::Config | AccessWhat::Statistics => Ok(()),
+            AccessWhat::Buffer { packet: None, .. } => buffers.print("no log host takes them", output),
+            AccessWhat::Buffer { .. } if waiting == 0 => output.line("no record waits there"),
+            AccessWhat::Buffer { .. } => Ok(()),
+        },
         View::Ports => ports.print("no ports", output),
         View::Interfaces => interfaces.print("no interfaces", output),
         View::Routes => routes.print("no routes", output),
         View::Neighbours { .. } => neighbours.print("no neighbours", output),
         View::Policy => rules.print("no rules", output),
         View::Nat => pools.print("no pools of source NAT", output),
-        View::Counters { all } => counters(&workers, all, output),
+        View::Counters { all } => counters(&workers, *all, output),
         View::Statistics | View::Sigdb => Ok(()),
     }
 }
@@ -333,6 +375,7 @@ fn statistics(row: &Statistics, output: &mut Output) -> Result<(), Failure> {
         "SENT",
         "QUEUED",
         "DROPPED",
+        "UNCARRIED",
         "RESENT",
     ]);
     for host in &row.hosts {
@@ -350,6 +393,7 @@ fn statistics(row: &Statistics, output: &mut Output) -> Result<(), Failure> {
                 Cell::count(class.sent),
                 Cell::count(class.queued),
                 lost(class.dropped),
+                Cell::count(class.uncarried),
                 Cell::count(class.resent),
             ]);
         }
@@ -368,7 +412,7 @@ fn statistics(row: &Statistics, output: &mut Output) -> Result<(), Failure> {
 const NEARLY_FULL: u8 = 90;
 
 /// A time of a row without its fraction: `2026-03-01T08:15:30Z`.
-fn seconds(time: &str) -> String {
+pub(super) fn seconds(time: &str) -> String {
     match time.split_once('.') {
         Some((whole, _)) => format!("{whole}Z"),
         None => time.to_owned(),

@@ -8,15 +8,22 @@ use dataplane::command::SessionView;
 use dataplane::route::NeighbourView;
 use mio::net::UnixStream;
 
-use super::protocol::{Action, Answer, IM_LIMIT, REQUEST_LIMIT, Request};
-use super::server::Source;
-use super::view::{NeighbourRow, PolicyRow, ReloadRow, RouteRow, SessionRow, SigdbRow};
+use super::protocol::{AccessView, Action, Answer, IM_LIMIT, REQUEST_LIMIT, Request};
+use super::server::{Peer, Source};
+use super::view::{
+    AccessConfigRow, NeighbourRow, PACKET, PolicyRow, ReloadRow, RouteRow, SessionRow, SigdbRow, UserFilter, UserRow,
+    WaitingRow,
+};
+use crate::record::Class;
 
 /// A client that neither reads nor asks for so long is cut off.
 pub(super) const PATIENCE: Duration = Duration::from_secs(30);
 
 /// Rows that one turn makes at most.
 const ROWS_PER_TURN: usize = 512;
+
+/// Access users that are looked at in one turn: well below a millisecond.
+const USERS_PER_TURN: usize = 2_048;
 
 /// Octets that one turn writes at most.
 const OCTETS_PER_TURN: usize = 256 << 10;
@@ -63,6 +70,8 @@ enum Rows {
     Gathered { rows: std::vec::IntoIter<Answer>, made: usize, more: bool },
     /// Rules from this one on.
     Policy { next: usize },
+    /// Access users, as the table is looked through piece by piece.
+    Users { filter: UserFilter, from: usize, page: std::vec::IntoIter<UserRow>, ends: bool, limit: usize, made: usize },
     /// What comes of a reload.
     Reload(Receiver<Result<ReloadRow, String>>),
 }
@@ -152,16 +161,46 @@ impl Connection {
 
     /// Starts the answer to a request.
     fn begin(&mut self, line: &[u8], source: &mut dyn Source) {
-        if let Ok(Action::Reload {}) = serde_json::from_slice(line) {
-            self.answer = Some(Rows::Reload(source.reload()));
-            return;
+        let gathered = |rows: Vec<Answer>, more| Rows::Gathered { rows: rows.into_iter(), made: 0, more };
+        match serde_json::from_slice(line) {
+            Ok(Action::Reload {}) => {
+                self.answer = Some(Rows::Reload(source.reload()));
+                return;
+            }
+            Ok(Action::ResetStatistics { class }) => {
+                let done = self.peer().and_then(|peer| source.reset_statistics(class.class(), peer));
+                match done {
+                    Ok(row) => self.answer = Some(gathered(vec![Answer::Reset(row)], false)),
+                    Err(why) => self.put(&Answer::Error(why)),
+                }
+                return;
+            }
+            Err(_) => {}
         }
         let request = match serde_json::from_slice::<Request>(line) {
             Ok(request) => request,
             Err(error) => return self.put(&Answer::Error(format!("not understood: {error}"))),
         };
-        let gathered = |rows: Vec<Answer>, more| Rows::Gathered { rows: rows.into_iter(), made: 0, more };
         self.answer = Some(match request {
+            Request::Access { view, packet, record } => match access(source, Class::Access, view, packet, record) {
+                Ok(rows) => gathered(rows, false),
+                Err(why) => return self.put(&Answer::Error(why)),
+            },
+            Request::CallStatus { view, packet, record } => {
+                match access(source, Class::CallStatus, view, packet, record) {
+                    Ok(rows) => gathered(rows, false),
+                    Err(why) => return self.put(&Answer::Error(why)),
+                }
+            }
+            Request::Users { limit, user, address, mac, interface, source, nas } => {
+                match UserFilter::read([&user, &address, &mac, &interface, &source, &nas]) {
+                    Ok(filter) => {
+                        let page = Vec::new().into_iter();
+                        Rows::Users { filter, from: 0, page, ends: false, limit, made: 0 }
+                    }
+                    Err(why) => return self.put(&Answer::Error(why)),
+                }
+            }
             Request::Sessions { limit } => {
                 let (sender, views) = crossbeam::channel::bounded(DUMP_QUEUE);
                 source.dump(sender);
@@ -190,6 +229,13 @@ impl Connection {
                 gathered(vec![Answer::Sigdb(SigdbRow::new(&compiled.database, compiled.signatures.as_deref()))], false)
             }
         });
+    }
+
+    /// Who is at the other end.
+    fn peer(&self) -> Result<Peer, String> {
+        let peer = rustix::net::sockopt::socket_peercred(&self.stream);
+        let peer = peer.map_err(|error| format!("the kernel does not say who asks: {error}"))?;
+        Ok(Peer { uid: peer.uid.as_raw(), pid: peer.pid.as_raw_nonzero().get() })
     }
 
     /// Makes at most `most` rows, as long as the output is not full; returns how many lines were put.
@@ -294,6 +340,19 @@ impl Rows {
                 Err(TryRecvError::Empty) => None,
                 Err(TryRecvError::Disconnected) => Some(Answer::End { rows: *made, more: false }),
             },
+            Self::Users { filter, from, page, ends, limit, made } => match page.next() {
+                Some(_) if *made >= *limit => Some(Answer::End { rows: *made, more: true }),
+                Some(row) => {
+                    *made += 1;
+                    Some(Answer::User(Box::new(row)))
+                }
+                None if *ends => Some(Answer::End { rows: *made, more: false }),
+                None => {
+                    let next = source.users(filter, *from, USERS_PER_TURN);
+                    (*from, *page, *ends) = (*from + USERS_PER_TURN, next.rows.into_iter(), next.ends);
+                    None
+                }
+            },
             Self::Gathered { rows, made, more } => Some(match rows.next() {
                 Some(row) => {
                     *made += 1;
@@ -309,6 +368,34 @@ impl Rows {
                 None => Answer::End { rows: *next, more: false },
             }),
         }
+    }
+}
+
+/// What is asked of a class of access users' records.
+fn access(
+    source: &dyn Source,
+    class: Class,
+    view: AccessView,
+    packet: Option<u64>,
+    record: Option<u8>,
+) -> Result<Vec<Answer>, String> {
+    match (view, packet, record) {
+        (AccessView::Config, None, None) => {
+            Ok(vec![Answer::AccessConfig(AccessConfigRow::new(source.compiled(), class))])
+        }
+        (AccessView::Statistics, None, None) => Ok(vec![Answer::AccessStatistics(source.access_statistics(class))]),
+        (AccessView::Buffer, None, None) => {
+            Ok(source.access_buffer(class).into_iter().map(Answer::AccessBuffer).collect())
+        }
+        (AccessView::Buffer, None, Some(_)) => Err("a record is one of a packet: say which packet".to_owned()),
+        (AccessView::Buffer, Some(_), Some(record)) if u64::from(record) >= PACKET => {
+            Err(format!("record {record}: a packet has records 0 to {}", PACKET - 1))
+        }
+        (AccessView::Buffer, Some(packet), record) => {
+            let rows = source.access_waiting(class, WaitingRow::places(packet, record));
+            Ok(rows.into_iter().map(Answer::Waiting).collect())
+        }
+        (AccessView::Config | AccessView::Statistics, ..) => Err("only the buffer has packets".to_owned()),
     }
 }
 

@@ -2,7 +2,8 @@
 //!
 //! A Unix stream socket, mode 0660. A request is one line of JSON, at most 4 KiB: `{"show":"sessions","limit":1000}` (see
 //! [`protocol::Request`]). The answer is lines of JSON: one a row, then `{"end":{"rows":3,"more":false}}`, or
-//! `{"error":"…"}` in place of it (see [`protocol::Answer`]). `{"do":"reload"}` takes the policy file up again (see [`protocol::Action`]). A client may send further requests on the same connection;
+//! `{"error":"…"}` in place of it (see [`protocol::Answer`]). `{"do":"reload"}` takes the policy
+//! file up again (see [`protocol::Action`]). A client may send further requests on the same connection;
 //! they are answered in order.
 //!
 //! The server never makes the control core wait: sockets are non-blocking, each turn does a bounded piece of work, a client
@@ -18,9 +19,11 @@ mod view;
 mod tests;
 
 pub use client::{Answers, ClientError, request};
-pub use server::{BindError, CLIENTS, Manager, Source};
+pub use server::{BindError, CLIENTS, Manager, Peer, Source};
 pub(crate) use view::time_text;
 pub use view::{
+    AccessBufferRow, AccessConfigRow, AccessHostCountsRow, AccessHostRow, AccessSourceRow, AccessStatisticsRow,
     ApplicationRow, CoreRow, HostClassRow, HostRow, ImRow, ImTable, InterfaceRow, NatRow, NeighbourRow, PolicyRow,
-    PoolRow, PortRow, RecordRow, ReloadRow, RouteRow, SessionRow, SigdbRow, Statistics, WorkerRow,
+    PoolRow, PortRow, RecordRow, ReloadRow, ResetRow, RouteRow, SessionRow, SigdbRow, Statistics, UserFilter, UserPage,
+    UserRow, WaitingRow, WorkerRow,
 };

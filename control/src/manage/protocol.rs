@@ -3,9 +3,10 @@
 use serde::{Deserialize, Serialize};
 
 use super::view::{
-    ImRow, InterfaceRow, NatRow, NeighbourRow, PolicyRow, PortRow, ReloadRow, RouteRow, SessionRow, SigdbRow,
-    Statistics, WorkerRow,
+    AccessBufferRow, AccessConfigRow, AccessStatisticsRow, ImRow, InterfaceRow, NatRow, NeighbourRow, PolicyRow,
+    PortRow, ReloadRow, ResetRow, RouteRow, SessionRow, SigdbRow, Statistics, UserRow, WaitingRow, WorkerRow,
 };
+use crate::record::Class;
 
 /// Octets of a request line at most, its LF included.
 pub const REQUEST_LIMIT: usize = 4_096;
@@ -32,6 +33,52 @@ pub enum Request {
         #[serde(default = "default_limit")]
         limit: usize,
     },
+    /// Records of access users.
+    Access {
+        /// What of them.
+        view: AccessView,
+        /// Of the buffer: the packet whose waiting records are shown; default: only where the buffer is read and written.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        packet: Option<u64>,
+        /// And only this one of its records, 0 to 6.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        record: Option<u8>,
+    },
+    /// Records of results of logins.
+    CallStatus {
+        /// What of them.
+        view: AccessView,
+        /// As [`Request::Access`].
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        packet: Option<u64>,
+        /// As [`Request::Access`].
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        record: Option<u8>,
+    },
+    /// Users who are signed on at the access network; those for whom everything that is given holds.
+    Users {
+        /// Rows at most; default [`DEFAULT_LIMIT`].
+        #[serde(default = "default_limit")]
+        limit: usize,
+        /// The name, or the account.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        user: Option<String>,
+        /// An address or a prefix.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        address: Option<String>,
+        /// The MAC address.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        mac: Option<String>,
+        /// The access interface: a port, or with VLANs `inside.101`.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        interface: Option<String>,
+        /// `radius`, `pppoe`, `8021x`, `dhcp`, `dhcpv6`.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        source: Option<String>,
+        /// The access server's address or name.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        nas: Option<String>,
+    },
     /// Records and log hosts.
     Statistics {},
     /// The workers' counters.
@@ -56,12 +103,49 @@ pub enum Request {
     Sigdb {},
 }
 
+/// What of a class of records.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum AccessView {
+    /// How they are made and sent.
+    Config,
+    /// What became of them.
+    Statistics,
+    /// Those that wait.
+    Buffer,
+}
+
+/// A class whose counts can begin again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Counted {
+    /// Logins and logouts.
+    Access,
+    /// Results of logins.
+    CallStatus,
+}
+
+impl Counted {
+    /// The class of the records.
+    pub fn class(self) -> Class {
+        match self {
+            Self::Access => Class::Access,
+            Self::CallStatus => Class::CallStatus,
+        }
+    }
+}
+
 /// Something to do: `{"do":"reload"}`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "do", rename_all = "kebab-case", deny_unknown_fields)]
 pub enum Action {
     /// Take the policy file up again, as at SIGHUP; the answer comes when all workers judge by it.
     Reload {},
+    /// Have the counts of a class begin again: what was counted cannot be had back. Who asked is audited.
+    ResetStatistics {
+        /// Which.
+        class: Counted,
+    },
 }
 
 fn default_limit() -> usize {
@@ -92,6 +176,18 @@ pub enum Answer {
     Rule(PolicyRow),
     /// Of `nat`: one a pool.
     Nat(NatRow),
+    /// Of `access` and `call-status`: the one row of `config`.
+    AccessConfig(AccessConfigRow),
+    /// Of `access` and `call-status`: the one row of `statistics`.
+    AccessStatistics(AccessStatisticsRow),
+    /// Of `access` and `call-status`: one a log host, of `buffer`.
+    AccessBuffer(AccessBufferRow),
+    /// Of `access` and `call-status`: a record that waits, of `buffer` with a packet.
+    Waiting(WaitingRow),
+    /// Of `users`.
+    User(Box<UserRow>),
+    /// The one row of `reset-statistics`.
+    Reset(ResetRow),
     /// The one row of `sigdb`.
     Sigdb(SigdbRow),
     /// The one row of `reload`.
@@ -118,7 +214,26 @@ mod tests {
         assert_eq!(read(r#"{"show":"sessions"}"#).unwrap(), Request::Sessions { limit: 1_000 });
         assert_eq!(read(r#"{"show":"counters"}"#).unwrap(), Request::Counters {});
         assert_eq!(serde_json::from_str::<Action>(r#"{"do":"reload"}"#).unwrap(), Action::Reload {});
-        for wrong in [r#"{"show":"users"}"#, r#"{"show":"counters","limit":1}"#, r#"{"limit":1}"#, "[]", ""] {
+        let buffer = Request::Access { view: AccessView::Buffer, packet: Some(3), record: None };
+        assert_eq!(read(r#"{"show":"access","view":"buffer","packet":3}"#).unwrap(), buffer);
+        assert_eq!(serde_json::to_string(&buffer).unwrap(), r#"{"show":"access","view":"buffer","packet":3}"#);
+        let results = Request::CallStatus { view: AccessView::Config, packet: None, record: None };
+        assert_eq!(read(r#"{"show":"call-status","view":"config"}"#).unwrap(), results);
+        assert!(matches!(
+            read(r#"{"show":"users","user":"a"}"#).unwrap(),
+            Request::Users { limit: 1_000, user: Some(_), .. }
+        ));
+        let reset = serde_json::from_str::<Action>(r#"{"do":"reset-statistics","class":"call-status"}"#).unwrap();
+        assert_eq!(reset, Action::ResetStatistics { class: Counted::CallStatus });
+        assert!(serde_json::from_str::<Action>(r#"{"do":"reset-statistics","class":"session"}"#).is_err());
+        for wrong in [
+            r#"{"show":"users","name":"a"}"#,
+            r#"{"show":"access"}"#,
+            r#"{"show":"counters","limit":1}"#,
+            r#"{"limit":1}"#,
+            "[]",
+            "",
+        ] {
             assert!(read(wrong).is_err(), "{wrong}");
         }
     }

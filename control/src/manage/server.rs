@@ -1,6 +1,7 @@
 //! The server's side of the management socket, driven by the control core's poll.
 
 use std::io::{self, ErrorKind};
+use std::ops::Range;
 use std::os::unix::fs::{FileTypeExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
@@ -14,8 +15,12 @@ use mio::{Interest, Registry, Token};
 use socket2::{Domain, SockAddr, Socket, Type};
 
 use super::connection::{Connection, State};
-use super::view::{ImTable, InterfaceRow, NatRow, PortRow, ReloadRow, Statistics, WorkerRow};
+use super::view::{
+    AccessBufferRow, AccessStatisticsRow, ImTable, InterfaceRow, NatRow, PortRow, ReloadRow, ResetRow, Statistics,
+    UserFilter, UserPage, WaitingRow, WorkerRow,
+};
 use crate::config::Compiled;
+use crate::record::Class;
 
 /// Clients at once; others are closed at once. The manager's tokens are the listener's and one for each.
 pub const CLIENTS: usize = 16;
@@ -33,6 +38,19 @@ pub trait Source {
     fn im(&self, limit: usize) -> ImTable;
     /// What the process did.
     fn statistics(&self) -> Statistics;
+    /// What became of the records of `access` or `call-status`.
+    fn access_statistics(&self, class: Class) -> AccessStatisticsRow;
+    /// Where the buffers of that class are read and written, by log host.
+    fn access_buffer(&self, class: Class) -> Vec<AccessBufferRow>;
+    /// The records of that class that wait for log hosts, at these places ([`crate::export::Exporters::waiting`]).
+    fn access_waiting(&self, class: Class, places: Range<u64>) -> Vec<WaitingRow>;
+    /// Looks at `most` access users behind the first `from`, and shows those that the filter takes.
+    fn users(&self, filter: &UserFilter, from: usize, most: usize) -> UserPage;
+    /// Has the counts of `access` or `call-status` begin again; who asks is audited.
+    ///
+    /// # Errors
+    /// Where that cannot be; then nothing was reset.
+    fn reset_statistics(&mut self, class: Class, peer: Peer) -> Result<ResetRow, String>;
     /// The workers' counters.
     fn workers(&self) -> Vec<WorkerRow>;
     /// Ports and their counters.
@@ -43,6 +61,15 @@ pub trait Source {
     fn interfaces(&self) -> Vec<InterfaceRow>;
     /// Asks the workers for their neighbours, like [`Source::dump`].
     fn neighbours(&mut self, into: Sender<NeighbourView>);
+}
+
+/// Who asks, as the kernel says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Peer {
+    /// The user.
+    pub uid: u32,
+    /// The process.
+    pub pid: i32,
 }
 
 /// Why the socket could not be made.

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use ::dataplane::access::AccessKind;
 use ::dataplane::appid::DATABASES;
 use ::dataplane::command::{self, Command};
 use ::dataplane::counters::{Counter, Counters};
@@ -13,7 +14,9 @@ use crossbeam::channel::{Receiver, Sender, bounded};
 use sigdb::{Database, Generation};
 
 mod source;
+mod users;
 
+use self::users::AccessCounts;
 use super::Dataplane;
 use super::keeper::{AccessKeeper, Keeper};
 use super::pools::Pools;
@@ -21,7 +24,7 @@ use super::reload::{Candidate, Outcome, Reloader, Retired};
 use crate::config::Compiled;
 use crate::export::Exporters;
 use crate::manage::{ReloadRow, time_text};
-use crate::presence::access::{AccessTable, AccessTransition};
+use crate::presence::access::AccessTable;
 use crate::presence::im::{Presence, Transition};
 use crate::record::sequence::Recorder;
 use crate::record::{BootId, Class, LossPlace, Record};
@@ -51,6 +54,8 @@ pub(super) struct House {
     im: Tally,
     attack: Tally,
     access_users: Tally,
+    call_status: Tally,
+    access_counts: AccessCounts,
     quiet: bool,
     reloader: Reloader,
     version: Version,
@@ -169,6 +174,8 @@ impl House {
             im: Tally::default(),
             attack: Tally::default(),
             access_users: Tally::default(),
+            call_status: Tally::default(),
+            access_counts: AccessCounts::default(),
             quiet: true,
             reloader,
             version: Version { number: 1, since: started, took: Duration::ZERO },
@@ -337,7 +344,9 @@ impl House {
         for at in 0..self.events.len() {
             let mut transitions = Vec::new();
             while let Some(event) = self.events[at].receiver.access() {
-                self.access_users.events += 1;
+                let is_result = matches!(event.kind, AccessKind::Result { .. });
+                let tally = if is_result { &mut self.call_status } else { &mut self.access_users };
+                tally.events += 1;
                 self.access.observe(&event, &mut transitions);
             }
             self.record_access(&transitions);
@@ -369,16 +378,7 @@ impl House {
     }
 
     fn events_taken(&self) -> u64 {
-        [self.session, self.im, self.attack, self.access_users].iter().map(|tally| tally.events).sum()
-    }
-
-    fn record_access(&mut self, transitions: &[AccessTransition]) {
-        for transition in transitions {
-            if let Some(record) = self.recorder.access(transition) {
-                self.access_users.records += 1;
-                self.exporters.push(&Arc::new(record));
-            }
-        }
+        [self.session, self.im, self.attack, self.access_users, self.call_status].iter().map(|tally| tally.events).sum()
     }
 
     /// Lets the time of presence and exporters pass.

@@ -1,6 +1,7 @@
 //! The rows of `ostiary show`, as JSON has them. Names are as in records and
 //! in `ostiary replay --json`, and only ever added to; times are RFC 3339 in UTC with microseconds.
 
+mod access;
 mod nat;
 mod policy;
 mod route;
@@ -15,10 +16,14 @@ use dataplane::time::Nanos;
 use serde::{Deserialize, Serialize};
 
 use crate::config::Names;
-use crate::export::{ClassStatus, Format, HostStatus};
+use crate::export::{ClassStatus, HostStatus};
 use crate::record::rfc3339;
 use crate::runtime::{PoolView, PortView};
 
+pub use self::access::{
+    AccessBufferRow, AccessConfigRow, AccessHostCountsRow, AccessHostRow, AccessSourceRow, AccessStatisticsRow, PACKET,
+    ResetRow, UserFilter, UserPage, UserRow, WaitingRow,
+};
 pub use self::nat::NatRow;
 pub use self::policy::PolicyRow;
 pub use self::route::{InterfaceRow, NeighbourRow, RouteRow};
@@ -191,7 +196,7 @@ pub struct CoreRow {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub struct RecordRow {
-    /// `session` or `im`.
+    /// `session`, `im`, `attack`, `access` or `call-status`.
     pub class: String,
     /// Events taken from the workers.
     pub events: u64,
@@ -225,11 +230,11 @@ pub struct HostRow {
     pub classes: Vec<HostClassRow>,
 }
 
-/// The records of a class for one log host: `records = sent + dropped + queued`.
+/// The records of a class for one log host: `records = sent + dropped + queued + uncarried`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub struct HostClassRow {
-    /// `session` or `im`.
+    /// `session`, `im`, `attack`, `access` or `call-status`.
     pub class: String,
     /// Records that were for this host.
     pub records: u64,
@@ -239,6 +244,9 @@ pub struct HostClassRow {
     pub dropped: u64,
     /// Waiting.
     pub queued: u64,
+    /// Of access users whom the version of binary records cannot tell; not sent.
+    #[serde(default)]
+    pub uncarried: u64,
     /// Written again after a connection broke, on top of `sent`.
     pub resent: u64,
 }
@@ -327,6 +335,7 @@ impl From<&HostStatus> for HostRow {
             sent: class.counts.sent,
             dropped: class.counts.dropped,
             queued: class.counts.queued,
+            uncarried: class.counts.uncarried,
             resent: class.counts.resent,
         };
         let since = status.since.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
@@ -334,10 +343,7 @@ impl From<&HostStatus> for HostRow {
             name: status.name.to_string(),
             address: status.address.to_string(),
             transport: status.transport.to_owned(),
-            format: match status.format {
-                Format::Binary => "binary".to_owned(),
-                Format::Syslog => "syslog".to_owned(),
-            },
+            format: status.format.text().to_owned(),
             state: status.state.text().to_owned(),
             since: time_text(Nanos::from_parts(since.as_secs(), since.subsec_nanos())),
             reconnects: status.reconnects,

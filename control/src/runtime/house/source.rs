@@ -1,5 +1,6 @@
 //! What `show` sees of the control core, and what it asks of it.
 
+use std::ops::Range;
 use std::sync::Arc;
 
 use ::dataplane::command::{Command, SessionView};
@@ -11,8 +12,9 @@ use crossbeam::channel::{Receiver, Sender, bounded};
 use super::{House, Load, Tally};
 use crate::config::Compiled;
 use crate::manage::{
-    CoreRow, HostRow, ImRow, ImTable, InterfaceRow, NatRow, PoolRow, PortRow, RecordRow, ReloadRow, Source, Statistics,
-    WorkerRow, time_text,
+    AccessBufferRow, AccessStatisticsRow, CoreRow, HostRow, ImRow, ImTable, InterfaceRow, NatRow, Peer, PoolRow,
+    PortRow, RecordRow, ReloadRow, ResetRow, Source, Statistics, UserFilter, UserPage, WaitingRow, WorkerRow,
+    time_text,
 };
 use crate::record::Class;
 
@@ -98,9 +100,42 @@ impl Source for House {
             online: self.presence.online().count() as u64,
             pool: PoolRow::from(self.dataplane.pool()),
             cores: self.cores().zip(&self.counters).zip(&self.loads).map(core).collect(),
-            records: vec![row(Class::Session, self.session), row(Class::Im, self.im), row(Class::Attack, self.attack)],
+            records: vec![
+                row(Class::Session, self.session),
+                row(Class::Im, self.im),
+                row(Class::Attack, self.attack),
+                row(Class::Access, Tally { records: self.access_counts.records(Class::Access), ..self.access_users }),
+                row(
+                    Class::CallStatus,
+                    Tally { records: self.access_counts.records(Class::CallStatus), ..self.call_status },
+                ),
+            ],
             hosts: self.exporters.status().iter().map(HostRow::from).collect(),
         }
+    }
+
+    fn access_statistics(&self, class: Class) -> AccessStatisticsRow {
+        self.access_row(class)
+    }
+
+    fn access_buffer(&self, class: Class) -> Vec<AccessBufferRow> {
+        self.exporters.status().iter().filter_map(|status| AccessBufferRow::new(status, class)).collect()
+    }
+
+    fn access_waiting(&self, class: Class, places: Range<u64>) -> Vec<WaitingRow> {
+        let mut rows = Vec::new();
+        for (host, records) in self.exporters.waiting(class, places) {
+            rows.extend(records.iter().map(|(place, record)| WaitingRow::new(&host, *place, record)));
+        }
+        rows
+    }
+
+    fn users(&self, filter: &UserFilter, from: usize, most: usize) -> UserPage {
+        self.user_page(filter, from, most)
+    }
+
+    fn reset_statistics(&mut self, class: Class, peer: Peer) -> Result<ResetRow, String> {
+        self.reset_counts(class, peer)
     }
 
     fn workers(&self) -> Vec<WorkerRow> {

@@ -79,7 +79,7 @@ fn versions(source: &Source, hosts: &[HostConfig], notes: &mut Notes) {
     }
     if let Some(version) = &access.version
         && binary.is_none()
-        && takes(Format::Syslog).is_some()
+        && (takes(Format::Syslog).is_some() || takes(Format::Huawei).is_some())
     {
         let effect = "the version has no effect: it is of binary records, and every log host takes these as text";
         notes.warn(&version.place, effect, "remove it, or set type = \"binary\"");
@@ -94,8 +94,9 @@ fn records(host: &LogHost, source: &Source, notes: &mut Notes) -> Vec<(Class, Fo
         Class::CallStatus => source.log.call_status.format.unwrap_or(source.log.session.format),
         Class::Im => source.log.im.format.unwrap_or(source.log.session.format),
     };
+    let has = |class: &Class| host.format.as_ref().is_none_or(|format| format.value.has(*class));
     let classes: Vec<Class> = if host.records.is_empty() {
-        Class::ALL.to_vec()
+        Class::ALL.into_iter().filter(has).collect()
     } else {
         host.records.iter().map(|class| class.value).collect()
     };
@@ -103,6 +104,11 @@ fn records(host: &LogHost, source: &Source, notes: &mut Notes) -> Vec<(Class, Fo
         if classes[..index].contains(&class.value) {
             notes.fault(&class.place, Some("a class named twice".to_owned()), "each class once", "remove one of them");
         }
+    }
+    for class in host.records.iter().filter(|class| !has(&class.value)) {
+        let found = Some(format!("\"{}\" with format = \"huawei\"", class.value.text()));
+        let advice = "remove the class, or make another log host for it";
+        notes.fault(&class.place, found, "access or call-status: the format has no other records", advice);
     }
     let format = |class: Class| host.format.as_ref().map_or_else(|| own(class), |format| format.value);
     let records: Vec<(Class, Format)> = classes.into_iter().map(|class| (class, format(class))).collect();
@@ -207,7 +213,7 @@ fn refuse_what_has_no_effect(host: &LogHost, format: Format, notes: &mut Notes) 
         }
     }
     if let Some(domain) = &host.observation_domain
-        && format == Format::Syslog
+        && format.is_text()
     {
         let found = Some("an observation domain for syslog".to_owned());
         notes.fault(

@@ -15,7 +15,7 @@ use super::backoff::Backoff;
 use super::link::{Link, Wrote};
 use super::notice::{Notices, Voice};
 use super::outbox::Outbox;
-use super::status::{ClassStatus, HostState, HostStatus};
+use super::status::{ClassStatus, HostState, HostStatus, Waiting};
 use super::trouble::Trouble;
 use super::writer::Writer;
 use super::{Format, HostConfig, Transport};
@@ -330,9 +330,9 @@ impl Channel {
         self.backlog.give_up(time)
     }
 
-    /// The host's name, and what it is still owed of a class at these places.
-    pub(super) fn waiting(&self, class: Class, places: Range<u64>) -> (Name, Vec<(u64, Arc<Record>)>) {
-        (self.host.clone(), self.backlog.waiting(class, places))
+    /// What the host is still owed of a class at these places.
+    pub(super) fn waiting(&self, class: Class, places: Range<u64>) -> Waiting {
+        Waiting { host: self.host.clone(), records: self.backlog.waiting(class, places) }
     }
 
     /// For the operator.

@@ -11,9 +11,9 @@ use rustix::event::{PollFd, Timespec, poll};
 
 use super::channel::Channel;
 use super::notice::{Notice, Notices};
-use super::status::HostStatus;
+use super::status::{HostStatus, Waiting};
 use super::{Format, HostConfig};
-use crate::record::{Class, LossRecord, Name, Record};
+use crate::record::{Class, LossRecord, Record};
 
 /// Delivers records to log hosts. Nothing here blocks, but [`Self::drain`], and that for a bounded time.
 ///
@@ -36,7 +36,7 @@ impl Exporters {
         let now = Instant::now();
         let mut channels = Vec::new();
         for host in &hosts {
-            for format in [Format::Binary, Format::Syslog] {
+            for format in Format::ALL {
                 let classes: Vec<Class> =
                     host.records.iter().filter(|(_, wanted)| *wanted == format).map(|(class, _)| *class).collect();
                 if !classes.is_empty() {
@@ -86,7 +86,7 @@ impl Exporters {
 
     /// What each host is still owed of a class at these places: the first record that was ever queued for it had place 0,
     /// and the next that is sent has as many as were sent before it.
-    pub fn waiting(&self, class: Class, places: Range<u64>) -> Vec<(Name, Vec<(u64, Arc<Record>)>)> {
+    pub fn waiting(&self, class: Class, places: Range<u64>) -> Vec<Waiting> {
         self.channels.iter().map(|channel| channel.waiting(class, places.clone())).collect()
     }
 

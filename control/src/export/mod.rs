@@ -26,7 +26,7 @@ mod writer;
 pub use backlog::Counts;
 pub use exporters::Exporters;
 pub use notice::Notice;
-pub use status::{ClassStatus, HostState, HostStatus};
+pub use status::{ClassStatus, HostState, HostStatus, Waiting};
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -44,6 +44,8 @@ pub enum Format {
     Binary,
     /// RFC 5424 with structured data.
     Syslog,
+    /// The vendor's line, of access users only.
+    Huawei,
 }
 
 /// How syslog messages are told apart on a stream (RFC 6587, 3.4).
@@ -121,11 +123,25 @@ pub struct HostConfig {
 }
 
 impl Format {
+    /// All.
+    pub const ALL: [Self; 3] = [Self::Binary, Self::Syslog, Self::Huawei];
+
+    /// Whether it is text.
+    pub fn is_text(self) -> bool {
+        self != Self::Binary
+    }
+
+    /// Whether records of a class have a form in it.
+    pub fn has(self, class: Class) -> bool {
+        self != Self::Huawei || matches!(class, Class::Access | Class::CallStatus)
+    }
+
     /// In the words of the configuration.
     pub fn text(self) -> &'static str {
         match self {
             Self::Binary => "binary",
             Self::Syslog => "syslog",
+            Self::Huawei => "huawei",
         }
     }
 }

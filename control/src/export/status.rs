@@ -1,10 +1,11 @@
 //! How the log hosts are doing, for `show` and for tests.
 
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::SystemTime;
 
 use super::{Counts, Format};
-use crate::record::{Class, Name};
+use crate::record::{Class, Name, Record};
 
 /// A log host in one of its formats; a host that takes its classes in two formats has two connections and two of these.
 #[derive(Clone, Debug)]
@@ -36,6 +37,15 @@ pub struct ClassStatus {
     pub class: Class,
     /// Its counters since start.
     pub counts: Counts,
+}
+
+/// What a log host is still owed of a class.
+#[derive(Clone, Debug)]
+pub struct Waiting {
+    /// The host's name.
+    pub host: Name,
+    /// Records with their places in its queue.
+    pub records: Vec<(u64, Arc<Record>)>,
 }
 
 /// What a log host does.

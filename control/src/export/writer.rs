@@ -5,6 +5,7 @@ use std::time::{Duration, Instant, SystemTime};
 use super::backlog::Backlog;
 use super::outbox::Outbox;
 use super::{Format, Framing, HostConfig, Transport};
+use crate::record::huawei;
 use crate::record::ipfix::{Encoder, Outcome};
 use crate::record::rfc5424::Formatter;
 use crate::record::{Class, Record};
@@ -36,6 +37,15 @@ pub(super) enum Writer {
         /// One message, before its length is known.
         scratch: Vec<u8>,
     },
+    /// The vendor's line.
+    Huawei {
+        /// The format.
+        formatter: huawei::Formatter,
+        /// How messages are told apart; over UDP the datagram does that.
+        framing: Option<Framing>,
+        /// One message, before its length is known.
+        scratch: Vec<u8>,
+    },
     /// RFC 7011.
     Ipfix {
         /// The format.
@@ -61,6 +71,11 @@ impl Writer {
                 framing: (!datagrams).then_some(host.framing),
                 scratch: Vec::new(),
             },
+            Format::Huawei => Self::Huawei {
+                formatter: huawei::Formatter::new(&host.host_name, host.time_zone.clone()),
+                framing: (!datagrams).then_some(host.framing),
+                scratch: Vec::new(),
+            },
             Format::Binary => Self::Ipfix {
                 encoder: Encoder::new(host.observation_domain, if datagrams { DATAGRAM } else { STREAM_MESSAGE })
                     .with_access(host.access_version),
@@ -76,6 +91,7 @@ impl Writer {
     pub(super) fn carries(&self, record: &Record) -> bool {
         match self {
             Self::Syslog { .. } => true,
+            Self::Huawei { .. } => Format::Huawei.has(record.body.class()),
             Self::Ipfix { encoder, .. } => encoder.carries(record),
         }
     }
@@ -87,6 +103,11 @@ impl Writer {
             let Some(record) = backlog.front() else { break };
             match self {
                 Self::Syslog { formatter, framing, scratch } => {
+                    scratch.clear();
+                    formatter.format(record, scratch);
+                    outbox.push(1, 0, |out| frame(out, scratch, *framing));
+                }
+                Self::Huawei { formatter, framing, scratch } => {
                     scratch.clear();
                     formatter.format(record, scratch);
                     outbox.push(1, 0, |out| frame(out, scratch, *framing));
@@ -116,7 +137,7 @@ impl Writer {
     /// When the open message has to go.
     pub(super) fn flush_at(&self) -> Option<Instant> {
         match self {
-            Self::Syslog { .. } => None,
+            Self::Syslog { .. } | Self::Huawei { .. } => None,
             Self::Ipfix { open, .. } => open.1.map(|opened| opened + FLUSH),
         }
     }

@@ -18,6 +18,7 @@ pub mod access;
 mod access_tests;
 pub mod account;
 pub(crate) mod fields;
+pub mod huawei;
 pub mod ipfix;
 pub mod json;
 pub mod rfc3339;

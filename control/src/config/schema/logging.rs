@@ -102,6 +102,9 @@ pub(crate) struct LogAccess {
 }
 
 const FORMATS: &[(&str, Format)] = &[("binary", Format::Binary), ("syslog", Format::Syslog)];
+/// Of records of access users, and of log hosts, which may take those.
+const ALL_FORMATS: &[(&str, Format)] =
+    &[("binary", Format::Binary), ("syslog", Format::Syslog), ("huawei", Format::Huawei)];
 
 impl Log {
     pub(super) fn read(section: Option<Section<'_, '_>>, notes: &mut Notes) -> Self {
@@ -133,7 +136,7 @@ impl LogAccess {
         let read = Self {
             place: Some(section.place().clone()),
             enable: section.optional("enable", notes, value::boolean).is_some_and(|on| on.value),
-            format: section.optional("type", notes, value::choice(FORMATS, &[])).map(|format| format.value),
+            format: section.optional("type", notes, value::choice(ALL_FORMATS, &[])).map(|format| format.value),
             version: None,
         };
         section.finish(notes);
@@ -230,7 +233,7 @@ pub(crate) struct LogHost {
     pub(crate) ssl_policy: Option<Located<String>>,
     /// `format`; default: each class's own type.
     pub(crate) format: Option<Located<Format>>,
-    /// `records`; default: all classes.
+    /// `records`; default: all classes that the format has.
     pub(crate) records: Vec<Located<Class>>,
     /// `framing`; default octet counting.
     pub(crate) framing: Option<Located<Framing>>,
@@ -267,7 +270,7 @@ impl LogHost {
                 .optional("transport", notes, value::choice(transports, &["relp", "relp-tls"]))
                 .map_or(TransportKind::Udp, |transport| transport.value),
             ssl_policy: section.optional("ssl-policy", notes, value::name),
-            format: section.optional("format", notes, value::choice(FORMATS, &[])),
+            format: section.optional("format", notes, value::choice(ALL_FORMATS, &[])),
             records: section
                 .list("records", notes, value::choice(classes, &["audit"]))
                 .map(|list| list.value)
@@ -290,8 +293,8 @@ pub(crate) fn default_port(format: Format, transport: TransportKind) -> u16 {
     match (format, transport) {
         (Format::Binary, TransportKind::Udp | TransportKind::Tcp) => 4739,
         (Format::Binary, TransportKind::Tls) => 4740,
-        (Format::Syslog, TransportKind::Udp | TransportKind::Tcp) => 514,
-        (Format::Syslog, TransportKind::Tls) => 6514,
+        (Format::Syslog | Format::Huawei, TransportKind::Udp | TransportKind::Tcp) => 514,
+        (Format::Syslog | Format::Huawei, TransportKind::Tls) => 6514,
     }
 }
 

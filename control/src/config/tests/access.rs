@@ -223,3 +223,21 @@ fn secrets_that_others_can_read_and_that_nothing_uses_are_warned_of() {
     std::fs::set_permissions(&file, std::fs::Permissions::from_mode(0o640)).unwrap();
     warned(&nas, 4, "access.nas[a].secret-file", "can read the secret");
 }
+
+#[test]
+fn a08_access_over_tls_with_a_named_policy() {
+    let (compiled, _) = logged("", "").unwrap();
+    let crate::export::Transport::Tls(policy) = &compiled.hosts[0].transport else { panic!("TLS") };
+    assert_eq!((&*policy.name, policy.ca.as_path()), ("p", Path::new("/x")));
+    let faults = logged("ssl-policy = \"p\"", "ssl-policy = \"pp\"").unwrap_err();
+    assert_eq!((faults.len(), faults[0].place.key.as_str()), (1, "log-host[h].ssl-policy"), "{faults:#?}");
+}
+
+#[test]
+fn a09_ssl_policy_with_udp_or_tcp_is_refused() {
+    for transport in ["udp", "tcp"] {
+        let faults = logged("transport = \"tls\"", &format!("transport = \"{transport}\"")).unwrap_err();
+        assert_eq!((faults.len(), faults[0].place.key.as_str()), (1, "log-host[h].ssl-policy"), "{faults:#?}");
+        assert!(faults[0].expected.contains("transport = \"tls\""), "{faults:#?}");
+    }
+}

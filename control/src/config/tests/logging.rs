@@ -39,6 +39,7 @@ fn default_ports_are_those_of_format_and_transport() {
         ("format = \"binary\"\ntransport = \"tls\"\nssl-policy = \"p\"", 4740),
         ("format = \"syslog\"\ntransport = \"udp\"", 514),
         ("format = \"syslog\"\ntransport = \"tcp\"", 514),
+        ("format = \"huawei\"", 514),
         ("format = \"syslog\"\ntransport = \"tls\"\nssl-policy = \"p\"", 6514),
         ("port = 99", 99),
     ] {
@@ -81,7 +82,11 @@ fn hosts_are_checked() {
     refused_host("records = [\"accessed\"]", 4, "records", "\"access\", \"call-status\"", "\"access\"");
     refused_host("records = [\"imm\"]", 4, "records", "\"session\", \"im\"", "\"im\"");
     refused_host("records = [\"im\", \"im\"]", 4, "records", "each class once", "remove");
-    refused_host("format = \"json\"", 4, "format", "\"binary\", \"syslog\"", "");
+    refused_host("format = \"json\"", 4, "format", "\"binary\", \"syslog\", \"huawei\"", "");
+    refused_host("format = \"huawei\"\nrecords = [\"im\"]", 5, "records", "access or call-status", "another log host");
+    refused("[log.session]\ntype = \"huawei\"\n", 2, "log.session.type", "\"binary\", \"syslog\"", "");
+    let huawei = compiled(&host("format = \"huawei\"")).hosts[0].records.clone();
+    assert_eq!(huawei, [(Class::Access, Format::Huawei), (Class::CallStatus, Format::Huawei)]);
     refused_host("queue = 1", 4, "queue", "from 16", "");
     refused_host("transport = \"tcp\"\nretry-first = \"1 ms\"", 5, "retry-first", "from \"10 ms\" to \"1 h\"", "");
     refused_host(

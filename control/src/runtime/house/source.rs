@@ -16,7 +16,7 @@ use crate::manage::{
     PortRow, RecordRow, ReloadRow, ResetRow, Source, Statistics, UserFilter, UserPage, WaitingRow, WorkerRow,
     time_text,
 };
-use crate::record::Class;
+use crate::record::{Class, Record};
 
 impl Source for House {
     fn compiled(&self) -> &Compiled {
@@ -124,8 +124,9 @@ impl Source for House {
 
     fn access_waiting(&self, class: Class, places: Range<u64>) -> Vec<WaitingRow> {
         let mut rows = Vec::new();
-        for (host, records) in self.exporters.waiting(class, places) {
-            rows.extend(records.iter().map(|(place, record)| WaitingRow::new(&host, *place, record)));
+        for waiting in self.exporters.waiting(class, places) {
+            let row = |(place, record): &(u64, Arc<Record>)| WaitingRow::new(&waiting.host, *place, record);
+            rows.extend(waiting.records.iter().map(row));
         }
         rows
     }

@@ -2,8 +2,8 @@
 //!
 //! As with IPv4 question and answer may meet different workers, so nothing is kept here. Most often it gives addresses to a user
 //! who signed on otherwise, by PPPoE or with an IPv4 lease: what is leased is an `Update` of that user, whom control finds by the
-//! PPPoE session or by VLANs and MAC address; of what ends the update says a `lifetime` of 0. Only where DHCPv6 is a source of
-//! its own does it sign on: then the events are those of IPv4, a `Hint` before them.
+//! PPPoE session or by VLANs and MAC address. Only where DHCPv6 is a source of its own does it sign on: then the events are
+//! those of IPv4, a `Hint` before them. What is given back, or ends, is a `Logout` either way, of that address and prefix.
 
 mod options;
 #[cfg(test)]
@@ -132,11 +132,10 @@ impl<'a> Message<'a> {
             SOLICIT | REQUEST | RENEW | REBIND if signs_on => AccessKind::Hint,
             REPLY if !is_any => return Ok(None),
             REPLY if signs_on && self.leased.is_valid() => AccessKind::Login { more: false },
-            REPLY | RELEASE | DECLINE if signs_on && is_any => AccessKind::Logout,
-            REPLY | RELEASE | DECLINE if is_any => AccessKind::Update,
+            REPLY if self.leased.is_valid() => AccessKind::Update,
+            REPLY | RELEASE | DECLINE if is_any => AccessKind::Logout,
             _ => return Ok(None),
         };
-        let ends = matches!(self.kind, RELEASE | DECLINE) || !self.leased.is_valid();
         let mac = self.mac(at, is_reply);
         let mut event = AccessEvent {
             session: match in_session {
@@ -155,8 +154,7 @@ impl<'a> Message<'a> {
         match kind {
             // What a client would like to have it has only where it renews.
             AccessKind::Hint if matches!(self.kind, SOLICIT | REQUEST) => (event.ipv6, event.prefix) = (None, None),
-            AccessKind::Hint => {}
-            _ if ends => event.lifetime = Some(0),
+            AccessKind::Hint | AccessKind::Logout => {}
             _ => {
                 let seconds = [address.map(|(_, seconds)| seconds), prefix.map(|(.., seconds)| seconds)];
                 event.lifetime = seconds.into_iter().flatten().max();

@@ -95,7 +95,7 @@ fn what_is_leased_is_told_of_who_signed_on_otherwise() {
         (answered(), message(REPLY, &[ia_na(&[address(0)])])),
     ] {
         let ended = hear(MOST_OFTEN, &at, &message).unwrap();
-        assert_eq!((ended.kind, ended.lifetime, ended.ipv6), (AccessKind::Update, Some(0), Some(LEASED)));
+        assert_eq!((ended.kind, ended.lifetime, ended.ipv6), (AccessKind::Logout, None, Some(LEASED)));
         assert_eq!(ended.session, event.session);
     }
     let prefix = hear(MOST_OFTEN, &answered(), &message(REPLY, &[ia_pd(56, 900), ia_na(&[address(0)])])).unwrap();

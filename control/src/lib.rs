@@ -5,6 +5,7 @@ pub mod config;
 pub mod export;
 pub mod manage;
 pub mod presence;
+pub mod receiver;
 pub mod record;
 pub mod replay;
 pub mod runtime;

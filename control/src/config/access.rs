@@ -1,6 +1,7 @@
 //! What the configuration says of access users.
 
 use std::collections::BTreeMap;
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -28,6 +29,8 @@ pub struct AccessConfig {
     pub silence: Option<Duration>,
     /// The same of a PPPoE session that answered echoes.
     pub echo_timeout: Duration,
+    /// Where the firewall listens as a RADIUS accounting server.
+    pub receiver: Option<SocketAddr>,
     /// Whether logins and logouts are recorded.
     pub records_access: bool,
     /// Whether results of logins are recorded.
@@ -79,6 +82,7 @@ impl AccessConfig {
             max_users: access.max_users,
             silence: (!access.silence.is_zero()).then_some(access.silence),
             echo_timeout: access.echo_timeout,
+            receiver: receiver(access, notes),
             records_access: log.access.enable,
             records_call_status: log.call_status.enable,
             version: log.access.version.as_ref().map(|version| version.value),
@@ -86,6 +90,17 @@ impl AccessConfig {
             call_status_format: log.call_status.format.unwrap_or(log.session.format),
         }
     }
+}
+
+/// Where to listen: only access servers with a secret are answered, so that there must be one.
+fn receiver(access: &schema::access::Access, notes: &mut Notes) -> Option<SocketAddr> {
+    let listen = access.receiver.as_ref()?;
+    if access.servers.is_empty() {
+        let expected = "an access server, [[access.nas]], that is answered";
+        let advice = "write one with its address and secret-file, or remove [access.receiver]";
+        notes.fault(&listen.place, Some(listen.value.to_string()), expected, advice);
+    }
+    Some(listen.value)
 }
 
 /// The values of a list in which none may stand twice.

@@ -171,7 +171,8 @@ fn versions_that_leave_out(source: &Source, compiled: &Compiled, notes: &mut Not
 
 fn radius_not_looked_at(source: &Source, compiled: &Compiled, notes: &mut Notes) {
     let Some(sources) = &source.access.sources else { return };
-    if !compiled.access.settings.has(Radius) && !compiled.access.settings.clients.is_empty() {
+    let is_looked_at = compiled.access.settings.has(Radius) || compiled.access.receiver.is_some();
+    if !is_looked_at && !compiled.access.settings.clients.is_empty() {
         let effect = "the secrets of [[access.nas]] are of no use: RADIUS is not looked at";
         notes.warn(&sources.place, effect, "add \"radius\", or remove [[access.nas]]");
     }

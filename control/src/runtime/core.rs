@@ -1,6 +1,7 @@
 //! The control core: one loop over the workers' queues, the log hosts' sockets, the management socket and signals.
 
 use std::io::{self, Read};
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -17,6 +18,7 @@ use super::{Dataplane, DataplaneConfig, StartError};
 use crate::config::Compiled;
 use crate::export::Exporters;
 use crate::manage::{BindError, CLIENTS, Manager};
+use crate::receiver::Receiver;
 use crate::record::{BootId, LossPlace};
 use crate::signatures::Floor;
 
@@ -30,6 +32,9 @@ pub enum RunError {
     /// The management socket could not be made.
     #[error(transparent)]
     Manage(#[from] BindError),
+    /// The receiver of accounting could not listen.
+    #[error("access.receiver.listen {0}: {1}; choose an address of this machine, and a port that nothing else has")]
+    Receiver(SocketAddr, io::Error),
     /// What is to be kept over a restart cannot be written.
     #[error("system.state-directory {}: {_1}; give this user the folder, or leave the key out: nothing is kept then", _0.display())]
     State(PathBuf, io::Error),
@@ -43,7 +48,8 @@ pub enum RunError {
 
 const SIGNALS: Token = Token(0);
 const MANAGER: usize = 1;
-const HOSTS: usize = MANAGER + CLIENTS + 1;
+const RECEIVER: Token = Token(MANAGER + CLIENTS + 1);
+const HOSTS: usize = RECEIVER.0 + 1;
 
 /// How long the loop sleeps: workers do not wake it (that would cost them a system call), so it looks.
 /// A worker's queue of 65,536 events is full after 13 ms of 5 million events a second, the most that one worker makes: a burst
@@ -76,6 +82,14 @@ pub fn run(file: &Path, mut compiled: Compiled, ready: impl FnOnce(&Compiled)) -
     let seed = compiled.state.as_ref().and_then(keeper::seed);
     let seed = seed.map_or_else(random, Ok).map_err(|error| RunError::System("/dev/urandom", error))?;
     Arc::make_mut(&mut compiled.access.settings).seed = seed;
+    let receiver = match compiled.access.receiver {
+        Some(listen) => {
+            let settings = Arc::clone(&compiled.access.settings);
+            let bound = Receiver::bind(listen, settings, registry, RECEIVER);
+            Some(bound.map_err(|error| RunError::Receiver(listen, error))?)
+        }
+        None => None,
+    };
     let compiled = Arc::new(compiled);
     let policy = Arc::clone(&compiled.policy);
     if let Some(state) = &compiled.state {
@@ -92,7 +106,7 @@ pub fn run(file: &Path, mut compiled: Compiled, ready: impl FnOnce(&Compiled)) -
     leave_workers_alone(&compiled.dataplane);
     let reloader = Reloader::start(file.to_owned(), Arc::clone(&compiled))
         .map_err(|error| RunError::System("cannot start a thread", error))?;
-    let mut house = House::new(compiled, dataplane, exporters, boot, reloader);
+    let mut house = House::new(compiled, dataplane, exporters, boot, reloader).with_receiver(receiver);
     ready(&house.compiled);
 
     let mut events = Events::with_capacity(256);
@@ -111,11 +125,13 @@ pub fn run(file: &Path, mut compiled: Compiled, ready: impl FnOnce(&Compiled)) -
         for event in &events {
             match event.token() {
                 SIGNALS => {}
+                RECEIVER => house.wake_receiver(),
                 token if manager.owns(token) => manager.handle(event, now, &mut house),
                 token => house.exporters.event(token, event.is_readable(), event.is_writable()),
             }
         }
         more = house.take_events();
+        more |= house.take_accounting();
         house.pass_time(now);
         house.turn_reload();
         manager.turn(now, &mut house);

@@ -26,6 +26,7 @@ use crate::export::Exporters;
 use crate::manage::{ReloadRow, time_text};
 use crate::presence::access::AccessTable;
 use crate::presence::im::{Presence, Transition};
+use crate::receiver;
 use crate::record::sequence::Recorder;
 use crate::record::{BootId, Class, LossPlace, Record};
 
@@ -43,6 +44,7 @@ pub(super) struct House {
     recorder: Recorder,
     presence: Presence,
     access: AccessTable,
+    receiver: Option<receiver::Receiver>,
     keeper: Keeper,
     access_keeper: AccessKeeper,
     /// Frames that had come when it was looked last.
@@ -162,6 +164,7 @@ impl House {
             recorder: Recorder::new(boot, &compiled),
             presence,
             access,
+            receiver: None,
             keeper,
             access_keeper,
             frames: 0,
@@ -187,6 +190,11 @@ impl House {
             again: false,
             asked: None,
         }
+    }
+
+    /// Hears also what access servers tell the firewall itself.
+    pub(super) fn with_receiver(self, receiver: Option<receiver::Receiver>) -> Self {
+        Self { receiver, ..self }
     }
 
     /// Takes the policy file up again; where that is under way, once more after it.
@@ -249,6 +257,9 @@ impl House {
         }
         self.recorder.reconfigure(&candidate.compiled);
         self.access.reconfigure(candidate.compiled.access.limits());
+        if let Some(receiver) = &mut self.receiver {
+            receiver.reconfigure(Arc::clone(&candidate.compiled.access.settings));
+        }
         self.presence.reconfigure(&candidate.compiled.database, &candidate.compiled.im);
         let old = std::mem::replace(&mut self.compiled, candidate.compiled);
         self.reloader.retire(Retired::Compiled(old));
@@ -374,6 +385,28 @@ impl House {
             self.notice_losses(at);
         }
         self.quiet = before == self.events_taken();
+        more
+    }
+
+    /// The receiver's socket has something to read.
+    pub(super) fn wake_receiver(&mut self) {
+        if let Some(receiver) = &mut self.receiver {
+            receiver.wake();
+        }
+    }
+
+    /// Takes what access servers told the firewall itself, a bounded number; says whether there may be more.
+    pub(super) fn take_accounting(&mut self) -> bool {
+        let Some(mut receiver) = self.receiver.take() else { return false };
+        let more = receiver.turn(self.dataplane.now(), |event| {
+            let refused = self.access.tally().refused;
+            let mut transitions = Vec::new();
+            self.access_users.events += 1;
+            self.access.observe(&event, &mut transitions);
+            self.record_access(&transitions);
+            self.access.tally().refused == refused
+        });
+        self.receiver = Some(receiver);
         more
     }
 

@@ -1,6 +1,6 @@
 //! `[access]`, `[[access.nas]]` and their neighbours: where users of the access network are looked for, and who is believed.
 
-use std::net::Ipv4Addr;
+use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -30,6 +30,8 @@ pub(crate) struct Access {
     pub(crate) dhcp_servers: Vec<Located<Ipv4Addr>>,
     /// `[access.radius] unknown-nas`; default: believed.
     pub(crate) believes_unknown: bool,
+    /// `[access.receiver] listen`; default: nowhere.
+    pub(crate) receiver: Option<Located<SocketAddr>>,
     /// `[[access.nas]]`.
     pub(crate) servers: Vec<Nas>,
 }
@@ -44,6 +46,7 @@ impl Default for Access {
             echo_timeout: AccessConfig::ECHO_TIMEOUT,
             dhcp_servers: Vec::new(),
             believes_unknown: true,
+            receiver: None,
             servers: Vec::new(),
         }
     }
@@ -92,7 +95,6 @@ impl Access {
             read.echo_timeout = timeout.value;
         }
         section.later("end-sessions", notes);
-        section.later("receiver", notes);
         if let Some(mut dhcp) = section.table("dhcp", notes) {
             read.dhcp_servers = dhcp.list("servers", notes, ipv4).map(|list| list.value).unwrap_or_default();
             dhcp.finish(notes);
@@ -102,6 +104,10 @@ impl Access {
                 read.believes_unknown = belief.value;
             }
             radius.finish(notes);
+        }
+        if let Some(mut receiver) = section.table("receiver", notes) {
+            read.receiver = receiver.required("listen", notes, "the address and port to listen at", listen);
+            receiver.finish(notes);
         }
         read.servers = section.tables("nas", notes).into_iter().map(|section| Nas::read(section, notes)).collect();
         section.finish(notes);
@@ -128,6 +134,17 @@ impl Nas {
         section.finish(notes);
         Self { name, networks, secret_file, believes_unverified }
     }
+}
+
+fn listen(value: &DeValue<'_>) -> Result<SocketAddr, Refusal> {
+    let advice =
+        "write it like \"192.0.2.1:1813\" or \"[2001:db8::1]:1813\"; 0.0.0.0 or [::] for all of this machine's";
+    let refusal = || Refusal::new("an address and a port", advice);
+    let address: SocketAddr = value::text(value)?.parse().map_err(|_| refusal())?;
+    if address.port() == 0 || address.ip().is_multicast() {
+        return Err(refusal());
+    }
+    Ok(address)
 }
 
 fn ipv4(value: &DeValue<'_>) -> Result<Ipv4Addr, Refusal> {

@@ -183,7 +183,6 @@ fn the_access_section_is_checked() {
     refused("[access.dhcp]\nservers = [\"::1\"]\n", 2, "access.dhcp.servers", "an IPv4 address", "10.40.2.3");
     refused("[access.radius]\nunknown-nas = \"maybe\"\n", 2, "access.radius.unknown-nas", "\"refuse\"", "");
     refused("[access]\nend-sessions = true\n", 2, "access.end-sessions", "not implemented in this version", "remove");
-    refused("[access.receiver]\nlisten = \"192.0.2.1:1813\"\n", 1, "access.receiver", "not implemented", "remove");
     let rule = "[[rule]]\nname = \"r\"\naction = \"deny\"\n";
     refused(&format!("{rule}user = [\"alice\"]\n"), 4, "rule[r].user", "not implemented in this version", "remove");
     refused(&format!("{rule}user-group = [\"g\"]\n"), 4, "rule[r].user-group", "not implemented", "remove");
@@ -240,4 +239,28 @@ fn a09_ssl_policy_with_udp_or_tcp_is_refused() {
         assert_eq!((faults.len(), faults[0].place.key.as_str()), (1, "log-host[h].ssl-policy"), "{faults:#?}");
         assert!(faults[0].expected.contains("transport = \"tls\""), "{faults:#?}");
     }
+}
+
+#[test]
+fn the_receiver_listens_where_it_is_told_and_for_somebody() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = secret(folder.path(), "bras1", b"s3cret");
+    let nas = format!("[[access.nas]]\nname = \"bras1\"\naddress = [\"192.0.2.7\"]\nsecret-file = \"{file}\"\n");
+    assert_eq!(compiled(&nas).access.receiver, None);
+    for listen in ["0.0.0.0:1813", "[2001:db8::1]:11813"] {
+        let access = compiled(&format!("[access.receiver]\nlisten = \"{listen}\"\n{nas}")).access;
+        assert_eq!(access.receiver, Some(listen.parse().unwrap()));
+    }
+    let with = |listen: &str| format!("[access.receiver]\nlisten = {listen}\n{nas}");
+    for listen in ["\"192.0.2.1\"", "\"192.0.2.1:0\"", "\"224.0.0.1:1813\"", "\"host:1813\"", "1813"] {
+        refused(&with(listen), 2, "access.receiver.listen", "", "");
+    }
+    refused(
+        "[access.receiver]\nlisten = \"192.0.2.1:1813\"\n",
+        2,
+        "access.receiver.listen",
+        "[[access.nas]]",
+        "remove",
+    );
+    refused(&format!("[access.receiver]\n{nas}"), 1, "access.receiver.listen", "address and port", "");
 }

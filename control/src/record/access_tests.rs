@@ -219,6 +219,31 @@ fn what_a_version_cannot_tell_it_does_not_carry() {
     assert_eq!(carried(|user| (user.cvlan, user.ipv4, user.ipv6, user.prefix) = (0, None, None, None)), [true; 4]);
 }
 
+#[test]
+fn a_flow_names_the_user_of_its_client() {
+    let name = Some(b"zo\xc3\xab@isp".as_slice().into());
+    let mac = Some(Mac([2, 0, 0x5e, 0, 0x53, 1]));
+    let note = UserNote { name, mac, interface: Some("inside.200.101".into()) };
+    let flow = FlowContext { user: Some(Arc::new(note)), ..sample::flow_v4() };
+    let mut login = sample::login("10001");
+    let Body::Im(im) = &mut login.body else { panic!("a sign-on") };
+    im.flow.user.clone_from(&flow.user);
+    for record in [login, sample::create(flow.clone()), sample::close(flow.clone()), sample::deny(flow)] {
+        let text = syslog(&record);
+        let said = " user=\"zoë@isp\" user-mac=\"02:00:5e:00:53:01\" user-interface=\"inside.200.101\"";
+        assert!(text.contains(said), "{text}");
+        assert_eq!(object(&record)["user-interface"], "inside.200.101");
+        let mut encoder = Encoder::new(0, MIN_LIMIT);
+        encoder.add(&record);
+        let fields = fields(encoder.finish(0).unwrap().0, Template::of(&record, AccessVersion::V4));
+        let value = |wanted| fields.iter().find(|(field, _)| *field == wanted).map(|(_, value)| &value[..]);
+        assert_eq!(value(ipfix::Field::UserText), Some("zoë@isp".as_bytes()));
+        assert_eq!(value(ipfix::Field::UserMac), Some(&[2, 0, 0x5e, 0, 0x53, 1][..]));
+        assert_eq!(value(ipfix::Field::AccessInterface), Some(&b"inside.200.101"[..]));
+    }
+    assert!(!syslog(&sample::create(sample::flow_v4())).contains("user"), "nobody is known there");
+}
+
 proptest! {
     /// Whatever a name is: JSON is JSON, a message of syslog is one line of UTF-8, and binary has its octets.
     #[test]

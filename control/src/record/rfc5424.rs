@@ -57,6 +57,8 @@ pub const PARAMETERS: &[(&str, &str)] = &[
     ("server-zone", "the zone of the server's side"),
     ("svlan", "outer VLAN id, absent where untagged"),
     ("cvlan", "inner VLAN id, absent where there are not two tags"),
+    ("user-mac", "session, messenger: MAC address of the access user who had the client's address, where one is known"),
+    ("user-interface", "session, messenger: that user's access interface"),
     ("start", "session close: when the session was created; attack: when it began"),
     ("duration", "session close: how long it lasted, seconds"),
     ("to-server-packets", "session close: packets from client to server"),
@@ -74,7 +76,7 @@ pub const PARAMETERS: &[(&str, &str)] = &[
     ("cause", "access user, of reason other: RADIUS's Acct-Terminate-Cause"),
     (
         "user",
-        "access user: the person's name, where any source knows it; this and what follows is `-` where it is not known",
+        "access user: the person's name, where any source knows it; this and what follows is `-` where it is not known; session, messenger: of the access user who had the client's address when the flow began, absent where none is known",
     ),
     ("domain", "access user: what stands behind the last @ of the name"),
     ("ipv4", "access user: the IPv4 address"),

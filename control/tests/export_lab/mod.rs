@@ -61,7 +61,11 @@ impl Rig {
         let now = Instant::now();
         self.exporters.tick(now);
         let sleep = self.exporters.next_deadline().map_or(Duration::MAX, |due| due.saturating_duration_since(now));
-        self.poll.poll(&mut self.events, Some(sleep.min(Duration::from_millis(20)))).unwrap();
+        match self.poll.poll(&mut self.events, Some(sleep.min(Duration::from_millis(20)))) {
+            // A process that was stopped for a moment.
+            Err(error) if error.kind() == std::io::ErrorKind::Interrupted => return,
+            other => other.unwrap(),
+        }
         for event in &self.events {
             self.exporters.event(event.token(), event.is_readable(), event.is_writable());
         }

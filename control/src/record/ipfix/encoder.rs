@@ -359,6 +359,18 @@ fn write_flow(out: &mut Vec<u8>, field: Field, flow: &FlowContext) {
         Field::ServerInterface => variable(out, &flow.interfaces.1, SHORT_TEXT),
         Field::ClientZone => variable(out, &flow.zones.0, SHORT_TEXT),
         Field::ServerZone => variable(out, &flow.zones.1, SHORT_TEXT),
+        Field::UserText => {
+            let name = flow.user.as_ref().and_then(|user| std::str::from_utf8(user.name.as_deref()?).ok());
+            variable(out, name.unwrap_or(""), LONG_TEXT);
+        }
+        Field::UserMac => {
+            let mac = flow.user.as_ref().and_then(|user| user.mac);
+            out.extend_from_slice(&mac.unwrap_or_default().0);
+        }
+        Field::AccessInterface => {
+            let interface = flow.user.as_ref().and_then(|user| user.interface.as_deref());
+            variable(out, interface.unwrap_or(""), SHORT_TEXT);
+        }
         other => debug_assert!(false, "no {other:?} in the templates of flows"),
     }
 }
@@ -428,7 +440,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::record::{LossPlace, sample};
+    use crate::record::{LossPlace, UserNote, sample};
 
     /// The sets of a message: number and content.
     fn sets(message: &[u8]) -> Vec<(u16, &[u8])> {
@@ -500,6 +512,8 @@ mod tests {
         flow.application = long.clone();
         flow.interfaces = (long.clone(), long.clone());
         flow.zones = (long.clone(), long.clone());
+        let name = Some(long.as_bytes().into());
+        flow.user = Some(std::sync::Arc::new(UserNote { name, mac: None, interface: Some(long.clone()) }));
         let mut login = sample::login(&long);
         let Body::Im(im) = &mut login.body else { panic!("a sign-on") };
         im.flow = flow.clone();
@@ -508,6 +522,7 @@ mod tests {
         let mut translated = sample::flow_translated();
         (translated.rule, translated.application) = (long.clone(), long.clone());
         (translated.interfaces, translated.zones) = (flow.interfaces.clone(), flow.zones.clone());
+        translated.user.clone_from(&flow.user);
         let close = [sample::close(flow.clone()), sample::close(translated)];
         let others = [sample::create(flow.clone()), sample::deny(flow.clone()), sample::attack(flow), login, loss];
         for record in close.into_iter().chain(others) {

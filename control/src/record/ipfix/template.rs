@@ -114,7 +114,7 @@ pub enum Field {
     AttackRate,
     /// octetDeltaCount: of an attack, since the last record.
     Octets,
-    /// userName: UTF-8, empty where the name is none.
+    /// userName: UTF-8, empty where the name is none; of a flow, that of the access user who had the client's address.
     UserText,
     /// ostiaryUserName.
     UserName,
@@ -352,6 +352,9 @@ macro_rules! flow {
             Field::ServerInterface,
             Field::ClientZone,
             Field::ServerZone,
+            Field::UserText,
+            Field::UserMac,
+            Field::AccessInterface,
         ]
     };
 }

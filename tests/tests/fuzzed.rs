@@ -19,7 +19,7 @@ type Body = fn(&[u8]);
 
 #[test]
 fn every_seed_is_survived() {
-    let targets: [(&str, Body); 13] = [
+    let targets: [(&str, Body); 19] = [
         ("http", bodies::http::run),
         ("tls", bodies::tls::run),
         ("quic", bodies::quic::run),
@@ -33,6 +33,12 @@ fn every_seed_is_survived() {
         ("frames", bodies::frames::run),
         ("fragments", bodies::fragments::run),
         ("stream", bodies::stream::run),
+        ("radius", bodies::radius::run),
+        ("ppp", bodies::ppp::run),
+        ("eapol", bodies::eapol::run),
+        ("dhcp", bodies::dhcp::run),
+        ("dhcpv6", bodies::dhcpv6::run),
+        ("access", bodies::access::run),
     ];
     for (target, run) in targets {
         let seeds = seeds(target);

@@ -5,9 +5,17 @@ use std::sync::{Arc, LazyLock};
 
 use sigdb::Database;
 
+#[cfg(feature = "dataplane")]
+pub mod access;
 pub mod compile;
+#[cfg(feature = "dataplane")]
+pub mod dhcp;
+#[cfg(feature = "dataplane")]
+pub mod dhcpv6;
 pub mod diff;
 pub mod dns;
+#[cfg(feature = "dataplane")]
+pub mod eapol;
 pub mod explain;
 pub mod flow;
 #[cfg(feature = "dataplane")]
@@ -17,10 +25,16 @@ pub mod frames;
 pub mod framings;
 pub mod http;
 pub mod load;
+#[cfg(feature = "dataplane")]
+pub mod ppp;
 pub mod quic;
+#[cfg(feature = "dataplane")]
+pub mod radius;
 #[cfg(feature = "dataplane")]
 pub mod stream;
 pub mod tls;
+#[cfg(feature = "dataplane")]
+mod users;
 
 /// The signatures of this checkout.
 fn signatures() -> Arc<Database> {

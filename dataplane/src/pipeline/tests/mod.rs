@@ -1,6 +1,7 @@
 //! Stories of the packet path: what passes, what is dropped and by what name, what control learns. Each says exactly which
 //! counters moved.
 
+mod access;
 mod any_bytes;
 mod applications;
 mod attacks;

@@ -22,7 +22,9 @@ impl Clock {
     pub(super) fn hear(&mut self, day: Nanos) {
         self.heard = Some(match self.heard {
             None => (day, day),
-            Some((last, count)) if day >= last => (day, count + day.since(last).min(TRUST)),
+            // Longer than that was no silence, but an outage: none of it counts.
+            Some((last, count)) if day.since(last) > TRUST => (day, count),
+            Some((last, count)) if day >= last => (day, count + day.since(last)),
             Some((last, count)) if last.since(day) < STEP_BACK => (last, count),
             Some((_, count)) => (day, count),
         });
@@ -69,11 +71,8 @@ mod tests {
         assert_eq!(clock.reaches(Nanos(106 * HOUR)), Some(Nanos(106 * HOUR)));
         assert_eq!(clock.reaches(Nanos(107 * HOUR)), None);
         clock.hear(Nanos(300 * HOUR));
-        assert_eq!((clock.now(), clock.reaches(Nanos(107 * HOUR))), (Nanos(106 * HOUR), Some(Nanos(301 * HOUR))));
-        assert_eq!(
-            (clock.day(Nanos(107 * HOUR)), clock.day(Nanos(105 * HOUR))),
-            (Nanos(301 * HOUR), Nanos(299 * HOUR))
-        );
+        assert_eq!((clock.now(), clock.reaches(Nanos(106 * HOUR))), (Nanos(100 * HOUR), Some(Nanos(306 * HOUR))));
+        assert_eq!((clock.day(Nanos(107 * HOUR)), clock.day(Nanos(99 * HOUR))), (Nanos(307 * HOUR), Nanos(299 * HOUR)));
     }
 
     #[test]

@@ -55,6 +55,10 @@ fn a_dead_tap_signs_nobody_off() {
     assert!(story.silence(72 * HOUR).is_empty());
     assert!(story.observe(lease(2, 6, 8, 60)).len() == 1);
     assert_eq!(story.after(HOUR).len(), 1);
+    // Nor does one outage after the other.
+    assert!(story.silence(72 * HOUR).is_empty());
+    story.table.heard(at(story.now));
+    assert!(story.after(6 * HOUR).is_empty());
     assert_eq!(story.after(HOUR).len(), 1);
     assert!(story.table.is_empty());
 }

@@ -4,8 +4,9 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use dataplane::counters::Counter;
 use dataplane::endpoint::{Mac, Tuple};
-use dataplane::event::{SessionChange, SessionEvent, SessionId};
+use dataplane::event::{SessionChange, SessionEvent, SessionId, Volume};
 use dataplane::policy::RuleId;
 use dataplane::time::Nanos;
 use sigdb::{AppId, Generation};
@@ -16,7 +17,7 @@ use super::{
     SessionRecord, UserNote,
 };
 use crate::config::{Compiled, ImLogging, Names};
-use crate::presence::access::{AccessAction, AccessTable, AccessTransition, AccessUser};
+use crate::presence::access::{AccessAction, AccessTable, AccessTransition, AccessUser, Forgery};
 use crate::presence::im::Transition;
 
 /// Makes the records of one run of the process, in their order.
@@ -157,6 +158,24 @@ impl Recorder {
         Some(self.record(transition.time, body))
     }
 
+    /// The record of forged messages of RADIUS; their octets are not counted.
+    pub fn forgery(&mut self, forgery: &Forgery) -> Record {
+        let ((client, server), (svlan, cvlan)) = (forgery.ends, forgery.vlans);
+        let tuple = Tuple { client, server, protocol: 17, svlan, cvlan };
+        let packets = |packets| Volume { packets, octets: 0 };
+        let flow = self.flow(SessionId(0), tuple, RuleId::IMPLICIT, AppId::UNKNOWN, forgery.ports);
+        let body = AttackRecord {
+            flow,
+            kind: Counter::RadiusForged.name(),
+            phase: forgery.phase,
+            recent: packets(forgery.recent.0),
+            span: forgery.recent.1,
+            total: packets(forgery.total),
+            begin: forgery.begin,
+        };
+        self.record(forgery.time, Body::Attack(body))
+    }
+
     /// The record of a loss noticed between two times; it is dated by the second.
     pub fn loss(&mut self, class: Class, place: LossPlace, count: u64, span: (Nanos, Nanos)) -> Record {
         self.record(span.1, Body::Loss(LossRecord { class, place, count, span }))
@@ -212,7 +231,7 @@ impl Recorder {
 mod tests {
     use dataplane::access::{AccessEvent, AccessKind, Source, Text};
     use dataplane::endpoint::{Address, Endpoint, Mac};
-    use dataplane::event::{CloseReason, Header, SignOnEvent, Volume, WorkerId};
+    use dataplane::event::{CloseReason, Header, SignOnEvent, WorkerId};
     use sigdb::{AccountText, Confidence, Sighting, SignOn};
 
     use super::*;

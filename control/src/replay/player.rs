@@ -219,6 +219,10 @@ impl<'a> Player<'a> {
                 self.report.record(&record)?;
             }
         }
+        for forgery in self.access.take_forgeries() {
+            let record = self.recorder.forgery(&forgery);
+            self.report.record(&record)?;
+        }
         Ok(())
     }
 

@@ -2,6 +2,7 @@
 
 mod clock;
 mod entry;
+mod forged;
 mod former;
 mod full;
 mod index;
@@ -21,6 +22,7 @@ use std::time::Duration;
 
 use dataplane::time::Nanos;
 
+pub use self::forged::Forgery;
 pub use self::table::{AccessLimits, AccessTable, Holder};
 pub use self::tally::{AccessTally, SourceTally};
 pub use self::user::AccessUser;

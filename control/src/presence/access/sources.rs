@@ -24,7 +24,7 @@ impl AccessTable {
             },
             AccessKind::Logout => self.logout(event, out),
             AccessKind::NasGone => self.nas_gone(event, out),
-            AccessKind::Forged => {}
+            AccessKind::Forged => self.reports.extend(self.forgeries.observe(event)),
         }
     }
 

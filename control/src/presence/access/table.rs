@@ -12,6 +12,7 @@ use dataplane::time::Nanos;
 
 use super::clock::Clock;
 use super::entry::{ANYWHERE, Phase};
+use super::forged::{Forgeries, Forgery};
 use super::former::Formers;
 use super::index::Index;
 use super::memory::Memory;
@@ -46,6 +47,9 @@ pub struct AccessTable {
     pub(super) sweep: Sweep,
     pub(super) tally: AccessTally,
     pub(super) changes: u64,
+    pub(super) forgeries: Forgeries,
+    /// Of those, what was not taken yet.
+    pub(super) reports: Vec<Forgery>,
 }
 
 /// Who had an address: a person, the host, or both.
@@ -70,6 +74,8 @@ impl AccessTable {
             sweep: Sweep::default(),
             tally: AccessTally::default(),
             changes: 0,
+            forgeries: Forgeries::default(),
+            reports: Vec::new(),
         }
     }
 
@@ -94,6 +100,7 @@ impl AccessTable {
 
     /// What is due by `now`, a bounded number; call it again while [`Self::next_deadline`] is not after `now`.
     pub fn advance(&mut self, now: Nanos, out: &mut Vec<AccessTransition>) {
+        self.reports.extend(self.forgeries.advance(now));
         self.turn_sweep(out);
         let Some(now) = self.clock.count(now) else { return };
         for _ in 0..PIECE {
@@ -118,7 +125,16 @@ impl AccessTable {
 
     /// When something is due next.
     pub fn next_deadline(&self) -> Option<Nanos> {
-        if self.sweep.is_under_way() { Some(Nanos(0)) } else { self.clock.reaches(self.queue.next()?) }
+        if self.sweep.is_under_way() {
+            return Some(Nanos(0));
+        }
+        let next = self.queue.next().and_then(|next| self.clock.reaches(next));
+        next.into_iter().chain(self.forgeries.next_deadline()).min()
+    }
+
+    /// What is to be told of forged messages since the last call; ask after [`Self::observe`] and [`Self::advance`].
+    pub fn take_forgeries(&mut self) -> Vec<Forgery> {
+        std::mem::take(&mut self.reports)
     }
 
     /// Who had an address at a time: VLANs (outer, inner), address. Those VLANs come before what is known without any.

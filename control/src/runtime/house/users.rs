@@ -150,6 +150,11 @@ impl House {
                 self.exporters.push(&Arc::new(record));
             }
         }
+        for forgery in self.access.take_forgeries() {
+            self.attack.records += 1;
+            let record = self.recorder.forgery(&forgery);
+            self.exporters.push(&Arc::new(record));
+        }
     }
 }
 

@@ -53,6 +53,10 @@ pub(super) enum Phase {
 pub(super) struct Request {
     pub key: Key,
     pub authenticator: [u8; 16],
+    /// The authenticator of its answer, once there is one.
+    answer: [u8; 16],
+    /// A number for all of its octets.
+    pub transaction: u64,
     pub phase: Phase,
     /// Whether it is believed though nobody answers.
     pub is_believed: bool,
@@ -85,11 +89,11 @@ impl Ledger {
         }
     }
 
-    /// Whether a request was seen already; then it is sent once more.
-    pub fn repeats(&mut self, now: Nanos, key: &Key, authenticator: &[u8; 16]) -> bool {
+    /// Whether a request was seen already, by its number; then it is sent once more.
+    pub fn repeats(&mut self, now: Nanos, key: &Key, transaction: u64) -> bool {
         let bucket = self.bucket(key);
         let requests = self.requests.get_mut(bucket..bucket + WAYS).unwrap_or_default();
-        let is_it = |request: &&mut Request| request.is_of(now, key) && request.authenticator == *authenticator;
+        let is_it = |request: &&mut Request| request.is_of(now, key) && request.transaction == transaction;
         let Some(request) = requests.iter_mut().find(is_it) else { return false };
         request.last = now;
         request.sent = request.sent.saturating_add(1);
@@ -101,7 +105,7 @@ impl Ledger {
         &mut self,
         now: Nanos,
         key: Key,
-        authenticator: [u8; 16],
+        (authenticator, transaction): ([u8; 16], u64),
         is_believed: bool,
         event: impl FnOnce(&mut AccessEvent),
     ) -> bool {
@@ -117,32 +121,59 @@ impl Ledger {
             return false;
         };
         let gave_way = order(place).0 == 2;
-        *place = Request { key, authenticator, phase: Phase::Waiting, is_believed, first: now, last: now, sent: 1 };
+        *place = Request {
+            key,
+            authenticator,
+            answer: [0; 16],
+            transaction,
+            phase: Phase::Waiting,
+            is_believed,
+            first: now,
+            last: now,
+            sent: 1,
+        };
         if let Some(kept) = self.events.get_mut(bucket + way) {
             event(kept);
         }
         gave_way
     }
 
-    /// The requests that an answer may be to, the latest first.
+    /// The requests that an answer may be to: those that wait first, and of them the latest.
     pub fn candidates(&self, now: Nanos, key: &Key) -> arrayvec::ArrayVec<Place, WAYS> {
         let bucket = self.bucket(key);
         let requests = self.requests.get(bucket..bucket + WAYS).unwrap_or_default();
         let mut places: arrayvec::ArrayVec<_, WAYS> =
             (bucket..).map(Place).zip(requests).filter(|(_, request)| request.is_of(now, key)).collect();
-        places.sort_unstable_by_key(|(_, request)| std::cmp::Reverse((request.first, request.last)));
+        places.sort_unstable_by_key(|(_, request)| {
+            (request.phase == Phase::Answered, std::cmp::Reverse((request.first, request.last)))
+        });
         places.into_iter().map(|(place, _)| place).collect()
     }
 
-    /// Which of several requests an answer is to that nothing verifies: the latest, if those before were answered or given up;
-    /// otherwise it cannot be told.
-    pub fn likely(&self, now: Nanos, candidates: &[Place]) -> Option<Place> {
-        let (latest, before) = candidates.split_first()?;
+    /// Which of several requests an answer is to that nothing verifies: one that was answered so before; else the latest that
+    /// waits, if no other does that its access server has not given up; otherwise it cannot be told.
+    pub fn likely(&self, now: Nanos, candidates: &[Place], answer: &[u8; 16]) -> Option<Place> {
+        let in_phase = |place: &Place, phase| self.request(*place).filter(|request| request.phase == phase);
+        // Where both have the same authenticator, so have their answers.
+        let is_shared = |authenticator: &[u8; 16]| {
+            candidates
+                .iter()
+                .filter_map(|place| in_phase(place, Phase::Waiting))
+                .any(|request| request.authenticator == *authenticator)
+        };
+        let is_repeated = |place: &&Place| {
+            in_phase(place, Phase::Answered)
+                .is_some_and(|request| request.answer == *answer && !is_shared(&request.authenticator))
+        };
+        if let Some(place) = candidates.iter().find(is_repeated) {
+            return Some(*place);
+        }
+        let (latest, others) = candidates.split_first()?;
         let is_open = |place: &Place| {
             self.request(*place)
                 .is_some_and(|request| request.phase == Phase::Waiting && now.since(request.last) < GIVEN_UP)
         };
-        (!before.iter().any(is_open)).then_some(*latest)
+        (!others.iter().any(is_open)).then_some(*latest)
     }
 
     /// A request.
@@ -151,10 +182,11 @@ impl Ledger {
     }
 
     /// Ends the wait of a request; what is to be told, if nothing was yet.
-    pub fn answered(&mut self, now: Nanos, place: Place) -> Option<&AccessEvent> {
+    pub fn answered(&mut self, now: Nanos, place: Place, answer: &[u8; 16]) -> Option<&AccessEvent> {
         let request = self.requests.get_mut(place.0)?;
         let is_first = request.phase != Phase::Answered;
         request.phase = Phase::Answered;
+        request.answer = *answer;
         request.last = now;
         if is_first { self.events.get(place.0) } else { None }
     }
@@ -215,21 +247,21 @@ mod tests {
     fn a_flood_takes_no_more_room_and_answered_requests_give_way_first() {
         let mut ledger = Ledger::new();
         for port in 0..100 {
-            ledger.add(at(0), key(1, port), [1; 16], true, |_| {});
+            ledger.add(at(0), key(1, port), ([1; 16], 1), true, |_| {});
         }
         let mut evicted = 0;
         for n in 0..100_000_u32 {
             let key = Key { id: n as u8, code: 4, ..key(2, (n >> 8) as u16) };
-            evicted += usize::from(ledger.add(at(1), key, [2; 16], true, |_| {}));
+            evicted += usize::from(ledger.add(at(1), key, ([2; 16], 2), true, |_| {}));
             let place = ledger.candidates(at(1), &key)[0];
-            ledger.answered(at(1), place);
+            ledger.answered(at(1), place, &[9; 16]);
         }
         assert_eq!(evicted, 0);
         let waiting = (0..100).filter(|port| ledger.candidates(at(2), &key(1, *port)).len() == 1).count();
         assert_eq!((waiting, ledger.requests.len(), ledger.events.len()), (100, ROOM, ROOM));
         for n in 0..100_000_u32 {
             let key = Key { id: n as u8, code: 4, ..key(3, (n >> 8) as u16) };
-            evicted += usize::from(ledger.add(at(2), key, [2; 16], true, |_| {}));
+            evicted += usize::from(ledger.add(at(2), key, ([2; 16], 2), true, |_| {}));
         }
         assert!(evicted >= 100_000 - ROOM);
     }
@@ -237,23 +269,28 @@ mod tests {
     #[test]
     fn a_request_is_forgotten_after_a_while() {
         let mut ledger = Ledger::new();
-        ledger.add(at(0), key(1, 1), [1; 16], true, |_| {});
-        assert!(!ledger.repeats(at(1), &key(1, 1), &[2; 16]));
-        assert!(ledger.repeats(at(29), &key(1, 1), &[1; 16]));
+        ledger.add(at(0), key(1, 1), ([1; 16], 1), true, |_| {});
+        assert!(!ledger.repeats(at(1), &key(1, 1), 2));
+        assert!(ledger.repeats(at(29), &key(1, 1), 1));
         assert_eq!(ledger.candidates(at(58), &key(1, 1)).len(), 1);
         assert_eq!(ledger.candidates(at(59), &key(1, 1)).len(), 0);
-        assert!(!ledger.repeats(at(59), &key(1, 1), &[1; 16]));
+        assert!(!ledger.repeats(at(59), &key(1, 1), 1));
     }
 
     #[test]
     fn of_two_that_wait_none_is_likely_until_one_is_given_up() {
         let mut ledger = Ledger::new();
-        ledger.add(at(0), key(1, 1), [1; 16], true, |_| {});
-        ledger.add(at(1), key(1, 1), [2; 16], true, |_| {});
+        ledger.add(at(0), key(1, 1), ([1; 16], 1), true, |_| {});
+        ledger.add(at(1), key(1, 1), ([2; 16], 2), true, |_| {});
         let candidates = ledger.candidates(at(2), &key(1, 1));
         let authenticator = |place| ledger.request(place).unwrap().authenticator;
         assert_eq!(candidates.iter().copied().map(authenticator).collect::<Vec<_>>(), [[2; 16], [1; 16]]);
-        assert_eq!(ledger.likely(at(2), &candidates), None);
-        assert_eq!(ledger.likely(at(3), &candidates), Some(candidates[0]));
+        assert_eq!(ledger.likely(at(2), &candidates, &[9; 16]), None);
+        assert_eq!(ledger.likely(at(3), &candidates, &[9; 16]), Some(candidates[0]));
+        // Once one has its answer, another is the other's, and the same again still the first's.
+        ledger.answered(at(3), candidates[1], &[9; 16]);
+        let candidates = ledger.candidates(at(3), &key(1, 1));
+        assert_eq!(ledger.likely(at(3), &candidates, &[8; 16]), Some(candidates[0]));
+        assert_eq!(ledger.likely(at(3), &candidates, &[9; 16]), Some(candidates[1]));
     }
 }

@@ -101,7 +101,8 @@ impl Radius {
         tally.radius_requests += 1;
         let code = message.code();
         let key = Key { asker: at.source, answerer: at.destination, realm: at.realm, code, id: message.id() };
-        if self.ledger.repeats(now, &key, message.authenticator()) {
+        let transaction = transaction(&key, message, settings.seed);
+        if self.ledger.repeats(now, &key, transaction) {
             return None;
         }
         let (trust, is_believed) = match settings.client(client_of(&key)) {
@@ -117,7 +118,6 @@ impl Radius {
                 return None;
             }
         };
-        let transaction = transaction(&key, message, settings.seed);
         let event = match code {
             ACCOUNTING_REQUEST => accounting(message, at, settings.seed, Source::Radius),
             COA_REQUEST => None,
@@ -125,7 +125,7 @@ impl Radius {
         };
         let event = event.map(|event| AccessEvent { trust, transaction, ..event });
         let (kept, told) = if code == ACCOUNTING_REQUEST { (None, event) } else { (event, None) };
-        let gave_way = self.ledger.add(now, key, *message.authenticator(), is_believed, |place| {
+        let gave_way = self.ledger.add(now, key, (*message.authenticator(), transaction), is_believed, |place| {
             if let Some(event) = kept {
                 *place = event;
             }
@@ -161,7 +161,11 @@ impl Radius {
                     None => return self.forged(now, at, &key, tally),
                 }
             }
-            None => match self.ledger.likely(now, &candidates).filter(|_| settings.believes_unknown) {
+            None => match self
+                .ledger
+                .likely(now, &candidates, message.authenticator())
+                .filter(|_| settings.believes_unknown)
+            {
                 Some(place) => (place, Trust::NoSecret),
                 None => {
                     tally.radius_unverified += 1;
@@ -170,7 +174,7 @@ impl Radius {
             },
         };
         tally.radius_answers += 1;
-        let event = self.ledger.answered(now, place)?;
+        let event = self.ledger.answered(now, place, message.authenticator())?;
         let (kind, result) = match message.code() {
             ACCESS_ACCEPT => (AccessKind::Result { success: true }, ResultCode::Accepted),
             ACCESS_REJECT => (AccessKind::Result { success: false }, ResultCode::Rejected),
@@ -237,8 +241,9 @@ const fn client_of(key: &Key) -> Address {
     }
 }
 
-/// A number for a request, by which it is known if it is seen on its way a second time.
+/// A number for a request, by which it is known if it is seen again: one that is sent once more has the same octets (RFC 2865,
+/// 2.5; RFC 2866, 4.1), and access servers whose authenticators are no random numbers exist.
 fn transaction(key: &Key, message: &Message<'_>, seed: u64) -> u64 {
-    let (port, id) = (key.asker.port.to_be_bytes(), [key.code, key.id]);
-    super::session::session(seed, Source::Radius, &[&key.asker.address.0, &port, &id, message.authenticator()])
+    let port = key.asker.port.to_be_bytes();
+    super::session::session(seed, Source::Radius, &[&key.asker.address.0, &port, message.octets()])
 }

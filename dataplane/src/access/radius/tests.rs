@@ -134,6 +134,19 @@ fn a_challenge_is_neither_and_a_lone_answer_is_not_believed() {
 }
 
 #[test]
+fn an_access_server_without_random_numbers_is_heard() {
+    let mut bench = Bench::new();
+    for who in ["alice", "bob"] {
+        let mut asked = access(1, who);
+        asked[4..20].fill(0);
+        bench.ask(&asked);
+        assert_eq!(name(&bench.reply(&answered(&asked, ACCESS_ACCEPT, &[])).unwrap()), who);
+        assert!(bench.ask(&asked).is_none());
+        assert!(bench.reply(&answered(&asked, ACCESS_ACCEPT, &[])).is_none());
+    }
+}
+
+#[test]
 fn accounting_is_told_once_and_at_the_request() {
     let mut bench = Bench::with_secret();
     let start = accounted(&[attribute(1, "carol"), attribute(40, [0, 0, 0, 1]), attribute(44, "x")].concat(), SECRET);

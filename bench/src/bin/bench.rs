@@ -31,6 +31,8 @@ enum Command {
     Established(Established),
     /// What else happens to a firewall: new sessions, whole connections, latency, pauses, attacks, start-up
     Scenes(Scenes),
+    /// Sign-ons of access users a second, from frames to formatted records, and the memory that a million users take
+    Access(Access),
     /// Identification over captures: cost of a packet and a flow, beside nDPI's ndpiReader
     Appid(Identification),
     /// Everything, with a report as JSON, Markdown and plots
@@ -120,6 +122,22 @@ struct Scenes {
 }
 
 #[derive(Args, Debug)]
+struct Access {
+    /// Runs of each scene.
+    #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u32).range(1..=100))]
+    runs: u32,
+    /// 62,500 users: to see that it works.
+    #[arg(long)]
+    quick: bool,
+    /// Seconds to wait for a quiet machine before each run.
+    #[arg(long, default_value_t = 60)]
+    patience: u64,
+    /// Print JSON.
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Args, Debug)]
 struct All {
     /// Where the report goes.
     #[arg(long, default_value = "results")]
@@ -139,6 +157,10 @@ fn main() -> ExitCode {
     let done = match Arguments::parse().command {
         Command::Established(arguments) => compare(&arguments),
         Command::Scenes(arguments) => scenes(&arguments),
+        Command::Access(Access { runs, quick, patience, json }) => {
+            let names = vec!["access".to_owned(), "access-verified".to_owned()];
+            scenes(&Scenes { names, runs, seconds: 1.0, rules: 1, quick, patience, seed: 1, json })
+        }
         Command::All(arguments) => all(&arguments),
         Command::Appid(arguments) => appid(&arguments),
         Command::Play { scene, plan } => play(&scene, &plan),

@@ -1,5 +1,6 @@
 //! Measurement: the real worker and pipeline, a floor of ours, and peers, over the same software wires, in the same run.
 
+pub mod access;
 pub mod appid;
 pub mod attack;
 pub mod bed;

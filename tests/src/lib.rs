@@ -13,6 +13,7 @@ pub mod policy;
 pub mod process;
 pub mod program;
 pub mod pseudonym;
+pub mod qq;
 pub mod rsyslog;
 pub mod skip;
 pub mod stories;

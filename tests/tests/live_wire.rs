@@ -8,7 +8,6 @@ use std::net::{SocketAddr, TcpListener, UdpSocket};
 use std::process::Output;
 use std::time::Duration;
 
-use bench::pktgen::frames::Side;
 use bench::pktgen::stories as catalogue;
 use ostiary_tests::certificates::Certificates;
 use ostiary_tests::firewall::Firewall;
@@ -16,7 +15,7 @@ use ostiary_tests::netns::{CLIENT, Lab, SERVER, inside};
 use ostiary_tests::policy::Policy;
 use ostiary_tests::process::wait_for;
 use ostiary_tests::rsyslog::Rsyslog;
-use ostiary_tests::skip;
+use ostiary_tests::{qq, skip};
 use serde_json::Value;
 
 const PERMIT: &str = "from = [\"trust\"]\nto = [\"untrust\"]\naction = \"permit\"\nsession-logging = true\n";
@@ -134,39 +133,6 @@ fn a_rule_that_resets_the_application_resets_its_connection() {
     assert_eq!(firewall.stop().0, 0);
 }
 
-/// A PC QQ login between two sockets, one in each namespace, word for word as a story has it: every datagram arrives.
-fn sign_on_and_off(lab: &Lab) -> String {
-    let story = catalogue::find("qq_qr_login").unwrap().tell(7);
-    let client = inside(&lab.client, || UdpSocket::bind(address(CLIENT, 4009)).unwrap());
-    let server = inside(&lab.server, || UdpSocket::bind(address(SERVER, 8000)).unwrap());
-    for socket in [&client, &server] {
-        socket.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
-    }
-    client.connect(address(SERVER, 8000)).unwrap();
-    server.connect(address(CLIENT, 4009)).unwrap();
-    let mut datagrams = 0;
-    for frame in &story.frames {
-        // Ethernet, IPv4 without options, UDP; what goes to and from port 8000 is the messenger's.
-        let bytes = &frame.bytes;
-        let port = |at: usize| u16::from_be_bytes([bytes[at], bytes[at + 1]]);
-        if bytes[23] != 17 || (port(34) != 8000 && port(36) != 8000) {
-            continue;
-        }
-        let payload = &bytes[42..14 + usize::from(port(16))];
-        let (from, to) = match frame.from {
-            Side::Client => (&client, &server),
-            Side::Server => (&server, &client),
-        };
-        from.send(payload).unwrap();
-        let mut received = [0; 2048];
-        let length = to.recv(&mut received).unwrap_or_else(|error| panic!("datagram {datagrams}: {error}"));
-        assert_eq!(&received[..length], payload);
-        datagrams += 1;
-    }
-    assert!(datagrams > 20);
-    story.expected.sign_ons[0].account.clone()
-}
-
 struct Watched {
     account: String,
     records: Vec<Value>,
@@ -188,7 +154,7 @@ fn watched(rule: &str, change: impl FnOnce(&mut Policy)) -> Option<Watched> {
     );
     change(&mut policy);
     let firewall = Firewall::start_in(&lab.firewall, folder.path(), &policy);
-    let account = sign_on_and_off(&lab);
+    let account = qq::sign_on_and_off(&lab);
     // Everything that was to be recorded has been, once the firewall has ended and its host has all.
     let (code, log) = firewall.stop();
     assert_eq!(code, 0, "{log}");

@@ -14,6 +14,7 @@ pub mod process;
 pub mod program;
 pub mod pseudonym;
 pub mod qq;
+pub mod radius;
 pub mod rsyslog;
 pub mod skip;
 pub mod stories;

@@ -19,6 +19,7 @@ impl AccessTable {
             AccessKind::Seen => self.seen(event, out),
             AccessKind::Update | AccessKind::Alive if event.source == Source::Dhcpv6 => self.update_host(event, out),
             AccessKind::Update | AccessKind::Alive => match self.find(event) {
+                Some(slot) if self.is_other_end(slot, event) => {}
                 Some(slot) => self.refresh(slot, event, out),
                 None => self.tally.unknown += 1,
             },
@@ -26,6 +27,13 @@ impl AccessTable {
             AccessKind::NasGone => self.nas_gone(event, out),
             AccessKind::Forged => self.reports.extend(self.forgeries.observe(event)),
         }
+    }
+
+    /// Whether who is alive is not the user but the other end of the session: a worker that did not see it begin cannot tell
+    /// the two apart, and says so of either by its MAC address.
+    fn is_other_end(&self, slot: Slot, event: &AccessEvent) -> bool {
+        let user = self.index.get(slot).and_then(|entry| entry.user.mac);
+        event.kind == AccessKind::Alive && user.zip(event.mac).is_some_and(|(user, other)| user != other)
     }
 
     /// Who the user is was decided.

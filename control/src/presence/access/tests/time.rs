@@ -49,6 +49,19 @@ fn who_answers_echoes_is_soon_missed() {
 }
 
 #[test]
+fn the_concentrators_packets_keep_nobody_online() {
+    let mut story = Story::new();
+    let mut login = AccessEvent::new(AccessKind::Login { more: false }, Source::Pppoe);
+    (login.session, login.mac) = (5, Some(Mac([2, 0, 0, 0, 0, 1])));
+    story.observe(login.clone());
+    story.observe(AccessEvent { kind: AccessKind::Alive, cause: AccessEvent::ECHO, ..login.clone() });
+    story.after(170_000);
+    let other = AccessEvent { kind: AccessKind::Alive, mac: Some(Mac([2, 0, 0, 0, 0, 0xfe])), ..login };
+    assert!(story.observe(other).is_empty());
+    assert_eq!(story.after(10_000).len(), 1, "the user was silent for three minutes");
+}
+
+#[test]
 fn a_dead_tap_signs_nobody_off() {
     let mut story = Story::new();
     story.observe(lease(1, 5, 9, 8 * 3_600));

@@ -47,16 +47,17 @@ impl Bed {
     /// None, and said, where this machine cannot.
     fn build() -> Option<Self> {
         let lab = Lab::build()?;
-        if !skip::has_programs(&["freeradius", "radclient", "radsniff", "rsyslogd", "tshark"]) {
+        if !skip::has_programs(&["freeradius", "radclient", "radsniff", "rsyslogd", "tcpdump"]) {
             return None;
         }
         let folder = tempfile::tempdir().unwrap();
         let radius = radius_server(&lab, folder.path());
         let capture = folder.path().join("radius.pcap");
-        let mut sniffer = lab.server("tshark");
-        sniffer.args(["-q", "-i", "s0", "-F", "pcap", "-f", "udp portrange 1812-1813", "-w"]).arg(&capture);
+        // Every packet is in the file as soon as it comes.
+        let mut sniffer = lab.server("tcpdump");
+        sniffer.args(["-i", "s0", "--immediate-mode", "-U", "-w"]).arg(&capture).arg("udp portrange 1812-1813");
         let sniffer = Running::start(sniffer.stderr(Stdio::null()));
-        wait_for("tshark to capture", || std::fs::metadata(&capture).is_ok_and(|file| file.len() >= 24).then_some(()));
+        wait_for("tcpdump to capture", || std::fs::metadata(&capture).is_ok_and(|file| file.len() >= 24).then_some(()));
         let certificates = Certificates::make(folder.path());
         let rsyslog = Rsyslog::start_in(Some(&lab.firewall), folder.path(), &certificates);
         let secret = folder.path().join("secret");

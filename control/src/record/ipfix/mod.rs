@@ -6,12 +6,15 @@
 
 mod element;
 mod encoder;
+mod field;
 mod template;
 mod type_information;
+mod values;
 
 pub use element::{DataType, OWN, OwnElement, Semantics};
 pub use encoder::{Encoder, MIN_LIMIT, Outcome};
-pub use template::{AccessVersion, Field, Template};
+pub use field::Field;
+pub use template::{AccessVersion, Template};
 
 /// The private enterprise number of our own elements and of the structured data of RFC 5424.
 ///

@@ -2,7 +2,7 @@
 
 use super::element::{DataType, OwnElement};
 use super::encoder::{variable, word};
-use super::template::Specifier;
+use super::field::Specifier;
 use super::{ENTERPRISE, LONG_TEXT, SHORT_TEXT};
 
 /// The options template's number.

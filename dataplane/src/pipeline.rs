@@ -256,11 +256,11 @@ impl Pipeline {
         Self { resolved, ..self }
     }
 
-    /// The same, looking for sign-ons of access users; without this it does not.
+    /// The same, looking for sign-ons of access users; without this it does not. Takes the memory for that now, also where
+    /// `settings` have no source yet: others may come while packets pass, when there is no time for it.
     #[must_use]
     pub fn watching(self, settings: Arc<AccessSettings>) -> Self {
-        let access = settings.is_on().then(|| Box::new(Access::new(settings)));
-        Self { access, ..self }
+        Self { access: Some(Box::new(Access::new(settings))), ..self }
     }
 
     /// Octets that routing takes beside the flow table of one worker: the router's tables, and the ports of every flow.

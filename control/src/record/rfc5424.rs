@@ -40,7 +40,7 @@ pub const PARAMETERS: &[(&str, &str)] = &[
     ("result", "of action result: ok | fail"),
     (
         "reason",
-        "session close: fin | reset | timeout | policy | evicted | shutdown; signon: message | connection-opened | connection-closed | timeout | replaced | moved | mid-session | mention | refused",
+        "session close: fin | reset | timeout | policy | evicted | shutdown; signon: message | connection-opened | connection-closed | timeout | replaced | moved | mid-session | mention | refused; access user: message | lease | renewal | mid-session | accepted | rejected | timeout | nak | service-error | failure | user-request | lost-carrier | idle-timeout | session-timeout | admin-reset | terminated | release | decline | expired | silence | replaced | moved | nas-reboot | logoff | evicted | other",
     ),
     ("application", "the application's name, unknown where it is not known"),
     ("account", "the account as the configuration lets it out; absent where it is not visible or omitted"),

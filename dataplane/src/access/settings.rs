@@ -55,11 +55,6 @@ impl AccessSettings {
         self.sources.contains(&source)
     }
 
-    /// Whether any are.
-    pub fn is_on(&self) -> bool {
-        !self.sources.is_empty()
-    }
-
     /// The client that asks from an address.
     pub fn client(&self, address: Address) -> Option<&RadiusClient> {
         self.clients.iter().find(|client| client.networks.iter().any(|network| contains(*network, address)))

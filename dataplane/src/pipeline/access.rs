@@ -5,7 +5,7 @@ use std::sync::Arc;
 use sigdb::AppId;
 
 use super::{Frame, Packet, Pipeline};
-use crate::access::{Access, AccessSettings, Found, Sight, Tally};
+use crate::access::{AccessSettings, Found, Sight, Tally};
 use crate::counters::Counter;
 use crate::endpoint::{Direction, Endpoint, Mac};
 use crate::flow::{Flags, FlowKey, Realm, Slot};
@@ -16,14 +16,12 @@ use crate::wire::vlan::Tags;
 use crate::wire::{be16, ethernet, pppoe, protocol};
 
 impl Pipeline {
-    /// Goes on with other settings; returns those that it had, where it looked for sign-ons.
-    pub(super) fn set_access(&mut self, settings: Arc<AccessSettings>) -> Option<Arc<AccessSettings>> {
+    /// Goes on with other settings; returns those that it has no more. A pipeline that was made without
+    /// [`Self::watching`] has no memory for sign-ons, and returns the new ones.
+    pub(super) fn set_access(&mut self, settings: Arc<AccessSettings>) -> Arc<AccessSettings> {
         match &mut self.access {
-            Some(access) => Some(access.set(settings)),
-            None => {
-                self.access = settings.is_on().then(|| Box::new(Access::new(settings)));
-                None
-            }
+            Some(access) => access.set(settings),
+            None => settings,
         }
     }
 

@@ -75,9 +75,8 @@ impl Pipeline {
                 self.retire_databases();
             }
             Command::Access { settings, retired } => {
-                if let Some(old) = self.set_access(settings) {
-                    drop(retired.try_send(Retired::Access(old)));
-                }
+                let old = self.set_access(settings);
+                drop(retired.try_send(Retired::Access(old)));
             }
             Command::Neighbours(to) => drop(self.neighbour_dumps.try_push((to, 0))),
             Command::Dump(to) => drop(self.dumps.try_push(Dump { to, next: 0 })),

@@ -178,6 +178,7 @@ fn silence_is_told_by_the_clock() {
 #[test]
 fn what_is_looked_for_from_now_on_is_seen_in_flows_that_are_open() {
     let mut firewall = Firewall::with(vec![outbound()]);
+    firewall.pipeline = firewall.pipeline.watching(Arc::default());
     firewall.out(&asks(1, b"erin")).passes();
     firewall.back(&accepts(1)).passes();
     let (retired, _) = crossbeam::channel::bounded(1);

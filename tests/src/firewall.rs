@@ -35,12 +35,21 @@ impl Firewall {
         Self::start_with(folder, policy, command)
     }
 
-    fn start_with(folder: &Path, policy: &Policy, mut command: Command) -> Self {
+    /// Starts it with the policy file that one before had there, as it is by now.
+    pub fn start_again(folder: &Path) -> Self {
+        Self::launch(folder, Command::new(program::path()))
+    }
+
+    fn start_with(folder: &Path, policy: &Policy, command: Command) -> Self {
+        let text = policy.text(&folder.join("ostiary.sock"), &signatures(folder));
+        std::fs::write(folder.join("policy.toml"), text).expect("a file can be made in a temporary folder");
+        Self::launch(folder, command)
+    }
+
+    fn launch(folder: &Path, mut command: Command) -> Self {
         // A test that failed has left nothing behind that could harm the next.
         let only = ONLY.lock().unwrap_or_else(PoisonError::into_inner);
         let config = folder.join("policy.toml");
-        let text = policy.text(&folder.join("ostiary.sock"), &signatures(folder));
-        std::fs::write(&config, text).expect("a file can be made in a temporary folder");
         let log = |name| File::create(folder.join(name)).expect("a file can be made in a temporary folder");
         command.arg("run").arg("--config").arg(&config).env("NO_COLOR", "1");
         command.stdout(Stdio::from(log("out"))).stderr(Stdio::from(log("err")));

@@ -2,35 +2,12 @@
 
 #![allow(clippy::unwrap_used, reason = "the helpers of tests are tests")]
 
-use std::net::Ipv4Addr;
 use std::path::Path;
-use std::process::Output;
 
+use ostiary_tests::access::{self, ask, show};
 use ostiary_tests::firewall::Firewall;
-use ostiary_tests::policy::Policy;
-use ostiary_tests::process::{free_port, wait_for};
-use ostiary_tests::{program, radius};
+use ostiary_tests::process::free_port;
 use serde_json::Value;
-
-const ALICE: Ipv4Addr = Ipv4Addr::new(10, 99, 0, 10);
-const CAROL: Ipv4Addr = Ipv4Addr::new(10, 99, 0, 11);
-
-/// Bob is refused; alice and carol sign on; carol signs off.
-fn frames() -> Vec<Vec<u8>> {
-    let asked = radius::message(radius::ACCESS_REQUEST, 1, &[(1, b"bob@example.net"), (4, &radius::NAS.octets())]);
-    let refused = radius::message(radius::ACCESS_REJECT, 1, &[(18, b"no such user")]);
-    let start = |identifier, user: &[u8], address, session| {
-        radius::frame(&radius::accounting(identifier, radius::START, user, address, session), 1813, false)
-    };
-    let stop = radius::accounting(4, radius::STOP, b"carol@example.net", CAROL, "s2");
-    vec![
-        radius::frame(&asked, 1812, false),
-        radius::frame(&refused, 1812, true),
-        start(2, b"alice@example.net", ALICE, "s1"),
-        start(3, b"carol@example.net", CAROL, "s2"),
-        radius::frame(&stop, 1813, false),
-    ]
-}
 
 /// Logins, logouts and results recorded for a log host that nobody answers for.
 fn recording() -> String {
@@ -44,46 +21,7 @@ fn recording() -> String {
 
 /// A firewall through which the frames passed.
 fn firewall(folder: &Path, rest: &str) -> Firewall {
-    let capture = radius::capture(folder, "radius.pcap", &frames());
-    let empty = radius::capture(folder, "empty.pcap", &[]);
-    let device = |number, from: &Path| {
-        format!("net_pcap{number},rx_pcap={},tx_pcap={}", from.display(), folder.join(format!("out{number}")).display())
-    };
-    let mut policy = Policy::new(device(0, &capture), device(1, &empty)).rule("rest", "action = \"permit\"\n");
-    // Both directions come in by one port.
-    policy.dataplane = "mirror = true\n".to_owned();
-    policy.system = format!("state-directory = \"{}\"\n", folder.join("state").display());
-    policy.im = false;
-    policy.rest = rest.to_owned();
-    let firewall = Firewall::start(folder, &policy);
-    wait_for("carol to be gone", || {
-        let rows = show(&firewall, &["access", "statistics"]);
-        (rows[0]["sources"][0]["logouts"] == 1).then_some(())
-    });
-    firewall
-}
-
-fn ask(firewall: &Firewall, arguments: &[&str]) -> Output {
-    let socket = firewall.socket();
-    let socket = socket.to_str().unwrap();
-    program::run(arguments.iter().copied().chain(["--socket", socket]))
-}
-
-/// `ostiary show … --json`: its rows.
-fn show(firewall: &Firewall, arguments: &[&str]) -> Vec<Value> {
-    let arguments: Vec<&str> = ["show"].into_iter().chain(arguments.iter().copied()).chain(["--json"]).collect();
-    let output = ask(firewall, &arguments);
-    let text = String::from_utf8(output.stdout).unwrap();
-    assert!(output.status.success(), "{arguments:?}: {text}{}", String::from_utf8_lossy(&output.stderr));
-    text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
-}
-
-/// What people are shown.
-fn text(firewall: &Firewall, arguments: &[&str]) -> String {
-    let arguments: Vec<&str> = ["show"].into_iter().chain(arguments.iter().copied()).collect();
-    let output = ask(firewall, &arguments);
-    assert!(output.status.success(), "{arguments:?}");
-    String::from_utf8(output.stdout).unwrap()
+    access::play(folder, &access::playing(folder, &access::frames(), rest), 1)
 }
 
 #[test]
@@ -106,8 +44,8 @@ fn a04_users_are_followed_without_a_log_host() {
     ] {
         assert_eq!(show(&firewall, &["users", filter, value]).len(), found, "{filter} {value}");
     }
-    assert!(text(&firewall, &["users"]).contains("alice@example.net"));
-    // a12: off by default, and nothing was recorded.
+    assert!(access::said(&firewall, &["users"]).contains("alice@example.net"));
+    // Nothing is recorded by default.
     assert_eq!(show(&firewall, &["access", "config"])[0]["enable"], false);
     let statistics = &show(&firewall, &["access", "statistics"])[0];
     assert_eq!((&statistics["received"], &statistics["users"]), (&0.into(), &1.into()), "{statistics}");
@@ -124,7 +62,7 @@ fn a17_show_access_config() {
     let host = &row["hosts"][0];
     assert_eq!((&host["name"], &host["transport"], &host["format"]), (&"aaa".into(), &"tcp".into(), &"binary".into()));
     assert_eq!(host["ssl-policy"], Value::Null);
-    let lines = text(&firewall, &["access", "config"]);
+    let lines = access::said(&firewall, &["access", "config"]);
     let expected = ["records    access", "enabled    yes", "type       binary", "version    4", ""];
     assert_eq!(lines.lines().take(5).collect::<Vec<_>>(), expected);
     let host = lines.lines().last().unwrap().split_whitespace().collect::<Vec<_>>();
@@ -141,7 +79,7 @@ fn a17_show_access_config() {
 fn a21_buffer_shows_positions_and_records_while_the_collector_is_down() {
     let folder = tempfile::tempdir().unwrap();
     let firewall = firewall(folder.path(), &recording());
-    // a18: received is what waits, as nothing can be sent.
+    // Received is what waits, as nothing can be sent.
     let statistics = show(&firewall, &["access", "statistics"]).remove(0);
     assert_eq!((&statistics["received"], &statistics["sent"]), (&3.into(), &0.into()), "{statistics}");
     let host = &statistics["hosts"][0];
@@ -161,8 +99,8 @@ fn a21_buffer_shows_positions_and_records_while_the_collector_is_down() {
     let one = show(&firewall, &["access", "buffer", "--packet", "0", "--record", "1"]);
     assert_eq!((one.len(), &one[0]), (1, &records[1]));
     assert_eq!(show(&firewall, &["access", "buffer", "--packet", "1"]), [] as [Value; 0]);
-    assert_eq!(text(&firewall, &["access", "buffer", "--packet", "1"]).trim(), "no record waits there");
-    let refused = text(&firewall, &["call-status", "buffer", "--packet", "0"]);
+    assert_eq!(access::said(&firewall, &["access", "buffer", "--packet", "1"]).trim(), "no record waits there");
+    let refused = access::said(&firewall, &["call-status", "buffer", "--packet", "0"]);
     assert!(
         refused.contains("  user") && refused.contains("bob@example.net") && refused.contains("no such user"),
         "{refused}"
@@ -177,7 +115,7 @@ fn a19_reset_begins_again_and_is_audited() {
     let totals = |firewall: &Firewall| firewall.statistics()["records"].clone();
     let before = totals(&firewall);
 
-    // a20: it asks, and nobody can answer here.
+    // It asks, and nobody can answer here.
     let output = ask(&firewall, &["reset", "statistics", "access"]);
     let said = String::from_utf8_lossy(&output.stderr).into_owned();
     assert_eq!(output.status.code(), Some(2), "{said}");
@@ -192,7 +130,7 @@ fn a19_reset_begins_again_and_is_audited() {
     let host = &statistics["hosts"][0];
     assert_eq!((&host["records"], &host["queued"]), (&3.into(), &3.into()), "what waits is still to be sent");
     assert_eq!(show(&firewall, &["call-status", "statistics"])[0]["received"], 1, "the other class is left alone");
-    assert_eq!(totals(&firewall), before, "a20: totals since start stay");
+    assert_eq!(totals(&firewall), before, "totals since start stay");
 
     let audit = std::fs::read_to_string(folder.path().join("state/audit")).unwrap();
     let line: Value = serde_json::from_str(audit.trim()).unwrap();
@@ -223,7 +161,7 @@ fn a06_a_changed_file_does_nothing_until_reload() {
     assert!(ask(&firewall, &["reload"]).status.success());
     assert_eq!(enabled(&firewall), [true, false]);
 
-    // a16: all or nothing. The second change needs a restart, so the first does not come either.
+    // All or nothing. The second change needs a restart, so the first does not come either.
     edit("[log.call-status]\nenable = false", "[log.call-status]\nenable = true");
     edit("version = 4", "version = 3");
     let output = ask(&firewall, &["reload"]);

@@ -293,7 +293,7 @@ fn a02_each_record_has_name_operation_time_interface_address_mac() {
     assert!(bed.account("Stop", counts));
     let seen = bed.finish();
 
-    // a01: three kinds of records; a03: a refusal is a result, and no login.
+    // Three kinds of records; a refusal is a result, and no login.
     let words = |record: &Value| {
         ["action", "result", "reason"].map(|field| record[field].as_str().unwrap_or_default().to_owned()).join(" ")
     };

@@ -76,7 +76,14 @@ impl Memory {
     /// A host asks for an address. One that asks for all but an address (INFORM) is not meant by what leases and refuses one.
     pub(super) fn ask(&mut self, event: &AccessEvent) {
         let Some(mac) = event.mac.filter(|_| event.cause != u16::from(dhcp::INFORM)) else { return };
-        self.hints.insert(event.header.time, (mac, event.transaction), AccessUser::of(event));
+        let (key, mut asked) = ((mac, event.transaction), AccessUser::of(event));
+        // A relay says more of the client when it passes this on, but does so elsewhere.
+        let own = self.hints.get(event.header.time, &key).filter(|known| known.is_local && !asked.is_local);
+        if let Some(mut own) = own.cloned() {
+            own.adopt(&asked);
+            asked = own;
+        }
+        self.hints.insert(event.header.time, key, asked);
     }
 
     /// What the host had asked that this answers.
@@ -91,15 +98,15 @@ impl Memory {
         transaction == 0 || self.messages.is_new(event.header.time, message, event.session)
     }
 
-    /// Whether the same message told of another sign-on just now.
-    pub(super) fn told_of_another(&mut self, event: &AccessEvent) -> bool {
+    /// Whether the same message told of another sign-on than this just now.
+    pub(super) fn told_of_another(&mut self, event: &AccessEvent, session: u64) -> bool {
         let AccessEvent { source, transaction, mac, ipv4, .. } = *event;
         let message = Message { source, transaction, mac, ipv4, success: true };
         let before = self.messages.get(event.header.time, &message).copied();
         if before.is_none() && transaction != 0 {
-            self.messages.insert(event.header.time, message, event.session);
+            self.messages.insert(event.header.time, message, session);
         }
-        before.is_some_and(|session| session != event.session)
+        before.is_some_and(|before| before != session)
     }
 
     /// A sign-on ended, as told at a time, when it had happened.

@@ -82,22 +82,10 @@ impl AccessTable {
     }
 
     fn login(&mut self, event: &AccessEvent, out: &mut Vec<AccessTransition>) {
-        let mut user = user_of(event);
-        user.login = true;
-        if event.source == Source::Dhcp {
-            // By way of a relay it comes twice, and may then be of another VLAN.
-            if self.memory.told_of_another(event) {
-                self.tally.repeated += 1;
-                return;
-            }
-            if let Some(asked) = self.memory.asked(event) {
-                // Who asks to keep an address had it.
-                user.login = asked.ipv4.is_none();
-                user.adopt(asked);
-            }
-        }
+        let Some(mut user) = self.arriving(event) else { return };
+        user.login = user.login || !is_lease(event);
         let happened = user.since;
-        if let Some(slot) = self.find(event) {
+        if let Some(slot) = self.find_in(event, user.session) {
             let Some(entry) = self.index.get(slot) else { return };
             if !is_another(entry, event) {
                 self.refresh(slot, event, out);
@@ -106,8 +94,7 @@ impl AccessTable {
                 }
                 return;
             }
-            let moved = event.source == Source::Dhcp || event.source == Source::Dhcpv6;
-            self.leave(slot, happened, if moved { AccessReason::Moved } else { AccessReason::Replaced }, out);
+            self.leave(slot, happened, if is_lease(event) { AccessReason::Moved } else { AccessReason::Replaced }, out);
         } else if self.memory.has_ended(event.header.time, event.source, event.session, happened) {
             self.tally.repeated += 1;
             return;
@@ -116,13 +103,9 @@ impl AccessTable {
     }
 
     fn seen(&mut self, event: &AccessEvent, out: &mut Vec<AccessTransition>) {
-        if event.source == Source::Dhcp && self.memory.told_of_another(event) {
-            self.tally.repeated += 1;
-            return;
-        }
-        if let Some(slot) = self.find(event) {
-            let lease = matches!(event.source, Source::Dhcp | Source::Dhcpv6);
-            if !(lease && self.index.get(slot).is_some_and(|entry| is_another(entry, event))) {
+        let Some(user) = self.arriving(event) else { return };
+        if let Some(slot) = self.find_in(event, user.session) {
+            if !(is_lease(event) && self.index.get(slot).is_some_and(|entry| is_another(entry, event))) {
                 return self.refresh(slot, event, out);
             }
             self.leave(slot, happened(event), AccessReason::Moved, out);
@@ -130,14 +113,28 @@ impl AccessTable {
             self.tally.repeated += 1;
             return;
         }
+        self.admit(user, event, out);
+    }
+
+    /// Who arrives, or is there, and of a host whether it arrives: who asks to keep an address had it. None where it was told
+    /// just now in another place: by way of a relay an answer comes twice, and may then be of another VLAN.
+    fn arriving(&mut self, event: &AccessEvent) -> Option<AccessUser> {
         let mut user = user_of(event);
-        if event.source == Source::Dhcp
-            && let Some(asked) = self.memory.asked(event)
-        {
-            user.login = asked.ipv4.is_none();
+        if !is_lease(event) {
+            return Some(user);
+        }
+        // What only says that it is there begins nothing; the request knows better.
+        user.login = matches!(event.kind, AccessKind::Login { .. });
+        if let Some(asked) = self.memory.asked(event) {
+            user.login = asked.places().iter().all(Option::is_none);
             user.adopt(asked);
         }
-        self.admit(user, event, out);
+        // Numbers of transactions alone are few with IPv6.
+        if (user.mac.is_some() || user.ipv4.is_some()) && self.memory.told_of_another(event, user.session) {
+            self.tally.repeated += 1;
+            return None;
+        }
+        Some(user)
     }
 
     fn logout(&mut self, event: &AccessEvent, out: &mut Vec<AccessTransition>) {
@@ -202,9 +199,14 @@ impl AccessTable {
 
     /// The sign-on that an event is about; of one without a number, who has that name and one of the addresses.
     fn find(&self, event: &AccessEvent) -> Option<Slot> {
+        self.find_in(event, event.session)
+    }
+
+    /// The same where the sign-on is told under another number than the event's.
+    fn find_in(&self, event: &AccessEvent, session: u64) -> Option<Slot> {
         let family = Family::of(event.source);
-        if event.session != 0 {
-            return self.index.session(family, event.session);
+        if session != 0 {
+            return self.index.session(family, session);
         }
         let user = user_of(event);
         let is_it = |entry: &Entry| entry.family() == family && entry.user.account == user.account;
@@ -216,6 +218,11 @@ impl AccessTable {
 /// When it happened.
 fn happened(event: &AccessEvent) -> Nanos {
     event.header.time - age(event)
+}
+
+/// Whether it is of a source that leases addresses to hosts.
+fn is_lease(event: &AccessEvent) -> bool {
+    matches!(event.source, Source::Dhcp | Source::Dhcpv6)
 }
 
 /// Who it is about, as of when it happened.

@@ -135,8 +135,10 @@ impl AccessUser {
                 self.fill(which, octets);
             }
         }
-        if asked.is_local && self.is_local {
-            self.ports = asked.ports;
+        // Whatever way the answer takes: by a relay its place is another.
+        if asked.is_local {
+            (self.ports, self.svlan, self.cvlan) = (asked.ports, asked.svlan, asked.cvlan);
+            self.session = asked.session;
         }
     }
 

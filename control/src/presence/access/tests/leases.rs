@@ -86,6 +86,57 @@ fn an_answer_that_is_seen_on_both_sides_of_a_relay_is_one() {
     assert_eq!((story.table.len(), story.table.tally().repeated), (1, 1));
 }
 
+/// The request crosses on its way to the relay and from there on; so does the answer.
+#[test]
+fn a_relayed_client_is_where_it_asked() {
+    let mut story = Story::new();
+    let mut hint = dhcp(AccessKind::Hint, 1, 5, 0);
+    hint.ports = (3, 4);
+    let elsewhere =
+        |event: AccessEvent| AccessEvent { session: 77, svlan: 20, is_local: false, ports: (5, 6), ..event };
+    let mut relayed = elsewhere(hint.clone());
+    relayed.texts.push(Text::CircuitId, b"ge-1");
+    story.observe(hint.clone());
+    story.observe(relayed);
+    assert_eq!(story.observe(elsewhere(lease(1, 5, 9, 600))), ["login lease 02:00:00:00:00:05 10.0.0.9"]);
+    assert!(story.observe(lease(1, 5, 9, 600)).is_empty());
+    let user = story.table.users().next().unwrap();
+    assert_eq!((user.text(Text::CircuitId), user.ports, user.svlan), (&b"ge-1"[..], (3, 4), 7));
+    // It renews and returns it by itself.
+    story.after(60_000);
+    story.observe(AccessEvent { transaction: 2, ipv4: Some([10, 0, 0, 9]), ..hint });
+    assert!(story.observe(elsewhere(lease(2, 5, 9, 600))).is_empty());
+    assert!(story.observe(lease(2, 5, 9, 600)).is_empty());
+    assert_eq!(story.observe(release(3, 5, 9)), ["logout release 02:00:00:00:00:05 10.0.0.9 60s"]);
+    assert!(story.observe(elsewhere(release(3, 5, 9))).is_empty());
+    assert_eq!(story.table.len(), 0);
+}
+
+#[test]
+fn a_lease_of_ipv6_begins_once_and_ends_once() {
+    let mut story = Story::new();
+    let event = |kind, transaction, last: Option<u8>| {
+        let mut event = AccessEvent::new(kind, Source::Dhcpv6);
+        (event.transaction, event.session, event.mac) = (transaction, 0xd6, Some(mac(5)));
+        (event.svlan, event.is_local) = (7, true);
+        event.ipv6 = last.map(|last| [0x20, 1, 0xd, 0xb8, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, last]);
+        event.lifetime = matches!(kind, AccessKind::Login { .. }).then_some(600);
+        event
+    };
+    let reply = |transaction| event(AccessKind::Login { more: false }, transaction, Some(9));
+    story.observe(event(AccessKind::Hint, 1, None));
+    let relayed = AccessEvent { session: 0x77, svlan: 0, is_local: false, ..reply(1) };
+    assert_eq!(story.observe(relayed), ["login lease 02:00:00:00:00:05"]);
+    assert!(story.observe(reply(1)).is_empty());
+    story.after(300_000);
+    story.observe(event(AccessKind::Hint, 2, Some(9)));
+    assert!(story.observe(reply(2)).is_empty());
+    assert_eq!(story.after(601_000), ["logout expired 02:00:00:00:00:05 900s"]);
+    // Who asks for more time had it.
+    story.observe(event(AccessKind::Hint, 3, Some(9)));
+    assert_eq!(story.observe(reply(3)), ["seen renewal 02:00:00:00:00:05"]);
+}
+
 #[test]
 fn the_request_says_who_the_host_is() {
     let mut story = Story::new();

@@ -26,6 +26,7 @@ fn rule(destination_port: u16, protocol: u8, action: Action) -> RuleSource {
         destination: vec![],
         service: vec![ServiceMatch { protocol: Some(protocol), source: PortRange::ANY, destination: ports }],
         application: vec![],
+        users: 0,
         action,
         session_logging: true,
         profile: false,

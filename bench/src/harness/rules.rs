@@ -77,6 +77,7 @@ fn permit_all() -> RuleSource {
         destination: vec![],
         service: vec![],
         application: vec![],
+        users: 0,
         action: Action::Permit,
         session_logging: true,
         profile: false,

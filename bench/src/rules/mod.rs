@@ -267,6 +267,7 @@ impl Maker {
             source_port: self.dice.between(32_768, 61_000) as u16,
             destination_port: service.destination.first,
             application: Application::Undecided,
+            labels: 0,
         }
     }
 

@@ -138,6 +138,7 @@ impl Lists<'_> {
             destination: self.addresses.look_up(&rule.destination, notes),
             service: self.services.look_up(&rule.service, notes),
             application: self.applications(&rule.application, notes),
+            users: 0,
             action: rule.action.as_ref().map_or(Action::Deny, |action| action.value),
             session_logging: rule.session_logging,
             profile: rule.profile.is_some(),

@@ -18,6 +18,7 @@ pub mod radius;
 mod session;
 mod sessions;
 mod settings;
+mod tags;
 
 use std::sync::Arc;
 
@@ -30,6 +31,7 @@ use self::pppoe::Pppoe;
 use self::radius::Radius;
 pub use self::session::session;
 pub use self::settings::{AccessSettings, RadiusClient};
+pub use self::tags::{TagPlace, UserTags};
 use crate::endpoint::{Endpoint, Mac};
 use crate::flow::Realm;
 use crate::time::Nanos;

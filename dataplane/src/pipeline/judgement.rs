@@ -33,6 +33,7 @@ impl Pipeline {
             // A query's type stands as the server's port in the key; queries have code 0.
             destination_port: if is_icmp { server.port << 8 } else { server.port },
             application,
+            labels: self.policy.labels(key.realm(), client.address),
         }
     }
 
@@ -145,7 +146,8 @@ impl Pipeline {
     /// Why a packet of a denied flow is dropped; none where a newer policy would let the flow through.
     pub(super) fn still_denied(&mut self, packet: &Packet<'_>, slot: Slot) -> Option<DropReason> {
         let record = self.table.record(slot);
-        let (rule, action) = if record.is_of_epoch(self.policy.epoch()) {
+        // Who was denied may have signed on since.
+        let (rule, action) = if record.is_of_epoch(self.policy.epoch()) && !self.policy.names_users() {
             (record.rule, self.policy.action(record.rule))
         } else {
             let decision = self.policy.decide(&self.query_of(slot, self.application(slot)));

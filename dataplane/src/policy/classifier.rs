@@ -21,7 +21,7 @@ pub(super) struct Classifier {
     source: Addresses,
     destination: Addresses,
     services: Services,
-    /// Where some rule names applications or a client's port.
+    /// Where some rule names applications, a client's port or users.
     further: Option<Further>,
 }
 
@@ -37,6 +37,8 @@ struct Further {
     named: Box<[SetNumber]>,
     /// By place, rules one of whose services names both ports: that these go together is not in the sets.
     correlated: Box<[u64]>,
+    /// By place, users and groups that the rule names; empty where no rule does.
+    users: Box<[u64]>,
 }
 
 impl Classifier {
@@ -71,6 +73,10 @@ impl Classifier {
         let client_port = further.client_ports.set(query.source_port);
         let sets = [source, destination, service, zones, client_port, further.applications(query.application)];
         self.sets.first(sets, |place| {
+            let users = further.users.get(place).copied().unwrap_or(0);
+            if users != 0 && users & query.labels == 0 {
+                return false;
+            }
             let correlated = further.correlated.get(place / 64).is_some_and(|word| word >> (place % 64) & 1 == 1);
             !correlated || rules.get(place).is_some_and(|rule| serves(rule, query))
         })
@@ -79,7 +85,7 @@ impl Classifier {
     /// Octets that it takes.
     pub(super) fn memory(&self) -> usize {
         let further = self.further.as_ref().map_or(0, |further| {
-            let words = size_of_val(&*further.named) + size_of_val(&*further.correlated);
+            let words = size_of_val(&*further.named) + size_of_val(&*further.correlated) + size_of_val(&*further.users);
             words + further.client_ports.memory()
         });
         let fields = self.zones.memory() + self.source.memory() + self.destination.memory() + self.services.memory();
@@ -328,12 +334,16 @@ impl Ports {
 impl Further {
     fn compile(sets: &mut Gathering, rules: &[&RuleSource], order: &Order) -> Result<Option<Self>, TooLarge> {
         let names_client = |service: &ServiceMatch| service.source != PortRange::ANY;
-        let wanted = |rule: &&RuleSource| !rule.application.is_empty() || rule.service.iter().any(names_client);
+        let wanted = |rule: &&RuleSource| {
+            !rule.application.is_empty() || rule.users != 0 || rule.service.iter().any(names_client)
+        };
         if !rules.iter().any(wanted) {
             return Ok(None);
         }
         let (mut undecided, mut unknown) = (sets.empty(), sets.empty());
         let mut correlated = vec![0; rules.len().div_ceil(64)];
+        let names_users = rules.iter().any(|rule| rule.users != 0);
+        let mut users = vec![0; if names_users { rules.len() } else { 0 }];
         let mut named: HashMap<u16, Vec<usize>> = HashMap::new();
         for (index, rule) in rules.iter().enumerate() {
             undecided.insert(index);
@@ -343,8 +353,11 @@ impl Further {
             for application in &rule.application {
                 named.entry(application.0).or_default().push(index);
             }
+            let place = usize::from(order.place(index));
+            if names_users {
+                users[place] = rule.users;
+            }
             if rule.service.iter().any(names_client) {
-                let place = usize::from(order.place(index));
                 correlated[place / 64] |= 1 << (place % 64);
             }
         }
@@ -361,6 +374,7 @@ impl Further {
             unknown: without,
             named: by_application.into(),
             correlated: correlated.into(),
+            users: users.into(),
         }))
     }
 

@@ -9,12 +9,15 @@ mod reference;
 mod sets;
 mod tree;
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use sigdb::AppId;
 
 use self::classifier::Classifier;
+use crate::access::UserTags;
 use crate::endpoint::Address;
+use crate::flow::Realm;
 use crate::nat::PoolId;
 
 /// A rule's number: its place in the policy, from 0, unless [`Policy::renumber`] gave it another.
@@ -94,6 +97,8 @@ pub struct RuleSource {
     pub service: Vec<ServiceMatch>,
     /// Applications.
     pub application: Vec<AppId>,
+    /// Users and groups of the client's side, one of which is enough: labels of [`UserTags`]; 0 for anybody.
+    pub users: u64,
     /// What to do.
     pub action: Action,
     /// Whether create, close and deny (and a user's sign-ons) are recorded.
@@ -114,6 +119,7 @@ impl RuleSource {
             destination: Vec::new(),
             service: Vec::new(),
             application: Vec::new(),
+            users: 0,
             action,
             session_logging: false,
             profile: false,
@@ -165,6 +171,8 @@ pub struct Query {
     pub destination_port: u16,
     /// What is known of the application.
     pub application: Application,
+    /// Users and groups at the client's address, as [`Policy::labels`] has them.
+    pub labels: u64,
 }
 
 /// What the policy answers.
@@ -223,6 +231,9 @@ pub struct Policy {
     /// By number: where the rule translates to.
     pools: Box<[Option<PoolId>]>,
     epoch: u32,
+    names_users: bool,
+    /// Who is where, as the labels of this policy's rules have it.
+    tags: Option<Arc<UserTags>>,
 }
 
 /// What a rule decides, in four octets: the rule itself is not looked at.
@@ -285,7 +296,8 @@ impl Policy {
         let logs = source.rules.iter().map(|rule| rule.session_logging).collect();
         let pools = source.rules.iter().map(|rule| rule.source_nat).collect();
         let epoch = EPOCH.fetch_add(1, Ordering::Relaxed).wrapping_add(1);
-        Ok(Self { source, classifier, outcomes, actions, logs, pools, epoch })
+        let names_users = source.rules.iter().any(|rule| rule.users != 0);
+        Ok(Self { source, classifier, outcomes, actions, logs, pools, epoch, names_users, tags: None })
     }
 
     /// [`Self::build`], of a policy that is known to be small.
@@ -316,6 +328,27 @@ impl Policy {
     /// The number of the rule at a place, from 0; the implicit deny's behind the last.
     pub fn number(&self, place: usize) -> RuleId {
         self.outcomes.get(place).map_or(RuleId::IMPLICIT, |outcome| outcome.rule)
+    }
+
+    /// Has its rules' users looked up in this table; without one nobody is any of them.
+    pub fn look_up_in(&mut self, tags: Arc<UserTags>) {
+        self.tags = Some(tags);
+    }
+
+    /// Where its rules' users are looked up.
+    pub fn tags(&self) -> Option<&Arc<UserTags>> {
+        self.tags.as_ref()
+    }
+
+    /// Whether a rule names users or groups.
+    pub const fn names_users(&self) -> bool {
+        self.names_users
+    }
+
+    /// Users and groups that are at an address now; none where no rule names any.
+    #[inline]
+    pub fn labels(&self, realm: Realm, address: Address) -> u64 {
+        self.tags.as_ref().map_or(0, |tags| tags.labels(realm, address))
     }
 
     /// Octets that it takes: the tables for lookups and the rules that they were made from.

@@ -47,6 +47,7 @@ impl Dice {
             destination: self.several(3, Self::range),
             service: self.several(2, Self::service),
             application: if self.one_in(4) { self.several(3, |dice| AppId(dice.0.random_range(1..9))) } else { vec![] },
+            users: if self.one_in(5) { self.0.random::<u64>() & 0x1f } else { 0 },
             action,
             session_logging: self.one_in(2),
             profile: self.one_in(5),
@@ -141,6 +142,7 @@ impl Dice {
                 1 => Application::Unknown,
                 _ => Application::Named(AppId(self.0.random_range(1..10))),
             },
+            labels: if self.one_in(2) { self.0.random::<u64>() & 0xf } else { 0 },
         }
     }
 

@@ -17,6 +17,7 @@ fn decide(policy: &Policy, query: &Query) -> Decision {
         };
         service
             && application
+            && (rule.users == 0 || rule.users & query.labels != 0)
             && (rule.from.is_empty() || rule.from.contains(&query.from))
             && (rule.to.is_empty() || rule.to.contains(&query.to))
             && within(&rule.source, query.source)
@@ -86,20 +87,29 @@ fn rule() -> impl Strategy<Value = RuleSource> {
     let action = prop_oneof![Just(Action::Permit), Just(Action::Deny), Just(Action::Reset)];
     let services = prop::collection::vec(service(), 0..4);
     let applications = prop::collection::vec((1u16..4).prop_map(AppId), 0..3);
-    (zones(), zones(), addresses(), addresses(), services, applications, action, any::<(bool, bool)>()).prop_map(
-        |(from, to, source, destination, service, application, action, (session_logging, profile))| RuleSource {
-            from,
-            to,
-            source,
-            destination,
-            service,
-            application,
-            action,
-            session_logging,
-            profile,
-            source_nat: None,
+    let others = (any::<(bool, bool)>(), labels());
+    (zones(), zones(), addresses(), addresses(), services, applications, action, others).prop_map(
+        |(from, to, source, destination, service, application, action, ((session_logging, profile), users))| {
+            RuleSource {
+                from,
+                to,
+                source,
+                destination,
+                service,
+                application,
+                users,
+                action,
+                session_logging,
+                profile,
+                source_nat: None,
+            }
         },
     )
+}
+
+/// Of a rule mostly none, of an address too.
+fn labels() -> impl Strategy<Value = u64> {
+    prop_oneof![3 => Just(0), 2 => 0u64..8, 1 => Just(1 << 62)]
 }
 
 fn query() -> impl Strategy<Value = Query> {
@@ -109,8 +119,8 @@ fn query() -> impl Strategy<Value = Query> {
         (1u16..4).prop_map(|number| Application::Named(AppId(number))),
     ];
     let protocol = prop_oneof![Just(1u8), Just(6), Just(17), Just(47), Just(255)];
-    ((0u8..4, 0u8..4), address(), address(), protocol, port(), port(), application).prop_map(
-        |((from, to), source, destination, protocol, source_port, destination_port, application)| Query {
+    ((0u8..4, 0u8..4), address(), address(), protocol, (port(), port()), application, labels()).prop_map(
+        |((from, to), source, destination, protocol, (source_port, destination_port), application, labels)| Query {
             from: ZoneId(from),
             to: ZoneId(to),
             source,
@@ -119,6 +129,7 @@ fn query() -> impl Strategy<Value = Query> {
             source_port,
             destination_port,
             application,
+            labels,
         },
     )
 }

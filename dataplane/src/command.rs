@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use crossbeam::channel::Sender;
 
-use crate::access::AccessSettings;
+use crate::access::{AccessSettings, Leavers};
 use crate::endpoint::Tuple;
 use crate::event::{SessionId, Volume};
 use crate::nat::Translation;
@@ -39,6 +39,9 @@ pub enum Command {
     /// Send what the table holds, a bounded piece at each turn; the sender is dropped at the end. Where the channel is
     /// full, the rest waits for the next turn.
     Dump(Sender<SessionView>),
+    /// End the sessions of clients that signed off, a bounded piece at each turn. One waits while another is carried out, a
+    /// third is not: send the next when the worker has let go of the one before.
+    EndSessions(Arc<Leavers>),
     /// Send what the table of neighbours holds, likewise.
     Neighbours(Sender<NeighbourView>),
     /// End: close all sessions and return.

@@ -48,6 +48,8 @@ counters! {
     TableEntries = "table_entries",
     /// Sessions that ended because they timed out.
     SessionsTimedOut = "sessions_timed_out",
+    /// Sessions that ended because their client's user signed off.
+    SessionsLoggedOut = "sessions_logged_out",
     /// Entries that gave way to others in a full table.
     SessionsEvicted = "sessions_evicted",
     /// Sessions that began unrecorded, though their rule logs, because so many wait for an answer.

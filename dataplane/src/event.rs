@@ -75,6 +75,8 @@ pub enum CloseReason {
     Timeout,
     /// The rule that now applies denies or resets it (its application became known, or the policy changed).
     Policy,
+    /// The user at the client's address signed off, and such sessions are to end.
+    Logout,
     /// The table was full and this entry gave way.
     Evicted,
     /// The firewall stopped.

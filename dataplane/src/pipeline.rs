@@ -26,7 +26,7 @@ use crossbeam::channel::Sender;
 
 use self::burst::{Lane, Stages};
 pub use self::housekeeping::Room;
-use self::housekeeping::{DUMPS, Dump};
+use self::housekeeping::{DUMPS, Dump, FAREWELLS, Farewell};
 use self::lifetimes::Lifetimes;
 use self::protection::Guard;
 use self::reply::Replies;
@@ -185,6 +185,7 @@ pub struct Pipeline {
     retired: Option<Sender<Retired>>,
     /// The packet at hand is inspected and has an urgent pointer, which it is to lose.
     clears_urgent: bool,
+    farewells: ArrayVec<Farewell, FAREWELLS>,
     dumps: ArrayVec<Dump, DUMPS>,
     /// Like `dumps`, of neighbours: where to, and the place to go on from.
     neighbour_dumps: ArrayVec<(Sender<NeighbourView>, usize), DUMPS>,
@@ -236,6 +237,7 @@ impl Pipeline {
             access: None,
             retired: None,
             clears_urgent: false,
+            farewells: ArrayVec::new(),
             dumps: ArrayVec::new(),
             neighbour_dumps: ArrayVec::new(),
             ended: 0,

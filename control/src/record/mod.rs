@@ -290,6 +290,7 @@ pub fn close_reason_text(reason: CloseReason) -> &'static str {
         CloseReason::Reset => "reset",
         CloseReason::Timeout => "timeout",
         CloseReason::Policy => "policy",
+        CloseReason::Logout => "logout",
         CloseReason::Evicted => "evicted",
         CloseReason::Shutdown => "shutdown",
     }

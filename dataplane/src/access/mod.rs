@@ -9,6 +9,7 @@ mod discovery;
 mod eap;
 mod eapol;
 mod event;
+mod leavers;
 mod lives;
 mod mac;
 mod negotiation;
@@ -26,6 +27,7 @@ use arrayvec::ArrayVec;
 
 use self::eapol::Dot1x;
 pub use self::event::{AccessEvent, AccessKind, Assigned, ResultCode, Source, Text, Texts, Trust};
+pub use self::leavers::Leavers;
 pub use self::mac::parse_mac;
 use self::pppoe::Pppoe;
 use self::radius::Radius;

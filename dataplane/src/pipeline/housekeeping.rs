@@ -1,9 +1,12 @@
 //! What happens between packets: expiry, commands, dumps, the end.
 
+use std::sync::Arc;
+
 use arrayvec::ArrayVec;
 use crossbeam::channel::{Sender, TrySendError};
 
 use super::{BURST, Pipeline};
+use crate::access::Leavers;
 use crate::command::{Command, Retired, SessionView};
 use crate::counters::Counter;
 use crate::endpoint::Direction;
@@ -23,6 +26,17 @@ const DUMP_PER_TURN: usize = 256;
 /// Dumps under way or waiting at most: as many as there are management clients, and as many that are gone and not yet
 /// noticed to be. One more would answer with nothing, as if there were no session.
 pub(super) const DUMPS: usize = 32;
+
+/// Walks over the table at a time at most that end sessions of users who signed off.
+pub(super) const FAREWELLS: usize = 2;
+
+/// Such a walk.
+#[derive(Debug)]
+pub(super) struct Farewell {
+    leavers: Arc<Leavers>,
+    /// The place to go on from.
+    next: usize,
+}
 
 /// A dump under way.
 #[derive(Debug)]
@@ -57,6 +71,7 @@ impl Pipeline {
         self.events.publish();
         self.retire_databases();
         self.counters.set(Counter::AppidSlots, self.inspector.in_use().0 as u64);
+        self.go_on_ending(now);
         self.go_on_dumping();
         self.go_on_with_neighbours();
     }
@@ -78,6 +93,7 @@ impl Pipeline {
                 let old = self.set_access(settings);
                 drop(retired.try_send(Retired::Access(old)));
             }
+            Command::EndSessions(leavers) => drop(self.farewells.try_push(Farewell { leavers, next: 0 })),
             Command::Neighbours(to) => drop(self.neighbour_dumps.try_push((to, 0))),
             Command::Dump(to) => drop(self.dumps.try_push(Dump { to, next: 0 })),
             Command::Stop => while !self.shutdown(now, Room::Regardless) {},
@@ -162,6 +178,31 @@ impl Pipeline {
                 self.inspector.put_back(database);
                 return;
             }
+        }
+    }
+
+    /// Ends sessions of users who signed off. Their entries stay, so that what still comes is judged by the rules for whoever
+    /// is there then, and not taken for an answer.
+    fn go_on_ending(&mut self, now: Nanos) {
+        let Some(farewell) = self.farewells.first() else { return };
+        let (leavers, mut next) = (Arc::clone(&farewell.leavers), farewell.next);
+        let end = (next + DUMP_PER_TURN).min(self.table.capacity());
+        // What ends is to be recorded, if control reads on.
+        while next < end && self.events.session_room() >= EVENTS {
+            if let Some(slot) = self.table.open_at(next) {
+                let (key, record) = (self.table.key(slot), self.table.record(slot));
+                if leavers.had(key.realm(), key.end(record.client()).address, self.table.start(slot)) {
+                    self.counters.add(Counter::SessionsLoggedOut, 1);
+                    self.close(now, slot, CloseReason::Logout);
+                    self.change_state(slot, State::Denied);
+                }
+            }
+            next += 1;
+        }
+        if next >= self.table.capacity() {
+            self.farewells.remove(0);
+        } else if let Some(farewell) = self.farewells.first_mut() {
+            farewell.next = next;
         }
     }
 

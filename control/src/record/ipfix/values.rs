@@ -206,7 +206,7 @@ fn end_reason(reason: CloseReason) -> u8 {
     match reason {
         CloseReason::Timeout => 1,
         CloseReason::Fin | CloseReason::Reset => 3,
-        CloseReason::Policy | CloseReason::Shutdown => 4,
+        CloseReason::Policy | CloseReason::Logout | CloseReason::Shutdown => 4,
         CloseReason::Evicted => 5,
     }
 }

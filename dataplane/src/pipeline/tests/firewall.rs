@@ -87,6 +87,7 @@ pub(super) fn rule(action: Action) -> RuleSource {
         destination: vec![],
         service: vec![],
         application: vec![],
+        users: 0,
         action,
         session_logging: false,
         profile: false,
@@ -158,8 +159,12 @@ impl Firewall {
 
     /// From now on by these rules.
     pub(super) fn commit(&mut self, policy: PolicySource) {
+        self.commit_compiled(Policy::compile(policy));
+    }
+
+    pub(super) fn commit_compiled(&mut self, policy: Policy) {
         let (retired, old) = crossbeam::channel::bounded(1);
-        let policy = Arc::new(Policy::compile(policy));
+        let policy = Arc::new(policy);
         self.pipeline.command(self.now, Command::Policy { policy, database: None, retired });
         old.try_recv().expect("the old policy comes back");
     }
@@ -241,6 +246,7 @@ fn word(reason: CloseReason) -> &'static str {
         CloseReason::Reset => "reset",
         CloseReason::Timeout => "timeout",
         CloseReason::Policy => "policy",
+        CloseReason::Logout => "logout",
         CloseReason::Evicted => "evicted",
         CloseReason::Shutdown => "shutdown",
     }

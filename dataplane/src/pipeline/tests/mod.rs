@@ -22,3 +22,4 @@ mod screens;
 mod sessions;
 mod sides;
 mod translation;
+mod users;

@@ -126,6 +126,8 @@ counters! {
     PppoeLost = "pppoe_lost",
     /// EAPOL frames seen.
     EapolFrames = "eapol_frames",
+    /// Supplicants of 802.1X forgotten because of so many others, though they were let in or waited for their verdict.
+    EapolLost = "eapol_lost",
     /// DHCP messages seen.
     DhcpMessages = "dhcp_messages",
     /// DHCPv6 messages seen.

@@ -12,8 +12,6 @@ use crate::flow::Realm;
 use crate::time::Nanos;
 use crate::wire::be16;
 
-/// Supplicants that are remembered.
-const SUPPLICANTS: usize = 1_024;
 /// Those of one set.
 const WAYS: usize = 8;
 /// Who answered lately: among them is who a verdict is for that is sent to the group.
@@ -58,9 +56,9 @@ struct Answer {
 }
 
 impl Dot1x {
-    /// Takes all its memory now: 0.4 MiB.
-    pub fn new() -> Self {
-        let places = vec![Supplicant::default(); SUPPLICANTS].into();
+    /// With room for so many supplicants, a multiple of 8. Takes all its memory now: for 1,024 0.4 MiB.
+    pub fn new(room: usize) -> Self {
+        let places = vec![Supplicant::default(); room.next_multiple_of(WAYS).max(WAYS)].into();
         Self { places, recent: [Answer::default(); RECENT], next: 0 }
     }
 
@@ -83,7 +81,7 @@ impl Dot1x {
         match kind {
             PACKET => match Eap::read(body) {
                 Some(Eap::Request) => {}
-                Some(Eap::Response { id, identity }) => self.answered(&view, id, identity),
+                Some(Eap::Response { id, identity }) => self.answered(&view, id, identity, tally),
                 Some(Eap::Verdict { id, success }) => self.decided(&view, id, success, found),
                 None => tally.malformed += 1,
             },
@@ -97,9 +95,9 @@ impl Dot1x {
         }
     }
 
-    fn answered(&mut self, view: &View<'_>, id: u8, identity: Option<&[u8]>) {
+    fn answered(&mut self, view: &View<'_>, id: u8, identity: Option<&[u8]>, tally: &mut Tally) {
         let mac = view.at.macs.0;
-        let Some(place) = self.claim(view, mac) else { return };
+        let Some(place) = self.claim(view, mac, tally) else { return };
         place.response = Some((id, view.now));
         if let Some(name) = identity {
             let name: ArrayVec<u8, 256> = name.iter().copied().take(256).collect();
@@ -165,14 +163,16 @@ impl Dot1x {
 
     /// The place of a host; where it has none, that of who was silent for the longest time, of those who wait for no verdict,
     /// of those who are not in.
-    fn claim(&mut self, view: &View<'_>, mac: Mac) -> Option<&mut Supplicant> {
+    fn claim(&mut self, view: &View<'_>, mac: Mac, tally: &mut Tally) -> Option<&mut Supplicant> {
         let session = view.session(mac);
+        let waits = |place: &Supplicant| place.response.is_some_and(|(_, at)| view.now.since(at) <= PATIENCE);
         let rank = |place: &Supplicant| {
-            let waits = place.response.is_some_and(|(_, at)| view.now.since(at) <= PATIENCE);
+            let waits = waits(place);
             (place.session != session, place.session != 0, waits, place.is_in, place.touched)
         };
         let place = self.set(session).iter_mut().min_by_key(|place| rank(place))?;
         if place.session != session {
+            tally.eapol_lost += u64::from(waits(place) || place.is_in);
             *place = Supplicant { session, mac, ..Supplicant::default() };
         }
         place.touched = view.now;
@@ -180,7 +180,7 @@ impl Dot1x {
     }
 
     fn set(&mut self, session: u64) -> &mut [Supplicant] {
-        let begin = (session % (SUPPLICANTS / WAYS) as u64) as usize * WAYS;
+        let begin = (session % (self.places.len() / WAYS) as u64) as usize * WAYS;
         self.places.get_mut(begin..begin + WAYS).unwrap_or_default()
     }
 }

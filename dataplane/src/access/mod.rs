@@ -39,6 +39,10 @@ use crate::flow::Realm;
 use crate::time::Nanos;
 use crate::wire::ethernet;
 
+/// RADIUS requests and PPPoE negotiations that a worker keeps; of supplicants of 802.1X a quarter, of PPPoE sessions whose life
+/// is followed 64 times as many.
+pub const ROOM: usize = 4_096;
+
 /// What one packet, or one turn, can make known.
 pub type Found = ArrayVec<AccessEvent, 3>;
 
@@ -102,6 +106,8 @@ pub struct Tally {
     pub pppoe_lost: u64,
     /// EAPOL frames.
     pub eapol_frames: u64,
+    /// Supplicants of 802.1X who were let in, or waited for their verdict, and gave way to others.
+    pub eapol_lost: u64,
     /// DHCP messages.
     pub dhcp_messages: u64,
     /// DHCPv6 messages.
@@ -125,10 +131,15 @@ pub struct Access {
 impl Access {
     /// Takes all its memory now.
     pub fn new(settings: Arc<AccessSettings>) -> Self {
+        Self::with_room(settings, ROOM)
+    }
+
+    /// The same with another [`ROOM`], so that what comes of too little can be tried with few packets.
+    pub fn with_room(settings: Arc<AccessSettings>, room: usize) -> Self {
         Self {
-            radius: Radius::new(&settings),
-            pppoe: Pppoe::new(),
-            dot1x: Dot1x::new(),
+            radius: Radius::new(room),
+            pppoe: Pppoe::new(room),
+            dot1x: Dot1x::new(room / 4),
             tally: Tally::default(),
             settings,
         }

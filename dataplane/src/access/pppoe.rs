@@ -23,10 +23,8 @@ use crate::time::Nanos;
 use crate::wire::be16;
 use crate::wire::pppoe::{HEADER, SESSION, Session};
 
-/// Negotiations under way.
-const NEGOTIATIONS: usize = 4_096;
-/// Sessions whose life is followed.
-const SESSIONS: usize = 1 << 18;
+/// Sessions whose life is followed, for each negotiation that there is room for.
+const SESSIONS: usize = 64;
 
 /// Sessions whose negotiation is under way, and which of the others live.
 #[derive(Debug)]
@@ -36,9 +34,9 @@ pub struct Pppoe {
 }
 
 impl Pppoe {
-    /// Takes all its memory now: 7 MiB.
-    pub fn new() -> Self {
-        Self { sessions: Sessions::new(NEGOTIATIONS), lives: Lives::new(SESSIONS) }
+    /// With room for so many negotiations. Takes all its memory now: for 4,096 7 MiB.
+    pub fn new(room: usize) -> Self {
+        Self { sessions: Sessions::new(room), lives: Lives::new(room * SESSIONS) }
     }
 
     /// Reads a packet of the discovery stage.

@@ -127,7 +127,7 @@ fn macs(frame: &[u8]) -> (Mac, Mac) {
 }
 
 /// The counters of a tally.
-const fn counted(tally: &Tally) -> [(Counter, u64); 13] {
+const fn counted(tally: &Tally) -> [(Counter, u64); 14] {
     [
         (Counter::RadiusRequests, tally.radius_requests),
         (Counter::RadiusAnswers, tally.radius_answers),
@@ -138,6 +138,7 @@ const fn counted(tally: &Tally) -> [(Counter, u64); 13] {
         (Counter::PppoeControl, tally.pppoe_control),
         (Counter::PppoeLost, tally.pppoe_lost),
         (Counter::EapolFrames, tally.eapol_frames),
+        (Counter::EapolLost, tally.eapol_lost),
         (Counter::DhcpMessages, tally.dhcp_messages),
         (Counter::Dhcpv6Messages, tally.dhcpv6_messages),
         (Counter::DhcpUnlisted, tally.dhcp_unlisted),

@@ -38,7 +38,7 @@ impl Link {
     fn new() -> Self {
         let settings = AccessSettings { sources: vec![Source::Dot1x], seed: 7, ..AccessSettings::default() };
         let (now, realm) = (Nanos::from_parts(1_000_000, 0), Realm::new(0, 0, 0));
-        Self { dot1x: Dot1x::new(), settings, now, realm, tally: Tally::default() }
+        Self { dot1x: Dot1x::new(1_024), settings, now, realm, tally: Tally::default() }
     }
 
     fn send(&mut self, macs: (Mac, Mac), kind: u8, body: &[u8]) -> Vec<Told> {
@@ -169,7 +169,8 @@ fn many_hosts_take_no_more_room_and_who_waits_stays() {
         let [a, b, c, d] = number.to_be_bytes();
         link.send((Mac([4, 0, a, b, c, d]), GROUP), PACKET, b"\x02\x07\0\x08\x01bob");
     }
-    assert_eq!(link.dot1x.places.len(), SUPPLICANTS);
+    // All but those who have a place now had to give way, and each is counted.
+    assert_eq!((link.dot1x.places.len(), link.tally.eapol_lost), (1_024, 20_000 - 1_024));
     link.identity(1, "alice");
     assert_eq!(link.verdict(HOST, 3, 1), ok("alice"));
 }

@@ -43,7 +43,7 @@ impl Line {
     pub(super) fn new() -> Self {
         let settings = AccessSettings { sources: vec![Source::Pppoe], seed: 7, ..AccessSettings::default() };
         let (now, realm) = (Nanos::from_parts(1_000_000, 0), Realm::new(0, 100, 10));
-        Self { pppoe: Pppoe::new(), settings, now, realm, id: 17, tally: Tally::default() }
+        Self { pppoe: Pppoe::new(crate::access::ROOM), settings, now, realm, id: 17, tally: Tally::default() }
     }
 
     pub(super) fn sight(&self, macs: (Mac, Mac)) -> Sight {

@@ -8,8 +8,6 @@ use crate::endpoint::Endpoint;
 use crate::flow::Realm;
 use crate::time::Nanos;
 
-/// Requests that are kept at most.
-pub(super) const ROOM: usize = 4096;
 /// Places where one request may be.
 const WAYS: usize = 8;
 /// How long after it was last sent a request is kept.
@@ -79,11 +77,13 @@ pub(super) struct Ledger {
 }
 
 impl Ledger {
-    pub fn new() -> Self {
+    /// With room for so many, a multiple of 8.
+    pub fn new(room: usize) -> Self {
+        let room = room.next_multiple_of(WAYS).max(WAYS);
         let event = AccessEvent::new(AccessKind::Update, Source::Radius);
         Self {
-            requests: vec![Request::default(); ROOM].into(),
-            events: vec![event; ROOM].into(),
+            requests: vec![Request::default(); room].into(),
+            events: vec![event; room].into(),
             hasher: RandomState::new(),
             swept: 0,
         }
@@ -195,7 +195,7 @@ impl Ledger {
     pub fn sweep(&mut self, now: Nanos) -> Option<(Request, &AccessEvent)> {
         for _ in 0..SWEPT {
             let at = self.swept;
-            self.swept = (at + 1) % ROOM;
+            self.swept = (at + 1) % self.requests.len();
             let request = self.requests.get_mut(at)?;
             let is_lost = request.phase == Phase::Waiting
                 && request.sent >= TRIES
@@ -214,7 +214,7 @@ impl Ledger {
     }
 
     fn bucket(&self, key: &Key) -> usize {
-        self.hasher.hash_one(key) as usize % (ROOM / WAYS) * WAYS
+        self.hasher.hash_one(key) as usize % (self.requests.len() / WAYS) * WAYS
     }
 }
 
@@ -233,6 +233,7 @@ impl Request {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::access::ROOM;
 
     fn key(id: u8, port: u16) -> Key {
         let asker = Endpoint { port, ..Endpoint::default() };
@@ -245,7 +246,7 @@ mod tests {
 
     #[test]
     fn a_flood_takes_no_more_room_and_answered_requests_give_way_first() {
-        let mut ledger = Ledger::new();
+        let mut ledger = Ledger::new(ROOM);
         for port in 0..100 {
             ledger.add(at(0), key(1, port), ([1; 16], 1), true, |_| {});
         }
@@ -268,7 +269,7 @@ mod tests {
 
     #[test]
     fn a_request_is_forgotten_after_a_while() {
-        let mut ledger = Ledger::new();
+        let mut ledger = Ledger::new(ROOM);
         ledger.add(at(0), key(1, 1), ([1; 16], 1), true, |_| {});
         assert!(!ledger.repeats(at(1), &key(1, 1), 2));
         assert!(ledger.repeats(at(29), &key(1, 1), 1));
@@ -279,7 +280,7 @@ mod tests {
 
     #[test]
     fn of_two_that_wait_none_is_likely_until_one_is_given_up() {
-        let mut ledger = Ledger::new();
+        let mut ledger = Ledger::new(ROOM);
         ledger.add(at(0), key(1, 1), ([1; 16], 1), true, |_| {});
         ledger.add(at(1), key(1, 1), ([2; 16], 2), true, |_| {});
         let candidates = ledger.candidates(at(2), &key(1, 1));

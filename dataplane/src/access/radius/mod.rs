@@ -42,9 +42,9 @@ pub struct Radius {
 }
 
 impl Radius {
-    /// Takes all its memory now.
-    pub fn new(_settings: &AccessSettings) -> Self {
-        Self { ledger: Ledger::new(), next_forged: Nanos::default() }
+    /// With room for so many. Takes all its memory now.
+    pub fn new(room: usize) -> Self {
+        Self { ledger: Ledger::new(room), next_forged: Nanos::default() }
     }
 
     /// Reads a datagram, of whatever it may be.

@@ -27,7 +27,7 @@ impl Bench {
             seed: 5,
             ..AccessSettings::default()
         };
-        let radius = Radius::new(&settings);
+        let radius = Radius::new(crate::access::ROOM);
         Self { radius, settings, now: Nanos::from_parts(1_800_000_000, 0), tally: Tally::default() }
     }
 

@@ -133,7 +133,7 @@ impl AccessRecord {
         for (field, end) in [("client", user.ends.0), ("server", user.ends.1)] {
             match end {
                 end if end == Endpoint::default() => out.unknown(field),
-                end => out.word(field, end.socket()),
+                end => out.end(field, end.socket()),
             }
         }
     }

@@ -1,6 +1,7 @@
 //! The named fields of a record, told once for every format that is text: RFC 5424's structured data and JSON.
 
 use std::fmt::Display;
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use dataplane::time::Nanos;
@@ -15,6 +16,10 @@ use super::{
 pub(crate) trait Fields {
     /// A word, number or address of our own: needs no escaping.
     fn word(&mut self, name: &str, value: impl Display);
+    /// An address and port, that of IPv6 in brackets.
+    fn end(&mut self, name: &str, end: SocketAddr) {
+        self.word(name, end);
+    }
     /// A number.
     fn number(&mut self, name: &str, value: u64);
     /// Text that others chose.
@@ -95,8 +100,8 @@ pub(crate) trait Fields {
         self.number("rate", attack.rate(time));
         self.time("start", attack.begin);
         let flow = &attack.flow;
-        self.word("client", flow.tuple.client.socket());
-        self.word("server", flow.tuple.server.socket());
+        self.end("client", flow.tuple.client.socket());
+        self.end("server", flow.tuple.server.socket());
         self.protocol(flow);
         self.text("client-interface", &flow.interfaces.0);
         self.text("server-interface", &flow.interfaces.1);
@@ -126,8 +131,8 @@ pub(crate) trait Fields {
 
     /// Where it happened.
     fn flow(&mut self, flow: &FlowContext) {
-        self.word("client", flow.tuple.client.socket());
-        self.word("server", flow.tuple.server.socket());
+        self.end("client", flow.tuple.client.socket());
+        self.end("server", flow.tuple.server.socket());
         if let Some(translation) = flow.translation {
             self.word("nat-source-address", translation.endpoint().address.ip());
             self.number("nat-source-port", translation.port.into());

@@ -216,6 +216,12 @@ impl Fields for Element<'_> {
         put(self.out, format_args!("{value}\""));
     }
 
+    fn end(&mut self, name: &str, end: SocketAddr) {
+        self.name(name);
+        let _ = write!(Escaped { out: self.out, left: MAX_TEXT }, "{end}");
+        self.out.push(b'"');
+    }
+
     fn number(&mut self, name: &str, value: u64) {
         self.word(name, value);
     }
@@ -394,7 +400,7 @@ mod tests {
             "{close}"
         );
         assert!(close.contains(
-            " client=\"[2001:db8::1]:4001\" server=\"[2001:db8::2]:443\" protocol=\"tcp\" session=\"281474976710659\""
+            " client=\"[2001:db8::1\\]:4001\" server=\"[2001:db8::2\\]:443\" protocol=\"tcp\" session=\"281474976710659\""
         ));
         assert!(close.contains(
             " start=\"2026-03-01T08:15:20.000125Z\" duration=\"10.000\" to-server-packets=\"5\" to-server-octets=\"700\" \

@@ -19,7 +19,7 @@ type Body = fn(&[u8]);
 
 #[test]
 fn every_seed_is_survived() {
-    let targets: [(&str, Body); 19] = [
+    let targets: [(&str, Body); 20] = [
         ("http", bodies::http::run),
         ("tls", bodies::tls::run),
         ("quic", bodies::quic::run),
@@ -39,6 +39,7 @@ fn every_seed_is_survived() {
         ("dhcp", bodies::dhcp::run),
         ("dhcpv6", bodies::dhcpv6::run),
         ("access", bodies::access::run),
+        ("records", bodies::records::run),
     ];
     for (target, run) in targets {
         let seeds = seeds(target);

@@ -4,5 +4,5 @@ use super::users::{self, Kind};
 
 /// Shows them.
 pub fn run(data: &[u8]) {
-    users::run(data, &[Kind::Dhcp]);
+    users::run(data, &[Kind::Dhcp], |_, _| {});
 }

@@ -31,6 +31,8 @@ pub mod quic;
 #[cfg(feature = "dataplane")]
 pub mod radius;
 #[cfg(feature = "dataplane")]
+pub mod records;
+#[cfg(feature = "dataplane")]
 pub mod stream;
 pub mod tls;
 #[cfg(feature = "dataplane")]

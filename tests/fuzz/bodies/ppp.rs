@@ -4,5 +4,5 @@ use super::users::{self, Kind};
 
 /// Shows them.
 pub fn run(data: &[u8]) {
-    users::run(data, &[Kind::Discovery, Kind::Session, Kind::Carried]);
+    users::run(data, &[Kind::Discovery, Kind::Session, Kind::Carried], |_, _| {});
 }

@@ -2,18 +2,21 @@
 //! two octets.
 //!
 //! Octets of a packet are taken as they are, or (by a bit of `whose`) as what stands behind headers that are right, so that lengths
-//! and checks need not be found out first. Every such PAP and RADIUS request has a password, which no event may have.
+//! and checks need not be found out first. Every such PAP and RADIUS request has a password, which no event may have. By a bit
+//! of such a RADIUS message its authenticators are right as well.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
 use dataplane::access::{
-    Access, AccessEvent, AccessKind, AccessSettings, Found, RadiusClient, ResultCode, Sight, Source, Text, Texts,
+    Access, AccessEvent, AccessKind, AccessSettings, Found, RadiusClient, ResultCode, Sight, Source, Text, Texts, Trust,
 };
 use dataplane::endpoint::{Address, Endpoint, Mac};
 use dataplane::flow::Realm;
 use dataplane::time::Nanos;
 use dataplane::wire::ethernet;
+use md5::{Digest, Md5};
 
 /// What a packet is.
 #[derive(Clone, Copy)]
@@ -28,14 +31,20 @@ pub enum Kind {
     Dhcpv6,
 }
 
+/// Packets that wait for others, at most: so that those of an input can be too many.
+const ROOM: usize = 32;
+const SECRET: &[u8] = b"secret";
+/// The user whose RADIUS messages are believed only where they can be verified.
+const STRICT: u8 = 3;
 const PASSWORD: &[u8; 16] = b"\x91wonder-\xe7\x03land\x8a\xfe";
 
-/// Shows packets of some kinds.
-pub fn run(mut data: &[u8], kinds: &[Kind]) {
+/// Shows packets of some kinds; what was found out from each goes to `then`, with the time.
+pub fn run(mut data: &[u8], kinds: &[Kind], mut then: impl FnMut(Nanos, &[AccessEvent])) {
     if data.windows(8).any(|window| PASSWORD.windows(8).any(|piece| piece == window)) {
         return;
     }
-    let mut access = Access::new(Arc::new(settings()));
+    let mut access = Access::with_room(Arc::new(settings()), ROOM);
+    let mut asked = HashMap::new();
     let mut now = Nanos(1_000_000_000_000);
     while let Some((&[what, whose, pause, high, low], rest)) = data.split_first_chunk::<5>() {
         let length = usize::from(u16::from_be_bytes([high, low])).min(rest.len());
@@ -45,6 +54,7 @@ pub fn run(mut data: &[u8], kinds: &[Kind]) {
         now = now + Duration::from_micros(1 << (pause % 30));
         let kind = kinds[usize::from(what) % kinds.len()];
         let built = if whose & 0x10 == 0 { octets.to_vec() } else { build(kind, octets) };
+        let built = if matches!(kind, Kind::Radius) { sealed(built, octets, whose, &mut asked) } else { built };
         let at = sight(kind, whose);
         let mut found = Found::new();
         match kind {
@@ -55,9 +65,11 @@ pub fn run(mut data: &[u8], kinds: &[Kind]) {
             Kind::Carried => access.carried(now, &at, &mut found),
         }
         found.iter().for_each(|event| check(event, kind));
+        then(now, &found);
         found.clear();
         access.turn(now, &mut found);
         found.iter().for_each(|event| check(event, Kind::Radius));
+        then(now, &found);
         access.take_tally();
     }
 }
@@ -66,12 +78,14 @@ fn settings() -> AccessSettings {
     AccessSettings {
         sources: Source::ALL.to_vec(),
         ports: vec![1812, 1813],
-        clients: vec![RadiusClient {
-            name: "known".into(),
-            networks: vec![(Address::v4([10, 0, 0, 1]), 128)],
-            secret: b"secret".as_slice().into(),
-            believes_unverified: true,
-        }],
+        clients: [1, STRICT]
+            .map(|user| RadiusClient {
+                name: "known".into(),
+                networks: vec![(Address::v4([10, 0, 0, user]), 128)],
+                secret: SECRET.into(),
+                believes_unverified: user != STRICT,
+            })
+            .into(),
         believes_unknown: true,
         seed: 7,
         ..AccessSettings::default()
@@ -144,6 +158,41 @@ fn build(kind: Kind, octets: &[u8]) -> Vec<u8> {
     }
 }
 
+/// A RADIUS message of which the third octet says so, with right authenticators: of a request that of RFC 2866, 3, or a random
+/// one; of an answer that which follows from the last request with its number; by another bit, with Message-Authenticator.
+fn sealed(mut message: Vec<u8>, octets: &[u8], whose: u8, asked: &mut HashMap<(u8, u8), [u8; 16]>) -> Vec<u8> {
+    let (user, how) = (whose >> 1 & 3, octets.get(2).copied().unwrap_or_default());
+    let Some(&[code, id, ..]) = message.first_chunk::<20>() else { return message };
+    let is_answer = matches!(code, 2 | 3 | 5 | 11 | 41 | 42 | 44 | 45);
+    if whose & 0x10 != 0 && how & 4 != 0 {
+        if how & 8 != 0 {
+            message.extend([&[80, 18][..], &[0; 16]].concat());
+            let length = message.len() as u16;
+            message[2..4].copy_from_slice(&length.to_be_bytes());
+        }
+        match (is_answer, code) {
+            (true, _) => message[4..20].copy_from_slice(asked.get(&(user, id)).unwrap_or(&[0; 16])),
+            (false, 1) => {}
+            (false, _) => message[4..20].fill(0),
+        }
+        if how & 8 != 0 {
+            let pad = |with: u8| SECRET.iter().chain(&[0; 64]).take(64).map(|octet| octet ^ with).collect::<Vec<_>>();
+            let inner = Md5::digest([pad(0x36), message.clone()].concat());
+            let signature = Md5::digest([pad(0x5c), inner.to_vec()].concat());
+            let place = message.len() - 16;
+            message[place..].copy_from_slice(&signature);
+        }
+        if code != 1 {
+            let digest = Md5::digest([&message, SECRET].concat());
+            message[4..20].copy_from_slice(&digest);
+        }
+    }
+    if !is_answer && let Some(authenticator) = message[4..].first_chunk() {
+        asked.insert((user, id), *authenticator);
+    }
+    message
+}
+
 /// What holds of every event.
 fn check(event: &AccessEvent, kind: Kind) {
     let sources: &[Source] = match kind {
@@ -168,6 +217,11 @@ fn check(event: &AccessEvent, kind: Kind) {
     assert_eq!(is_result, event.code != ResultCode::None, "{event:?}");
     if let AccessKind::Result { success } = event.kind {
         assert_eq!(success, event.code == ResultCode::Accepted, "{event:?}");
+    }
+    // Whom another asks to sign off is not the one who is asked.
+    let is_strict = event.ends.0.address == Address::v4([10, 0, 0, STRICT]) && event.source == Source::Radius;
+    if is_strict && !matches!(event.kind, AccessKind::Forged | AccessKind::Logout) {
+        assert_eq!(event.trust, Trust::Verified, "{event:?}");
     }
     // RADIUS may say so little that there is nothing to make a number of.
     if event.source != Source::Radius && matches!(event.kind, AccessKind::Login { .. } | AccessKind::Logout) {

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use bench::pktgen::pcap::{self, Layout};
-use bench::pktgen::script::SignOn;
+use bench::pktgen::script::{AccessSignOn, SignOn};
 use bench::pktgen::story::Story;
 use serde_json::Value;
 
@@ -36,6 +36,11 @@ pub fn differences(story: &Story, replay: &Replay) -> Vec<String> {
     }
     sign_ons(story, replay, &mut found);
     applications(story, replay, &mut found);
+    let events: Vec<&Value> = replay.events("signon").collect();
+    found.extend(access_differences(story, &story.expected.access, &events, true));
+    let lines = replay.events.iter().map(Value::to_string);
+    let leaks = lines.filter(|line| story.expected.secrets.iter().any(|secret| line.contains(secret.as_str())));
+    found.extend(leaks.map(|line| format!("a password: {line}")));
     let more = found.len().saturating_sub(ENOUGH);
     if more > 0 {
         found.truncate(ENOUGH);
@@ -49,6 +54,38 @@ const ENOUGH: usize = 12;
 
 fn of_messenger(event: &Value) -> bool {
     matches!(event["application"].as_str(), Some("qq" | "wechat"))
+}
+
+/// Every difference between records of access users and what a story expects of them; with their times, where they were
+/// recorded while the story's time passed.
+pub fn access_differences(story: &Story, expected: &[AccessSignOn], events: &[&Value], has_times: bool) -> Vec<String> {
+    let mut expected: Vec<&AccessSignOn> = expected.iter().collect();
+    let mut found = Vec::new();
+    for event in events.iter().filter(|event| matches!(event["class"].as_str(), Some("access" | "call-status"))) {
+        let is_it = |sign_on: &&AccessSignOn| {
+            tells(event, sign_on) && (!has_times || is_within(story, sign_on.window, event).is_ok())
+        };
+        match expected.iter().position(is_it) {
+            Some(place) => drop(expected.remove(place)),
+            None => found.push(format!("false: {event}")),
+        }
+    }
+    found.extend(expected.into_iter().map(|missing| format!("missed: {missing:?}")));
+    found
+}
+
+fn tells(event: &Value, sign_on: &AccessSignOn) -> bool {
+    let action = if event["action"] == "result" { &event["result"] } else { &event["action"] };
+    let is_same = |(key, value): &(&str, String)| match &event[*key] {
+        Value::String(text) => text == value,
+        Value::Number(number) => number.to_string() == *value,
+        _ => false,
+    };
+    event["application"] == sign_on.application
+        && action == sign_on.action
+        && event["reason"] == sign_on.reason
+        && event["account"] == sign_on.account.as_str()
+        && sign_on.details.iter().all(is_same)
 }
 
 fn sign_ons(story: &Story, replay: &Replay, found: &mut Vec<String>) {
@@ -86,11 +123,8 @@ fn details(story: &Story, sign_on: &SignOn, event: &Value) -> Vec<String> {
     {
         found.push(format!("reason should be {reason}: {event}"));
     }
-    let begins = jiff::Timestamp::from_second(story.begins as i64).expect("a story begins in this century");
-    let time = event["time"].as_str().and_then(|time| time.parse::<jiff::Timestamp>().ok());
-    match time.map(|time| Duration::try_from(time.duration_since(begins)).unwrap_or_default()) {
-        Some(at) if sign_on.window.0 <= at && at <= sign_on.window.1 => {}
-        at => found.push(format!("{at:?} is not within {:?}: {event}", sign_on.window)),
+    if let Err(at) = is_within(story, sign_on.window, event) {
+        found.push(format!("{at:?} is not within {:?}: {event}", sign_on.window));
     }
     for key in ["server", "rule", "session"] {
         if event[key].is_null() {
@@ -98,6 +132,14 @@ fn details(story: &Story, sign_on: &SignOn, event: &Value) -> Vec<String> {
         }
     }
     found
+}
+
+/// Whether an event happened when it should; else when it did, from the story's beginning.
+fn is_within(story: &Story, window: (Duration, Duration), event: &Value) -> Result<(), Option<Duration>> {
+    let begins = jiff::Timestamp::from_second(story.begins as i64).expect("a story begins in this century");
+    let time = event["time"].as_str().and_then(|time| time.parse::<jiff::Timestamp>().ok());
+    let at = time.map(|time| Duration::try_from(time.duration_since(begins)).unwrap_or_default());
+    if at.is_some_and(|at| window.0 <= at && at <= window.1) { Ok(()) } else { Err(at) }
 }
 
 fn applications(story: &Story, replay: &Replay, found: &mut Vec<String>) {

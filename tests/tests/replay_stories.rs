@@ -102,12 +102,34 @@ stories_told! {
     day
     look_alikes
     background
+    access_pap
+    access_pap_refused
+    access_chap
+    access_chap_refused
+    access_qinq
+    access_dual_stack
+    access_echo_loss
+    access_radius_day
+    access_radius_troubles
+    access_dhcp_day
+    access_dot1x
+    access_hostile_names
+    access_floods
 }
 
 #[test]
 fn other_accounts_and_other_times_change_nothing() {
     let mut differences = Vec::new();
-    for name in ["day", "qq_udp_day", "qq_tcp_reordering", "msf_reconnect", "msf_loss", "wechat_repeated_requests"] {
+    for name in [
+        "day",
+        "qq_udp_day",
+        "qq_tcp_reordering",
+        "msf_reconnect",
+        "msf_loss",
+        "wechat_repeated_requests",
+        "access_radius_day",
+        "access_dhcp_day",
+    ] {
         for seed in [2, 3, 5, 8, 13] {
             differences
                 .extend(told(name, seed, Layout::PLAIN).into_iter().map(|what| format!("{name} {seed}: {what}")));

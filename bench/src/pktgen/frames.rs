@@ -76,29 +76,34 @@ impl Link {
 
     /// The frame that carries `packet`, an IPv4 or IPv6 packet; padded to Ethernet's 60 octets (FCS not included).
     pub fn frame(&self, from: Side, packet: &[u8]) -> Vec<u8> {
+        let v6 = packet[0] >> 4 == 6;
+        let Some(session) = self.session else {
+            return self.carry(from, if v6 { 0x86dd } else { 0x0800 }, packet);
+        };
+        let mut payload = Vec::with_capacity(packet.len() + 8);
+        put16(&mut payload, 0x1100);
+        put16(&mut payload, session);
+        put16(&mut payload, packet.len() as u16 + 2);
+        put16(&mut payload, if v6 { 0x0057 } else { 0x0021 });
+        payload.extend_from_slice(packet);
+        self.carry(from, 0x8864, &payload)
+    }
+
+    /// The frame that carries a payload of any EtherType, in the tags; padded likewise.
+    pub fn carry(&self, from: Side, ether_type: u16, payload: &[u8]) -> Vec<u8> {
         let (source, destination) = match from {
             Side::Client => (self.client, self.server),
             Side::Server => (self.server, self.client),
         };
-        let v6 = packet[0] >> 4 == 6;
-        let mut out = Vec::with_capacity(packet.len() + 32);
+        let mut out = Vec::with_capacity(payload.len() + 32);
         out.extend_from_slice(&destination);
         out.extend_from_slice(&source);
         for &(tpid, tci) in &self.tags {
             put16(&mut out, tpid);
             put16(&mut out, tci);
         }
-        match self.session {
-            Some(session) => {
-                put16(&mut out, 0x8864);
-                put16(&mut out, 0x1100);
-                put16(&mut out, session);
-                put16(&mut out, packet.len() as u16 + 2);
-                put16(&mut out, if v6 { 0x0057 } else { 0x0021 });
-            }
-            None => put16(&mut out, if v6 { 0x86dd } else { 0x0800 }),
-        }
-        out.extend_from_slice(packet);
+        put16(&mut out, ether_type);
+        out.extend_from_slice(payload);
         out.resize(out.len().max(60), 0);
         out
     }

@@ -67,12 +67,13 @@ impl LinkType {
         }
     }
 
-    /// The frame as this link type has it; links other than Ethernet carry the IP packet alone, without tags.
-    fn wrap(self, frame: &[u8], from: Side) -> Vec<u8> {
+    /// The frame as this link type has it; links other than Ethernet carry the IP packet alone, without tags, and nothing of
+    /// what is not IP.
+    fn wrap(self, frame: &[u8], from: Side) -> Option<Vec<u8>> {
         if self == Self::Ethernet {
-            return frame.to_vec();
+            return Some(frame.to_vec());
         }
-        let packet = ip_packet(frame);
+        let packet = ip_packet(frame)?;
         let v6 = packet[0] >> 4 == 6;
         let ethertype: [u8; 2] = if v6 { [0x86, 0xdd] } else { [0x08, 0x00] };
         let kind = if from == Side::Client { 4 } else { 0 };
@@ -98,23 +99,27 @@ impl LinkType {
             Self::Ppp => vec![0xff, 0x03, 0x00, if v6 { 0x57 } else { 0x21 }],
         };
         out.extend_from_slice(packet);
-        out
+        Some(out)
     }
 }
 
-/// The IP packet inside an Ethernet frame of this generator, without padding.
-fn ip_packet(frame: &[u8]) -> &[u8] {
+/// The IP packet inside an Ethernet frame of this generator, without padding; none in one that has none.
+fn ip_packet(frame: &[u8]) -> Option<&[u8]> {
     let mut at = 12;
     while matches!((frame[at], frame[at + 1]), (0x81, 0x00) | (0x88, 0xa8)) {
         at += 4;
     }
-    let start = if (frame[at], frame[at + 1]) == (0x88, 0x64) { at + 10 } else { at + 2 };
+    let start = match (frame[at], frame[at + 1]) {
+        (0x88, 0x64) if matches!((frame[at + 8], frame[at + 9]), (0x00, 0x21 | 0x57)) => at + 10,
+        (0x08, 0x00) | (0x86, 0xdd) => at + 2,
+        _ => return None,
+    };
     let packet = &frame[start..];
     let length = match packet[0] >> 4 {
         6 => 40 + usize::from(u16::from_be_bytes([packet[4], packet[5]])),
         _ => usize::from(u16::from_be_bytes([packet[2], packet[3]])),
     };
-    &packet[..length]
+    packet.get(..length)
 }
 
 /// Writes a story as a capture file.
@@ -122,7 +127,8 @@ fn ip_packet(frame: &[u8]) -> &[u8] {
 /// # Errors
 /// Those of `out`.
 pub fn write(story: &Story, layout: Layout, out: &mut impl Write) -> io::Result<()> {
-    let kept = story.frames.iter().map(|frame| (frame.at, layout.link.wrap(&frame.bytes, frame.from)));
+    let wrap = |frame: &TimedFrame| Some((frame.at, layout.link.wrap(&frame.bytes, frame.from)?));
+    let kept = story.frames.iter().filter_map(wrap);
     let begins = Duration::from_secs(story.begins);
     match layout.container {
         Container::PcapNg => write_pcapng(begins, layout.link, kept, out),
@@ -239,7 +245,7 @@ mod tests {
                 let mut file = Vec::new();
                 write(&story, Layout { container, link }, &mut file).unwrap();
                 let octets: usize =
-                    story.frames.iter().map(|frame| each + link.wrap(&frame.bytes, frame.from).len()).sum();
+                    story.frames.iter().map(|frame| each + link.wrap(&frame.bytes, frame.from).unwrap().len()).sum();
                 assert_eq!(file.len(), header + octets, "{link:?} {container:?}");
             }
         }
@@ -251,7 +257,7 @@ mod tests {
     #[test]
     fn a_packet_is_found_inside_tags() {
         let tagged = stories::find("qq_qinq").unwrap().tell(1);
-        let packet = ip_packet(&tagged.frames[0].bytes);
+        let packet = ip_packet(&tagged.frames[0].bytes).unwrap();
         assert_eq!(packet[0], 0x45);
         assert_eq!(usize::from(u16::from_be_bytes([packet[2], packet[3]])), packet.len());
     }

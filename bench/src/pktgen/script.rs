@@ -70,6 +70,23 @@ impl SignOn {
     }
 }
 
+/// A record of an access user that the firewall should make, exactly once.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AccessSignOn {
+    /// `radius`, `pppoe`, `8021x`, `dhcp`.
+    pub application: &'static str,
+    /// `login`, `logout`, `seen`; `ok` and `fail` of a result.
+    pub action: &'static str,
+    /// On what ground, in the words of the records.
+    pub reason: &'static str,
+    /// The account as records write it: octets that are no UTF-8 as `\xHH`.
+    pub account: String,
+    /// Other keys of the record, and their values as text.
+    pub details: Vec<(&'static str, String)>,
+    /// Not before and not after.
+    pub window: (Duration, Duration),
+}
+
 /// A flow whose application the firewall should name.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct NamedFlow {
@@ -90,6 +107,10 @@ pub struct Expected {
     pub sign_ons: Vec<SignOn>,
     /// Flows named as an instant messenger.
     pub flows: Vec<NamedFlow>,
+    /// Records of access users, in the order of their windows.
+    pub access: Vec<AccessSignOn>,
+    /// Passwords: no record may have one.
+    pub secrets: Vec<String>,
 }
 
 /// A story in the making.
@@ -126,6 +147,25 @@ impl Script {
         self.packet(at, from, &tcp_packet(source, destination, id, segment));
     }
 
+    /// What is not IP, or an IP packet, on a piece of wire of its own.
+    pub fn control(&mut self, at: Duration, from: Side, link: &Link, ether_type: u16, payload: &[u8]) {
+        let bytes = link.carry(from, ether_type, payload);
+        self.frames.push(TimedFrame { at, from, bytes });
+    }
+
+    /// One datagram on a piece of wire of its own.
+    pub fn udp_on(&mut self, at: Duration, from: Side, link: &Link, ends: Ends, payload: &[u8]) {
+        let (source, destination) = ends.of(from);
+        let id = self.identify();
+        let bytes = link.frame(from, &udp_packet(source, destination, id, payload));
+        self.frames.push(TimedFrame { at, from, bytes });
+    }
+
+    /// Says that a record of an access user should be made.
+    pub fn expect_access(&mut self, sign_on: AccessSignOn) {
+        self.expected.access.push(sign_on);
+    }
+
     /// Says that a UDP flow is `application`.
     pub fn names_udp(&mut self, application: &'static str, ends: Ends) {
         self.names(NamedFlow { application, ends, protocol: UDP, optional: false });
@@ -155,6 +195,7 @@ impl Script {
     pub fn in_order(mut self) -> (Vec<TimedFrame>, Expected) {
         self.frames.sort_by_key(|frame| frame.at);
         self.expected.sign_ons.sort_by_key(|sign_on| sign_on.window);
+        self.expected.access.sort_by_key(|sign_on| sign_on.window);
         (self.frames, self.expected)
     }
 

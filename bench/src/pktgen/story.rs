@@ -40,6 +40,9 @@ impl Tale {
     }
 }
 
+/// Reasons of access users' logouts that nothing but time tells.
+const BY_SILENCE: [&str; 3] = ["silence", "expired", "session-timeout"];
+
 /// 2026-03-02 01:00:00 UTC, a Monday morning in China.
 const BEGINS: u64 = 1_772_413_200;
 
@@ -61,8 +64,10 @@ impl Story {
             next.checked_sub(1).map_or(Duration::ZERO, |i| moments[i].1 + (at - moments[i].0).min(longest))
         };
         self.expected.sign_ons.retain(|sign_on| !matches!(sign_on.reason, Some("timeout" | "connection-closed")));
-        for sign_on in &mut self.expected.sign_ons {
-            sign_on.window = (moved(sign_on.window.0), moved(sign_on.window.1));
+        self.expected.access.retain(|sign_on| !BY_SILENCE.contains(&sign_on.reason));
+        let windows = self.expected.sign_ons.iter_mut().map(|sign_on| &mut sign_on.window);
+        for window in windows.chain(self.expected.access.iter_mut().map(|sign_on| &mut sign_on.window)) {
+            *window = (moved(window.0), moved(window.1));
         }
     }
 
@@ -99,7 +104,21 @@ impl Story {
                 })
             })
             .collect();
-        json!({ "packets": self.frames.len(), "sign_ons": sign_ons, "flows": flows })
+        let access = self.expected.access.iter().map(|sign_on| {
+            let details: serde_json::Map<_, _> =
+                sign_on.details.iter().map(|(key, value)| ((*key).to_owned(), json!(value))).collect();
+            json!({
+                "application": sign_on.application,
+                "action": sign_on.action,
+                "reason": sign_on.reason,
+                "account": sign_on.account,
+                "details": details,
+                "not_before": moment(sign_on.window.0),
+                "not_after": moment(sign_on.window.1),
+            })
+        });
+        let access: Vec<Value> = access.collect();
+        json!({ "packets": self.frames.len(), "sign_ons": sign_ons, "flows": flows, "access": access })
     }
 }
 
@@ -132,6 +151,11 @@ mod tests {
                 if matches!(sign_on.reason, Some("timeout" | "connection-closed")) {
                     assert!(end >= sign_on.window.1, "{}: {end:?} {sign_on:?}", tale.name);
                 }
+            }
+            for sign_on in &story.expected.access {
+                assert!(sign_on.window.0 <= sign_on.window.1, "{}", tale.name);
+                let is_told = !BY_SILENCE.contains(&sign_on.reason) || end >= sign_on.window.1;
+                assert!(is_told, "{}: {end:?} {sign_on:?}", tale.name);
             }
         }
     }

@@ -1,5 +1,7 @@
 //! The catalogue of stories.
 
+mod access;
+mod hostile;
 mod mixed;
 mod msf;
 mod qq;
@@ -15,7 +17,7 @@ use super::story::Tale;
 
 /// Every story.
 pub fn all() -> impl Iterator<Item = &'static Tale> {
-    [qq::TALES, msf::TALES, wechat::TALES, mixed::TALES].into_iter().flatten()
+    [qq::TALES, msf::TALES, wechat::TALES, mixed::TALES, access::TALES, hostile::TALES].into_iter().flatten()
 }
 
 /// The story of that name.

@@ -75,9 +75,8 @@ pub(super) struct Entry {
     pub(super) last: Nanos,
     /// When it ends though it is heard, by the table's clock.
     pub(super) until: Nanos,
-    /// When the queue of deadlines looks at it, by the table's clock, and its number there.
+    /// When the queue of deadlines looks at it, by the table's clock.
     pub(super) queued: Nanos,
-    pub(super) ticket: u32,
     /// Seconds between its messages; 0 where not known.
     pub(super) interim: u32,
     /// Since when messages are counted, and how many, to learn it.
@@ -90,7 +89,7 @@ impl Entry {
     pub(super) fn new(user: AccessUser, phase: Phase, now: Nanos) -> Self {
         let (until, queued) = (NEVER, NEVER);
         let user = Arc::new(user);
-        Self { user, phase, last: now, until, queued, ticket: 0, interim: 0, beats: (now, 0), echoes: false }
+        Self { user, phase, last: now, until, queued, interim: 0, beats: (now, 0), echoes: false }
     }
 
     pub(super) fn family(&self) -> Family {

@@ -16,8 +16,7 @@ impl AccessTable {
         if self.index.len() < self.limits.users {
             return true;
         }
-        self.queue.clear_front(&self.index);
-        let front = |is_personal| self.queue.front(&self.index, is_personal, GLANCE);
+        let front = |is_personal| self.queue.front(is_personal, GLANCE);
         let candidates = front(false).chain(front(true)).chain(self.some_slots());
         let rank = |slot: &Slot| {
             let entry = self.index.get(*slot)?;

@@ -124,7 +124,9 @@ impl AccessTable {
 
     /// The same, and nothing is told.
     pub(super) fn forget(&mut self, slot: Slot, time: Nanos) -> Option<Arc<AccessUser>> {
-        let user = self.index.remove(slot)?.user;
+        let entry = self.index.remove(slot)?;
+        self.queue.take(slot, &entry);
+        let user = entry.user;
         if matches!(user.source, Source::Receiver | Source::Radius | Source::Pppoe) {
             self.name_hosts(&user, None);
         }
@@ -153,7 +155,6 @@ impl AccessTable {
         if let Some(entry) = self.index.get_mut(slot) {
             self.queue.put(slot, entry, &self.limits);
         }
-        self.queue.tidy(&self.index, &self.limits);
     }
 
     /// The person's name, for a host: who was let in with its MAC address, or signed on with it or with its address.

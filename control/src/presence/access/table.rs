@@ -68,7 +68,7 @@ impl AccessTable {
             limits,
             index: Index::new(limits.users),
             clock: Clock::default(),
-            queue: Queue::new(),
+            queue: Queue::default(),
             formers: Formers::new(limits.users.div_ceil(8)),
             memory: Memory::default(),
             sweep: Sweep::default(),
@@ -105,8 +105,7 @@ impl AccessTable {
         let Some(now) = self.clock.count(now) else { return };
         for _ in 0..PIECE {
             match self.queue.pop(&mut self.index, now) {
-                Some(Some(slot)) => self.look(slot, now, out),
-                Some(None) => {}
+                Some(slot) => self.look(slot, now, out),
                 None => break,
             }
         }

@@ -131,3 +131,20 @@ fn what_is_due_at_once_is_told_a_piece_at_a_time() {
     let pieces: Vec<usize> = (0..4).map(|_| story.silence(60_000).len()).collect();
     assert_eq!(pieces, [1_024, 1_024, 952, 0]);
 }
+
+/// The queue of deadlines has nobody in it who left, whatever went before.
+#[test]
+fn who_leaves_is_waited_for_no_more() {
+    let mut story = Story::new();
+    for round in 0..100u64 {
+        for user in 1..=20 {
+            story.observe(AccessEvent { lifetime: Some(600 - round as u32), ..start(user, "alice", user as u8) });
+        }
+        assert_eq!(story.table.queue.len(), 20);
+        for user in 1..=20 {
+            story.observe(stop(user, "alice", 0));
+        }
+        assert_eq!((story.table.queue.len(), story.table.len()), (0, 0));
+    }
+    assert_eq!(story.table.next_deadline(), None);
+}

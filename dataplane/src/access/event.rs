@@ -59,6 +59,8 @@ pub struct AccessEvent {
     pub traffic: Option<[Volume; 2]>,
     /// How far it can be trusted.
     pub trust: Trust,
+    /// How many proxies the question had passed (RFC 2865, 5.33).
+    pub proxies: u8,
     /// Names and texts.
     pub texts: Texts,
 }
@@ -97,6 +99,7 @@ impl AccessEvent {
             back: 0,
             traffic: None,
             trust: Trust::NotApplicable,
+            proxies: 0,
             texts: Texts::default(),
         }
     }
@@ -187,7 +190,7 @@ pub enum Assigned {
 }
 
 /// What a result was.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum ResultCode {
     /// Not a result.
     #[default]

@@ -1,6 +1,7 @@
 //! What the attributes of a RADIUS message say of a user.
 //!
-//! Passwords are not read: neither User-Password, CHAP-Password nor EAP. Those of vendors are passed over by their length.
+//! Passwords are not read: neither User-Password, CHAP-Password nor EAP. Of vendors' attributes those are read that name the
+//! access line (RFC 4679); the others are passed over by their length.
 
 use arrayvec::ArrayVec;
 
@@ -59,11 +60,13 @@ pub(super) fn is_about_somebody(event: &AccessEvent, message: &Message<'_>) -> b
 }
 
 /// In which order texts take their room.
-const ORDER: [Text; 8] = [
+const ORDER: [Text; 10] = [
     Text::User,
     Text::SessionId,
     Text::NasId,
     Text::NasPortId,
+    Text::CircuitId,
+    Text::RemoteId,
     Text::CalledStation,
     Text::Class,
     Text::Filter,
@@ -101,6 +104,15 @@ pub(super) fn describe(message: &Message<'_>, event: &mut AccessEvent) {
             }
             _ => {}
         }
+        let mut put = |text: Text, value| {
+            let places = ORDER.iter().zip(texts.iter_mut().zip(&mut is_new));
+            for (_, (place, is_new)) in places.filter(|(other, (_, is_new))| **other == text && !**is_new) {
+                (*place, *is_new) = (value, true);
+            }
+        };
+        if kind == VENDOR_SPECIFIC {
+            line(value).for_each(|(text, value)| put(text, value));
+        }
         let text = match kind {
             USER_NAME => Text::User,
             ACCT_SESSION_ID => Text::SessionId,
@@ -111,10 +123,7 @@ pub(super) fn describe(message: &Message<'_>, event: &mut AccessEvent) {
             FILTER_ID => Text::Filter,
             _ => continue,
         };
-        let places = ORDER.iter().zip(texts.iter_mut().zip(&mut is_new));
-        for (_, (place, is_new)) in places.filter(|(other, (_, is_new))| **other == text && !**is_new) {
-            (*place, *is_new) = (value, true);
-        }
+        put(text, value);
     }
     if event.prefix.is_none() {
         event.prefix = link_prefix;
@@ -132,6 +141,25 @@ pub(super) fn describe(message: &Message<'_>, event: &mut AccessEvent) {
     if event.mac.is_none() && message.number(SERVICE_TYPE) == Some(CALL_CHECK) {
         event.mac = parse_mac(event.texts.get(Text::User)).filter(|mac| mac.is_unicast());
     }
+}
+
+/// What a vendor's attribute says of the access line: those of the DSL Forum do (RFC 4679, 3.3), as others of theirs follow
+/// one another in it (RFC 2865, 5.26). One that contradicts itself ends what is read.
+fn line(value: &[u8]) -> impl Iterator<Item = (Text, &[u8])> {
+    const DSL_FORUM: [u8; 4] = 3561_u32.to_be_bytes();
+    let mut rest = value.strip_prefix(&DSL_FORUM).unwrap_or_default();
+    let all = std::iter::from_fn(move || {
+        let [kind, length, ..] = *rest else { return None };
+        let (attribute, after) = rest.split_at_checked(usize::from(length))?;
+        rest = after;
+        Some((kind, attribute.get(2..)?))
+    });
+    all.filter_map(|(kind, value)| match kind {
+        1 => Some((Text::CircuitId, value)),
+        2 => Some((Text::RemoteId, value)),
+        _ => None,
+    })
+    .filter(|(_, value)| !value.is_empty())
 }
 
 /// A prefix (RFC 3162, 2.3; RFC 4818, 3): a reserved octet, its length, and as many octets as it needs, or more. What lies
@@ -273,6 +301,24 @@ mod tests {
         let event = told(&[number_of(40, 1), number_of(6, 10), attribute(1, "001122aabbcc")]).unwrap();
         assert_eq!(event.mac, Some(Mac([0, 0x11, 0x22, 0xaa, 0xbb, 0xcc])));
         assert_eq!(told(&[number_of(40, 1), attribute(1, "001122aabbcc")]).unwrap().mac, None);
+    }
+
+    #[test]
+    fn the_access_line_is_that_of_the_dsl_forum() {
+        let lines = |attributes: &[Vec<u8>]| {
+            let event = told(&[&[number_of(40, 1), attribute(1, "x")], attributes].concat()).unwrap();
+            [Text::CircuitId, Text::RemoteId].map(|text| String::from_utf8_lossy(event.texts.get(text)).into_owned())
+        };
+        let of = |vendor: u32, data: &[u8]| attribute(26, [&vendor.to_be_bytes(), data].concat());
+        assert_eq!(lines(&[of(3561, b"\x01\x09eth 1/2"), of(3561, b"\x02\x06home")]), ["eth 1/2", "home"]);
+        assert_eq!(lines(&[of(3561, b"\x81\x06\0\0\0\x09\x02\x06home\x01\x05ge1")]), ["ge1", "home"]);
+        assert_eq!(lines(&[of(3561, b"\x01\x03a"), of(3561, b"\x01\x03b")]), ["a", ""]);
+        for other in
+            [&b"\x01\x02"[..], b"\x01\x01a", b"\x01\0a", b"\x01\x09a", b"\x01", b"", b"\x03\x03a", b"\x04\0\x01\x03a"]
+        {
+            assert_eq!(lines(&[of(3561, other)]), ["", ""], "{other:?}");
+        }
+        assert_eq!(lines(&[of(9, b"\x01\x03a"), attribute(26, [0, 0, 13])]), ["", ""]);
     }
 
     #[test]

@@ -214,6 +214,8 @@ fn asked(message: &Message<'_>, at: &Sight, code: u8, seed: u64) -> AccessEvent 
         return event;
     }
     event.nas = Some(at.source.address);
+    let proxies = message.attributes().filter(|(kind, _)| *kind == packet::attribute::PROXY_STATE).count();
+    event.proxies = u8::try_from(proxies).unwrap_or(u8::MAX);
     describe(message, &mut event);
     // Until it has an address, nothing but the session's own name says which one it will be.
     if message.find(packet::attribute::ACCT_SESSION_ID).is_some() {

@@ -337,3 +337,36 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn a_question_tells_how_many_proxies_it_passed() {
+    let mut bench = Bench::new();
+    for proxies in 0..3 {
+        let state = attribute(33, "x").repeat(usize::from(proxies));
+        let asked = message(ACCESS_REQUEST, proxies, &[attribute(1, "alice"), state.clone()].concat());
+        bench.ask(&asked);
+        let event = bench.reply(&answered(&asked, ACCESS_REJECT, &state)).unwrap();
+        assert_eq!(event.proxies, proxies);
+    }
+}
+
+/// Questions that nobody answers, each of another port: as many as there is room for are kept, and the others counted.
+#[test]
+fn a_flood_of_questions_is_bounded_and_counted() {
+    let mut bench = Bench::new();
+    for number in 0..100_000_u32 {
+        let source = format!("192.0.2.{}:{}", number / 50_000, 10_000 + number % 50_000);
+        assert!(bench.see(&source, SERVER, &access(number as u8, "flood")).is_none());
+        let answer = message(ACCESS_ACCEPT, number as u8, &[]);
+        assert!(bench.see(SERVER, &format!("198.51.100.9:{}", 10_000 + number % 50_000), &answer).is_none());
+    }
+    let expected = Tally {
+        radius_requests: 100_000,
+        radius_unmatched: 100_000,
+        radius_evicted: 100_000 - crate::access::ROOM as u64,
+        ..Tally::default()
+    };
+    assert_eq!(bench.tally, expected);
+    // Each was sent once: that says nothing of the server.
+    assert!(bench.wait(60).is_empty());
+}

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use dataplane::access::{AccessEvent, Source, Text, dhcp};
+use dataplane::access::{AccessEvent, AccessKind, ResultCode, Source, Text, dhcp};
 use dataplane::endpoint::{Address, Mac};
 use dataplane::time::Nanos;
 
@@ -50,12 +50,40 @@ struct Message {
     success: bool,
 }
 
+/// A sign-on that ended.
+#[derive(Debug)]
+struct Ended {
+    at: Nanos,
+    /// Of RADIUS, where the access server names sessions: by what another is told that has the same name.
+    user: Option<Whose>,
+}
+
+/// A user's name and address, as far as they were said.
+#[derive(Debug)]
+struct Whose {
+    name: Box<[u8]>,
+    ipv4: Option<[u8; 4]>,
+}
+
+/// By what the two verdicts of one try are known that a proxy of RADIUS makes of it (RFC 2865, 2.3): all that it passes on, but
+/// for what it may strip from the name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+struct Try {
+    /// Hashes of the access server's name for itself and of the user's.
+    names: (u64, u64),
+    mac: Option<Mac>,
+    port: Option<u32>,
+    code: ResultCode,
+}
+
 /// What is remembered.
 #[derive(Debug)]
 pub(super) struct Memory {
     hints: Recent<(Mac, u64), AccessUser>,
     messages: Recent<Message, u64>,
-    ended: Recent<(Family, u64), Nanos>,
+    /// How many proxies the question had passed whose verdict was heard last.
+    tries: Recent<Try, u8>,
+    ended: Recent<(Family, u64), Ended>,
     grants: Recent<Grantee, Grant>,
     state: foldhash::fast::RandomState,
 }
@@ -65,6 +93,7 @@ impl Default for Memory {
         Self {
             hints: Recent::new(MOST, REQUEST),
             messages: Recent::new(MOST, REPEATED),
+            tries: Recent::new(MOST, REPEATED),
             ended: Recent::new(MOST, LATE),
             grants: Recent::new(MOST, GRANT),
             state: foldhash::fast::RandomState::default(),
@@ -109,17 +138,59 @@ impl Memory {
         before.is_some_and(|before| before != session)
     }
 
-    /// A sign-on ended, as told at a time, when it had happened.
-    pub(super) fn end(&mut self, told: Nanos, source: Source, session: u64, happened: Nanos) {
-        if session != 0 {
-            self.ended.insert(told, (Family::of(source), session), happened);
+    /// Whether a verdict is one that was heard behind a proxy already. The answer comes back from the farthest first: of one
+    /// try, each is to a question that passed fewer proxies than the one before; of another, it begins with the farthest again.
+    /// Those that nobody answers are given up in any order.
+    pub(super) fn is_of_other_leg(&mut self, event: &AccessEvent) -> bool {
+        use std::hash::BuildHasher as _;
+        let (name, server) = (event.texts.get(Text::User), event.texts.get(Text::NasId));
+        if event.source != Source::Radius || name.is_empty() && event.mac.is_none() {
+            return false;
+        }
+        let address = event.nas.unwrap_or_default();
+        let server = self.state.hash_one(if server.is_empty() { &address.0 } else { server });
+        let names = (server, self.state.hash_one(without_realm(name)));
+        let this = Try { names, mac: event.mac, port: event.nas_port, code: event.code };
+        let is_timeout = event.code == ResultCode::Timeout;
+        let before = self.tries.get(event.header.time, &this).copied();
+        if event.proxies > 0 || before.is_some() || is_timeout {
+            self.tries.insert(event.header.time, this, event.proxies);
+        }
+        before.is_some_and(|before| event.proxies < before || is_timeout && event.proxies != before)
+    }
+
+    /// A sign-on ended, as is told now, when it had happened.
+    pub(super) fn end(&mut self, event: &AccessEvent, happened: Nanos) {
+        if event.session != 0 {
+            let family = Family::of(event.source);
+            let is_named = family == Family::of(Source::Radius) && !event.texts.get(Text::SessionId).is_empty();
+            let user = is_named.then(|| Whose { name: event.texts.get(Text::User).into(), ipv4: event.ipv4 });
+            self.ended.insert(event.header.time, (family, event.session), Ended { at: happened, user });
         }
     }
 
-    /// Whether a sign-on had ended before what is told now happened.
-    pub(super) fn has_ended(&self, told: Nanos, source: Source, session: u64, happened: Nanos) -> bool {
-        let ended = self.ended.get(told, &(Family::of(source), session));
-        session != 0 && ended.is_some_and(|ended| *ended > happened)
+    /// Whether a sign-on had ended before what is told now happened. That is so
+    ///
+    /// - of a session of accounting by its name, which no other has (RFC 2866, 5.5): what comes behind its Stop was overtaken
+    ///   by it. One of another user or address is another all the same;
+    /// - of a lease where it answers what was asked before the address was given back (RFC 2131, 4.4.6), or only goes on.
+    pub(super) fn has_ended(&self, event: &AccessEvent, happened: Nanos) -> bool {
+        let Some(ended) = self.ended.get(event.header.time, &(Family::of(event.source), event.session)) else {
+            return false;
+        };
+        let name = event.texts.get(Text::User);
+        let is_other = |user: &Whose| {
+            !user.name.is_empty() && !name.is_empty() && without_realm(&user.name) != without_realm(name)
+                || user.ipv4.is_some() && event.ipv4.is_some() && user.ipv4 != event.ipv4
+        };
+        match (event.source, &ended.user) {
+            (Source::Dhcp, _) => match self.asked(event) {
+                Some(asked) => asked.since <= ended.at,
+                None => event.kind == AccessKind::Seen,
+            },
+            (_, Some(user)) if !event.texts.get(Text::SessionId).is_empty() && !is_other(user) => true,
+            _ => ended.at > happened,
+        }
     }
 
     /// A user was let in.
@@ -159,4 +230,10 @@ impl Memory {
         use std::hash::BuildHasher as _;
         Grantee::Name(event.nas, self.state.hash_one(event.texts.get(Text::User)))
     }
+}
+
+/// A user's name without the realm that a proxy may strip: `alice` of `alice@isp`, `ISP\alice` and `isp/alice` (RFC 2865, 5.1).
+pub(super) fn without_realm(name: &[u8]) -> &[u8] {
+    let name = name.rsplitn(2, |octet| *octet == b'@').last().unwrap_or(name);
+    name.rsplit(|octet| matches!(octet, b'\\' | b'/')).next().unwrap_or(name)
 }

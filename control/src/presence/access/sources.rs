@@ -7,6 +7,7 @@ use dataplane::time::Nanos;
 
 use super::entry::{Entry, Family, Phase, age};
 use super::index::Slot;
+use super::memory::without_realm;
 use super::user::address;
 use super::{AccessAction, AccessReason, AccessTable, AccessTransition, AccessUser};
 
@@ -53,6 +54,13 @@ impl AccessTable {
             self.tally.repeated += 1;
             return;
         }
+        if self.memory.is_of_other_leg(event) {
+            self.tally.repeated += 1;
+            if success {
+                self.memory.grant(event);
+            }
+            return;
+        }
         let action = AccessAction::Result { success };
         let reason = match event.code {
             ResultCode::Accepted => AccessReason::Accepted,
@@ -95,7 +103,7 @@ impl AccessTable {
                 return;
             }
             self.leave(slot, happened, if is_lease(event) { AccessReason::Moved } else { AccessReason::Replaced }, out);
-        } else if self.memory.has_ended(event.header.time, event.source, event.session, happened) {
+        } else if self.memory.has_ended(event, happened) {
             self.tally.repeated += 1;
             return;
         }
@@ -109,7 +117,7 @@ impl AccessTable {
                 return self.refresh(slot, event, out);
             }
             self.leave(slot, happened(event), AccessReason::Moved, out);
-        } else if self.memory.has_ended(event.header.time, event.source, event.session, happened(event)) {
+        } else if self.memory.has_ended(event, happened(event)) {
             self.tally.repeated += 1;
             return;
         }
@@ -138,18 +146,8 @@ impl AccessTable {
     }
 
     fn logout(&mut self, event: &AccessEvent, out: &mut Vec<AccessTransition>) {
-        if event.source != Source::Dhcp {
-            self.memory.end(event.header.time, event.source, event.session, happened(event));
-        }
-        let Some(slot) = self.find(event) else {
-            if event.source == Source::Dhcpv6 {
-                self.update_host(event, out)
-            } else {
-                self.tally.unknown += 1
-            }
-            return;
-        };
-        let is_of_another = match self.index.get(slot) {
+        let slot = self.find(event);
+        let is_of_another = match slot.and_then(|slot| self.index.get(slot)) {
             // What is given back has to be what is known: another's lease is not ended.
             Some(entry) if event.source == Source::Dhcp => is_other(address(event), entry.user.ipv4),
             _ => false,
@@ -158,6 +156,15 @@ impl AccessTable {
             self.tally.unknown += 1;
             return;
         }
+        self.memory.end(event, happened(event));
+        let Some(slot) = slot else {
+            if event.source == Source::Dhcpv6 {
+                self.update_host(event, out)
+            } else {
+                self.tally.unknown += 1
+            }
+            return;
+        };
         // The last counts are of the session that ends.
         self.index.change(slot, |entry| Arc::make_mut(&mut entry.user).complete(event));
         self.leave(slot, happened(event), reason(event), out);
@@ -236,8 +243,11 @@ fn user_of(event: &AccessEvent) -> AccessUser {
 fn is_another(entry: &Entry, event: &AccessEvent) -> bool {
     let user = &entry.user;
     let name = event.texts.get(Text::User);
+    // The session of an access server has its name; that of the user a proxy may cut.
+    let of_radius = Family::of(event.source) == Family::of(Source::Radius);
+    let is_same = |known: &[u8]| known == name || of_radius && without_realm(known) == without_realm(name);
     let has_other_name =
-        user.source.is_personal() && !name.is_empty() && user.user.as_deref().is_some_and(|known| known != name);
+        user.source.is_personal() && !name.is_empty() && user.user.as_deref().is_some_and(|known| !is_same(known));
     let has_other_v6 = event.source == Source::Dhcpv6 && is_other(event.ipv6, user.ipv6);
     has_other_name || is_other(address(event), user.ipv4) || has_other_v6
 }

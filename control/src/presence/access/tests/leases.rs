@@ -181,3 +181,40 @@ fn addresses_of_ipv6_are_those_of_who_is_known() {
     assert!(story.observe(told).is_empty());
     assert_eq!((story.holder((7, 0), "2001:db8:5:77::1"), story.table.len()), ("- -".into(), 1));
 }
+
+#[test]
+fn an_answer_that_crosses_the_release_leases_nothing() {
+    let mut story = Story::new();
+    story.observe(lease(1, 5, 9, 600));
+    story.after(300_000);
+    // The client asks for more time, and gives up before the answer comes.
+    story.observe(dhcp(AccessKind::Hint, 2, 5, 9));
+    story.after(1);
+    assert_eq!(story.observe(release(3, 5, 9)), ["logout release 02:00:00:00:00:05 10.0.0.9 300s"]);
+    story.after(1);
+    assert!(story.observe(dhcp(AccessKind::Seen, 2, 5, 9)).is_empty());
+    assert!(story.observe(lease(2, 5, 9, 600)).is_empty());
+    // Nor does the one to a request that was not seen.
+    assert!(story.observe(dhcp(AccessKind::Seen, 4, 5, 9)).is_empty());
+    assert_eq!((story.table.len(), story.table.tally().repeated), (0, 3));
+    // What is asked for after that is another lease, seen or not.
+    story.observe(dhcp(AccessKind::Hint, 5, 5, 0));
+    assert_eq!(story.observe(dhcp(AccessKind::Seen, 5, 5, 9)), ["login lease 02:00:00:00:00:05 10.0.0.9"]);
+    story.observe(release(6, 5, 9));
+    story.after(1);
+    assert_eq!(story.observe(lease(7, 5, 9, 600)), ["login lease 02:00:00:00:00:05 10.0.0.9"]);
+    // After a minute it is not remembered.
+    story.observe(release(8, 5, 9));
+    story.after(60_000);
+    assert_eq!(story.observe(dhcp(AccessKind::Seen, 9, 5, 9)), ["seen renewal 02:00:00:00:00:05 10.0.0.9"]);
+}
+
+/// What is given back of another's says nothing of the own lease.
+#[test]
+fn a_release_of_another_address_ends_nothing_now_or_later() {
+    let mut story = Story::new();
+    story.observe(lease(1, 5, 9, 600));
+    assert!(story.observe(release(2, 5, 8)).is_empty());
+    assert_eq!(story.table.tally().unknown, 1);
+    assert_eq!(story.after(601_000), ["logout expired 02:00:00:00:00:05 10.0.0.9 600s"]);
+}

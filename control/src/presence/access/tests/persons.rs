@@ -155,3 +155,73 @@ fn the_person_is_told_before_the_host_and_the_own_vlan_before_any() {
     assert_eq!(story.holder((101, 0), "10.0.0.9"), "bob -");
     assert_eq!(story.holder((0, 0), "10.0.0.9"), "alice -");
 }
+
+/// UDP keeps no order, and not every access server says how late it tells.
+#[test]
+fn a_start_that_its_stop_overtook_signs_nobody_on() {
+    let mut story = Story::new();
+    let named = |mut event: AccessEvent| {
+        event.texts.push(Text::SessionId, b"000ab");
+        event
+    };
+    assert!(story.observe(named(stop(1, "alice", 9))).is_empty());
+    story.after(2_000);
+    assert!(story.observe(named(start(1, "alice", 9))).is_empty());
+    assert!(story.observe(named(interim(1, "alice", 0))).is_empty());
+    // By way of a proxy.
+    assert!(story.observe(named(start(1, "alice@isp", 9))).is_empty());
+    assert_eq!((story.table.len(), story.table.tally().repeated), (0, 3));
+    // An access server that gives its numbers anew: another user, another address, or a minute later.
+    assert_eq!(story.observe(named(start(1, "bob", 9))), ["login message bob 10.0.0.9"]);
+    story.observe(named(stop(1, "bob", 9)));
+    assert_eq!(story.observe(named(start(1, "bob", 8))), ["login message bob 10.0.0.8"]);
+    story.observe(named(stop(1, "bob", 8)));
+    story.after(59_000);
+    assert!(story.observe(named(start(1, "bob", 8))).is_empty());
+    story.after(1_000);
+    assert_eq!(story.observe(named(start(1, "bob", 8))), ["login message bob 10.0.0.8"]);
+}
+
+/// The wire carries the access server's question to a proxy, and the proxy's to the server that knows the user.
+#[test]
+fn both_legs_of_a_proxy_tell_one_verdict_each_try() {
+    let mut story = Story::new();
+    let leg =
+        |success, transaction, name: &str, proxies| AccessEvent { proxies, ..verdict(success, transaction, name) };
+    for first in [10, 20] {
+        // The answer comes from behind the proxy first; where that strips the realm, it is the same user.
+        assert_eq!(story.observe(leg(false, first + 2, "mallory", 2)), ["fail rejected mallory"]);
+        assert!(story.observe(leg(false, first + 1, "mallory", 1)).is_empty());
+        assert!(story.observe(leg(false, first, "mallory@isp", 0)).is_empty());
+        story.after(100);
+    }
+    // A proxy that thinks otherwise is heard, and so is another user, another port, another access server.
+    assert_eq!(story.observe(leg(true, 31, "alice", 1)), ["ok accepted alice"]);
+    assert_eq!(story.observe(leg(false, 30, "alice", 0)), ["fail rejected alice"]);
+    assert_eq!(story.observe(leg(true, 32, "bob", 0)), ["ok accepted bob"]);
+    assert_eq!(story.observe(AccessEvent { nas_port: Some(1), ..leg(true, 33, "alice", 0) }), ["ok accepted alice"]);
+    let mut elsewhere = leg(true, 34, "alice", 0);
+    elsewhere.texts.push(Text::NasId, b"bras2");
+    assert_eq!(story.observe(elsewhere), ["ok accepted alice"]);
+    assert!(story.observe(leg(true, 35, "alice@isp", 0)).is_empty());
+    // Without a proxy each try is one.
+    assert_eq!(story.observe(leg(false, 40, "carol", 0)).len() + story.observe(leg(false, 41, "carol", 0)).len(), 2);
+    assert_eq!(story.observe(leg(false, 50, "erin", 1)).len() + story.observe(leg(false, 51, "erin", 1)).len(), 2);
+    // What nobody answers is given up in any order.
+    let silent =
+        |transaction, proxies| AccessEvent { code: ResultCode::Timeout, ..leg(false, transaction, "dave", proxies) };
+    assert_eq!(story.observe(silent(60, 0)), ["fail timeout dave"]);
+    assert!(story.observe(silent(61, 1)).is_empty());
+    story.after(30_000);
+    assert_eq!(story.observe(silent(63, 1)), ["fail timeout dave"]);
+    assert!(story.observe(silent(62, 0)).is_empty());
+}
+
+#[test]
+fn accounting_on_both_sides_of_a_proxy_is_one_session() {
+    let mut story = Story::new();
+    assert_eq!(story.observe(start(1, "alice@isp", 9)), ["login message alice@isp 10.0.0.9"]);
+    assert!(story.observe(start(1, "alice", 9)).is_empty());
+    assert_eq!(story.observe(stop(1, "alice@isp", 9)), ["logout user-request alice@isp 10.0.0.9 0s"]);
+    assert!(story.observe(stop(1, "alice", 9)).is_empty());
+}

@@ -120,8 +120,29 @@ impl Fields for Object<'_> {
     }
 }
 
+/// A string; what a terminal takes for more than text, and JSON need not escape, is escaped as well: DEL, controls above
+/// ASCII, line separators and direction overrides.
 fn string(out: &mut Vec<u8>, text: &str) {
-    serde_json::to_writer(out, text).expect("memory takes every text");
+    let is_hidden = |c| matches!(c, '\x7f'..='\u{9f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
+    let mut rest = text;
+    out.push(b'"');
+    while let Some(place) = rest.find(is_hidden) {
+        let (before, after) = rest.split_at(place);
+        inside(out, before);
+        let Some(hidden) = after.chars().next() else { break };
+        put(out, format_args!("\\u{:04x}", u32::from(hidden)));
+        rest = &after[hidden.len_utf8()..];
+    }
+    inside(out, rest);
+    out.push(b'"');
+}
+
+/// What is between the quotes.
+fn inside(out: &mut Vec<u8>, text: &str) {
+    let begin = out.len();
+    serde_json::to_writer(&mut *out, text).expect("memory takes every text");
+    out.pop();
+    out.remove(begin);
 }
 
 /// Formats into memory, which cannot fail.
@@ -214,6 +235,17 @@ mod tests {
         let object: Value = serde_json::from_slice(&line).unwrap();
         assert_eq!((&object["event"], &object["application"]), (&json!("application"), &json!("qq")));
         assert_eq!((&object["confidence"], &object["protocol"]), (&json!("likely"), &json!("udp")));
+    }
+
+    #[test]
+    fn what_a_terminal_would_obey_is_escaped_and_comes_back() {
+        let text = "a\"\\\n\x1b[2J\x7f\u{9b}2J\u{85}\u{2028}\u{202e}\u{2066}zo\u{eb}\u{1f600}";
+        let mut out = Vec::new();
+        string(&mut out, text);
+        let written = String::from_utf8(out).unwrap();
+        assert!(!written.contains(|c: char| c.is_control() || matches!(c, '\u{2028}' | '\u{202e}' | '\u{2066}')));
+        assert!(written.contains("\\u009b2J") && written.contains("zo\u{eb}\u{1f600}"), "{written}");
+        assert_eq!(serde_json::from_str::<String>(&written).unwrap(), text);
     }
 
     #[test]

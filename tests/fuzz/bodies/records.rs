@@ -97,7 +97,8 @@ pub fn check(told: &AccessTransition) {
 /// One line, without anything that a terminal or a log's reader takes for more than text.
 fn line(octets: &[u8]) -> String {
     let text = String::from_utf8(octets.to_vec()).expect("it is UTF-8");
-    assert!(!text.is_empty() && !text.contains(|c: char| c.is_control() && c != '\u{7f}'), "{text:?}");
+    let is_hidden = |c: char| c.is_control() || matches!(c, '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
+    assert!(!text.is_empty() && !text.contains(is_hidden), "{text:?}");
     text
 }
 

@@ -125,7 +125,14 @@ fn build(kind: Kind, octets: &[u8]) -> Vec<u8> {
     let length = |octets: usize| (octets as u16).to_be_bytes();
     match kind {
         Kind::Radius => {
-            let attributes = [rest, &[2, 18], PASSWORD].concat();
+            // An attribute that is longer than what is left would have the password for its own.
+            let mut end = 0;
+            while let Some(length @ 2..) = rest.get(end + 1).map(|length| usize::from(*length))
+                && end + length <= rest.len()
+            {
+                end += length;
+            }
+            let attributes = [&rest[..end], &[2, 18], PASSWORD].concat();
             let authenticator = [three & 3; 16];
             [&[one, two][..], &length(20 + attributes.len()), &authenticator, &attributes].concat()
         }

@@ -158,7 +158,7 @@ fn main() -> ExitCode {
         Command::Established(arguments) => compare(&arguments),
         Command::Scenes(arguments) => scenes(&arguments),
         Command::Access(Access { runs, quick, patience, json }) => {
-            let names = vec!["access".to_owned(), "access-verified".to_owned()];
+            let names = ["access", "access-verified", "access-pppoe", "access-dhcp"].map(str::to_owned).into();
             scenes(&Scenes { names, runs, seconds: 1.0, rules: 1, quick, patience, seed: 1, json })
         }
         Command::All(arguments) => all(&arguments),

@@ -11,7 +11,7 @@ use hdrhistogram::Histogram;
 use serde::{Deserialize, Serialize};
 
 use super::Fallible;
-use super::access;
+use super::access::{self, Story};
 use super::attack::Attack;
 use super::bed::Bed;
 use super::commit;
@@ -82,6 +82,8 @@ pub fn all() -> Vec<(String, &'static str)> {
         ("table", "a table of ten million sessions: start-up, filling, memory"),
         ("access", "a million users sign on and off by RADIUS: from frames to IPFIX records, on one core"),
         ("access-verified", "the same where the secret is known, so that every message is verified"),
+        ("access-pppoe", "the same by PPPoE"),
+        ("access-dhcp", "the same by DHCP"),
     ];
     let attacks =
         Attack::ALL.map(|attack| (format!("attack-{attack}"), "established connections, new users, and an attacker"));
@@ -105,8 +107,10 @@ pub fn play(name: &str, plan: &Plan, folder: &Path) -> Fallible<Vec<Figure>> {
         "workers-1000000" => workers::measure(plan, 1_000_000, folder),
         "dispatcher" => workers::dispatcher(plan, folder),
         "table" => table(plan, folder),
-        "access" => access::measure(plan, false),
-        "access-verified" => access::measure(plan, true),
+        "access" => access::measure(plan, Story::Radius { verified: false }),
+        "access-verified" => access::measure(plan, Story::Radius { verified: true }),
+        "access-pppoe" => access::measure(plan, Story::Pppoe),
+        "access-dhcp" => access::measure(plan, Story::Dhcp),
         _ => match name.strip_prefix("attack-") {
             Some(attack) => under_attack(attack.parse()?, plan, folder),
             None => Err(format!("no scene {name:?}").into()),

@@ -35,7 +35,7 @@ impl Family {
 }
 
 /// Where a user is to be found: VLANs, and an address or prefix with its length, of IPv4 in the mapped form.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(super) struct Place {
     pub(super) vlans: (u16, u16),
     pub(super) address: Address,

@@ -27,6 +27,8 @@ pub(super) struct Index {
     prefixes: Box<[u32; 129]>,
     lengths: [u64; 3],
     state: RandomState,
+    /// Places at which somebody came, went or changed, where anybody wants to know.
+    touched: Option<Vec<Place>>,
 }
 
 impl Index {
@@ -41,6 +43,35 @@ impl Index {
             prefixes: Box::new([0; 129]),
             lengths: [0; 3],
             state: RandomState::default(),
+            touched: None,
+        }
+    }
+
+    /// Notes from now on where somebody comes, goes or changes.
+    pub(super) fn watch(&mut self) {
+        self.touched.get_or_insert_default();
+    }
+
+    /// Notes it no more.
+    pub(super) fn unwatch(&mut self) {
+        self.touched = None;
+    }
+
+    /// What was noted since the last call.
+    pub(super) fn take_touched(&mut self) -> Vec<Place> {
+        self.touched.as_mut().map(std::mem::take).unwrap_or_default()
+    }
+
+    /// Notes where a sign-on is, and others of its MAC address: what is known of one is of use to the others.
+    pub(super) fn touch(&mut self, slot: Slot) {
+        if self.touched.is_none() {
+            return;
+        }
+        let Some(user) = self.get(slot).map(|entry| &entry.user) else { return };
+        let others = user.mac.into_iter().flat_map(|mac| self.of(mac)).flat_map(|(_, entry)| entry.user.places());
+        let places: Vec<Place> = user.places().into_iter().chain(others).flatten().collect();
+        if let Some(touched) = &mut self.touched {
+            touched.extend(places);
         }
     }
 
@@ -158,9 +189,11 @@ impl Index {
             let rehash = |slot: &Slot| user(*slot).mac.map_or(0, |mac| hash(state, mac));
             macs.insert_unique(hash(state, mac), slot, rehash);
         }
+        self.touch(slot);
     }
 
     fn leave(&mut self, slot: Slot) {
+        self.touch(slot);
         let Some(entry) = self.entries.get(slot as usize).and_then(Option::as_ref) else { return };
         let (user, state) = (&entry.user, &self.state);
         if user.session != 0 {

@@ -127,8 +127,10 @@ impl AccessTable {
         let entry = self.index.remove(slot)?;
         self.queue.take(slot, &entry);
         let user = entry.user;
-        if matches!(user.source, Source::Receiver | Source::Radius | Source::Pppoe) {
-            self.name_hosts(&user, None);
+        match user.source {
+            Source::Receiver | Source::Radius | Source::Pppoe => self.name_hosts(&user, None),
+            Source::Dot1x => self.log_off_hosts(&user),
+            Source::Dhcp | Source::Dhcpv6 => {}
         }
         self.formers.push(&user, time.max(user.since));
         self.changes += 1;
@@ -181,13 +183,30 @@ impl AccessTable {
         let by_place = self.places_of(person).into_iter().flatten().flat_map(|place| self.index.at(place));
         let is_meant =
             |known: Option<&[u8]>| if name.is_some() { known != name } else { known == person.user.as_deref() };
-        let is_host = |entry: &Entry| !entry.user.source.is_personal() && is_meant(entry.user.user.as_deref());
+        let is_host = |entry: &Entry| {
+            !entry.user.source.is_personal() && (is_meant(entry.user.user.as_deref()) || entry.user.logged_off)
+        };
         let hosts: Vec<Slot> =
             by_mac.chain(by_place).filter(|(_, entry)| is_host(entry)).map(|(slot, _)| slot).collect();
         for host in hosts {
             if let Some(entry) = self.index.get_mut(host) {
-                Arc::make_mut(&mut entry.user).user = name.map(Into::into);
+                let user = Arc::make_mut(&mut entry.user);
+                (user.user, user.logged_off) = (name.map(Into::into), false);
             }
+            self.index.touch(host);
+        }
+    }
+
+    /// The hosts behind a port are no longer its person's, whose name only records of them keep.
+    fn log_off_hosts(&mut self, person: &AccessUser) {
+        let by_mac = person.mac.into_iter().flat_map(|mac| self.index.of(mac));
+        let is_host = |entry: &Entry| !entry.user.source.is_personal() && entry.user.user == person.user;
+        let hosts: Vec<Slot> = by_mac.filter(|(_, entry)| is_host(entry)).map(|(slot, _)| slot).collect();
+        for host in hosts {
+            if let Some(entry) = self.index.get_mut(host) {
+                Arc::make_mut(&mut entry.user).logged_off = true;
+            }
+            self.index.touch(host);
         }
     }
 

@@ -1,11 +1,13 @@
 //! Users of the access network: who holds which address, since when, and until when.
 
 mod clock;
+mod departed;
 mod entry;
 mod forged;
 mod former;
 mod full;
 mod index;
+pub mod labels;
 mod life;
 mod memory;
 mod queue;
@@ -14,6 +16,7 @@ mod sources;
 pub mod store;
 mod sweep;
 mod table;
+mod tagging;
 mod tally;
 mod user;
 

@@ -138,7 +138,7 @@ impl Saved {
             since: user.since.0,
             login: user.login,
             account: user.account.to_vec(),
-            user: user.user.as_deref().map(Into::into),
+            user: user.user.as_deref().filter(|_| !user.logged_off).map(Into::into),
             texts: user.packed_texts().to_vec(),
             is_admitted: entry.phase == Phase::Admitted,
             left: (entry.until != NEVER).then(|| entry.until.0.saturating_sub(now.0)),

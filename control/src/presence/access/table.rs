@@ -18,6 +18,7 @@ use super::index::Index;
 use super::memory::Memory;
 use super::queue::Queue;
 use super::sweep::Sweep;
+use super::tagging::Tagging;
 use super::tally::AccessTally;
 use super::{AccessTransition, AccessUser};
 
@@ -50,6 +51,7 @@ pub struct AccessTable {
     pub(super) forgeries: Forgeries,
     /// Of those, what was not taken yet.
     pub(super) reports: Vec<Forgery>,
+    pub(super) tagging: Tagging,
 }
 
 /// Who had an address: a person, the host, or both.
@@ -76,6 +78,7 @@ impl AccessTable {
             changes: 0,
             forgeries: Forgeries::default(),
             reports: Vec::new(),
+            tagging: Tagging::default(),
         }
     }
 
@@ -91,6 +94,7 @@ impl AccessTable {
     pub fn observe(&mut self, event: &AccessEvent, out: &mut Vec<AccessTransition>) {
         self.heard(event.header.time);
         self.take(event, out);
+        self.settle();
     }
 
     /// Traffic of any kind was heard until `now`: silence after that is the users' own.
@@ -102,13 +106,15 @@ impl AccessTable {
     pub fn advance(&mut self, now: Nanos, out: &mut Vec<AccessTransition>) {
         self.reports.extend(self.forgeries.advance(now));
         self.turn_sweep(out);
-        let Some(now) = self.clock.count(now) else { return };
-        for _ in 0..PIECE {
-            match self.queue.pop(&mut self.index, now) {
-                Some(slot) => self.look(slot, now, out),
-                None => break,
+        if let Some(now) = self.clock.count(now) {
+            for _ in 0..PIECE {
+                match self.queue.pop(&mut self.index, now) {
+                    Some(slot) => self.look(slot, now, out),
+                    None => break,
+                }
             }
         }
+        self.settle();
     }
 
     /// The end of a capture: what waits for more is told.
@@ -120,6 +126,7 @@ impl AccessTable {
         for slot in pending {
             self.arrive(slot, out);
         }
+        self.settle();
     }
 
     /// When something is due next.

@@ -50,6 +50,8 @@ pub struct AccessUser {
     pub account: Box<[u8]>,
     /// The name of the person, where any source knows it.
     pub user: Option<Box<[u8]>>,
+    /// Of a host: the person logged off at the port that it is behind. The name is then of use to records only.
+    pub(super) logged_off: bool,
     /// The other texts, one after the other: which, its length, its octets.
     texts: Box<[u8]>,
 }
@@ -86,8 +88,14 @@ impl AccessUser {
             login: false,
             account,
             user: (!name.is_empty()).then(|| name.into()),
+            logged_off: false,
             texts: packed(kept(&event.texts)),
         }
+    }
+
+    /// The name of the person, as long as it says who is there.
+    pub fn name(&self) -> Option<&[u8]> {
+        self.user.as_deref().filter(|_| !self.logged_off)
     }
 
     /// A text; empty where there is none.

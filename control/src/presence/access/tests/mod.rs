@@ -4,6 +4,7 @@ mod leases;
 mod persons;
 mod random;
 mod store;
+mod tagging;
 mod time;
 
 use std::net::Ipv4Addr;

@@ -8,7 +8,7 @@ use super::*;
 
 /// What happens: numbers of sign-ons, names, hosts and addresses are few, so that they meet.
 #[derive(Clone, Copy, Debug)]
-enum Step {
+pub(super) enum Step {
     Start { session: u64, name: usize, address: u8, back: u32 },
     Interim { session: u64, name: usize, address: u8, back: u32 },
     Stop { session: u64, back: u32 },
@@ -20,7 +20,7 @@ enum Step {
 
 const NAMES: [&str; 3] = ["alice", "bob", "carol"];
 
-fn step() -> impl Strategy<Value = Step> {
+pub(super) fn step() -> impl Strategy<Value = Step> {
     let sign_on = || (1..6u64, 0..NAMES.len(), 0..4u8, prop_oneof![Just(0), 0..90u32]);
     prop_oneof![
         4 => sign_on().prop_map(|(session, name, address, back)| Step::Start { session, name, address, back }),
@@ -174,7 +174,7 @@ impl Twin {
     }
 }
 
-fn tell(story: &mut Story, number: u64, step: Step) -> Vec<String> {
+pub(super) fn tell(story: &mut Story, number: u64, step: Step) -> Vec<String> {
     let known = |event: AccessEvent, back| AccessEvent { interim: Some(300), back, ..event };
     match step {
         Step::Start { session, name, address, back } => {

@@ -101,7 +101,7 @@ pub(super) fn waiting(row: &WaitingRow, output: &mut Output) -> Result<(), Failu
 }
 
 pub(super) fn user_table() -> Table {
-    Table::new(&["SOURCE", "ACCOUNT", "USER", "ADDRESS", "MAC", "INTERFACE", "NAS", "KNOWN BY", "SINCE"])
+    Table::new(&["SOURCE", "ACCOUNT", "USER", "ADDRESS", "MAC", "INTERFACE", "NAS", "GROUPS", "KNOWN BY", "SINCE"])
 }
 
 pub(super) fn user_cells(row: &UserRow) -> Vec<Cell> {
@@ -115,6 +115,7 @@ pub(super) fn user_cells(row: &UserRow) -> Vec<Cell> {
         known(&row.mac),
         known(&row.interface),
         if row.nas_id.is_some() { known(&row.nas_id) } else { known(&row.nas) },
+        Cell::text(if row.groups.is_empty() { "-".to_owned() } else { row.groups.join(" ") }),
         Cell::text(&row.evidence),
         Cell::text(seconds(&row.since)),
     ]
@@ -153,6 +154,7 @@ mod tests {
             nas_id: Some("bras1".into()),
             session_id: None,
             group: None,
+            groups: vec!["gold".into(), "staff".into()],
             trust: None,
             evidence: "login".into(),
             since: "2026-03-01T08:15:30.000125Z".into(),
@@ -169,6 +171,7 @@ mod tests {
             "-",
             "inside.101",
             "bras1",
+            "gold staff",
             "login",
             "2026-03-01T08:15:30Z",
         ];

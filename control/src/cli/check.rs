@@ -7,6 +7,7 @@ use serde::Serialize;
 use super::arguments::CheckOptions;
 use super::output::{Failure, Output, Style, count, paint};
 use crate::config::{self, Compiled, Fault, Place, Purpose, Warning};
+use crate::presence::access::labels::Label;
 use crate::runtime;
 
 /// A fault or a warning, for programs. Keys are only ever added.
@@ -112,9 +113,16 @@ fn summary(compiled: &Compiled) -> String {
     } else {
         "off".to_owned()
     };
+    let named = |kind: fn(&&Label) -> bool| compiled.users.iter().filter(kind).count();
+    let (one, groups) =
+        (named(|label| matches!(label, Label::User(_))), named(|label| matches!(label, Label::Group(_))));
+    let users = match one + groups {
+        0 => String::new(),
+        _ => format!(", rules for {} and {}", count(one, "user"), count(groups, "user group")),
+    };
     let file = compiled.signatures.as_ref().map_or_else(|| "built in".to_owned(), |file| file.display().to_string());
     format!(
-        "{}, {}, {}, {}; signatures {} ({file}); sign-on logging {im}; policy {} KiB",
+        "{}, {}, {}, {}{users}; signatures {} ({file}); sign-on logging {im}; policy {} KiB",
         count(compiled.policy.source().rules.len(), "rule"),
         count(compiled.dataplane.ports.len(), "port"),
         count(compiled.dataplane.workers.len(), "worker"),

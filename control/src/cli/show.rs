@@ -286,6 +286,8 @@ fn policy_table() -> Table {
         "DESTINATION",
         "SERVICE",
         "APPLICATION",
+        "USER",
+        "USER-GROUP",
         "ACTION",
         "LOGS",
         "PROFILE",
@@ -295,6 +297,9 @@ fn policy_table() -> Table {
 
 fn policy_cells(row: &PolicyRow) -> Vec<Cell> {
     let list = |items: &[String]| if items.is_empty() { Cell::text("any") } else { Cell::text(items.join(" ")) };
+    // Where one list names somebody, the other that does not is not any.
+    let is_any = row.user.is_empty() && row.user_group.is_empty();
+    let users = |items: &[String]| if items.is_empty() && !is_any { Cell::text("-") } else { list(items) };
     let flag = |on: bool| Cell::text(if on { "yes" } else { "-" });
     let action = if row.action == "permit" { Style::Good } else { Style::Bad };
     vec![
@@ -306,6 +311,8 @@ fn policy_cells(row: &PolicyRow) -> Vec<Cell> {
         list(&row.destination),
         list(&row.service),
         list(&row.application),
+        users(&row.user),
+        users(&row.user_group),
         Cell::text(&row.action).style(action),
         flag(row.session_logging),
         flag(row.profile),
@@ -424,8 +431,8 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_rule_is_shown_with_its_pool() {
-        let row = |pool: Option<&str>| PolicyRow {
+    fn a_rule_is_shown_with_its_pool_and_its_users() {
+        let row = |pool: Option<&str>, groups: &[&str]| PolicyRow {
             number: 1,
             name: "web".into(),
             from: vec![],
@@ -434,6 +441,8 @@ mod tests {
             destination: vec![],
             service: vec![],
             application: vec![],
+            user: vec![],
+            user_group: groups.iter().map(|group| (*group).to_owned()).collect(),
             action: "permit".into(),
             session_logging: true,
             profile: false,
@@ -441,10 +450,15 @@ mod tests {
         };
         for (pool, shown) in [(Some("outside"), "outside"), (None, "-")] {
             let mut table = policy_table();
-            table.row(policy_cells(&row(pool)));
+            table.row(policy_cells(&row(pool, &[])));
             let lines = table.lines(false);
             assert!(lines[0].trim_end().ends_with("SOURCE-NAT"), "{lines:?}");
             assert!(lines[1].trim_end().ends_with(shown), "{lines:?}");
         }
+        let mut table = policy_table();
+        table.row(policy_cells(&row(None, &["gold", "staff"])));
+        let line = &table.lines(false)[1];
+        let cells: Vec<&str> = line.split("  ").filter(|cell| !cell.is_empty()).map(str::trim).collect();
+        assert_eq!(&cells[8..11], ["-", "gold staff", "permit"], "{cells:?}");
     }
 }

@@ -29,6 +29,8 @@ pub struct AccessConfig {
     pub silence: Option<Duration>,
     /// The same of a PPPoE session that answered echoes.
     pub echo_timeout: Duration,
+    /// Whether a logout ends the sessions of the user's addresses.
+    pub end_sessions: bool,
     /// Where the firewall listens as a RADIUS accounting server.
     pub receiver: Option<SocketAddr>,
     /// Whether logins and logouts are recorded.
@@ -82,6 +84,7 @@ impl AccessConfig {
             max_users: access.max_users,
             silence: (!access.silence.is_zero()).then_some(access.silence),
             echo_timeout: access.echo_timeout,
+            end_sessions: access.end_sessions,
             receiver: receiver(access, notes),
             records_access: log.access.enable,
             records_call_status: log.call_status.enable,

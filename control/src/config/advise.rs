@@ -1,6 +1,6 @@
 //! What is allowed and probably not meant: the warnings of `ostiary check`.
 
-use dataplane::access::Source::Radius;
+use dataplane::access::Source::{Dot1x, Pppoe, Radius};
 use dataplane::policy::{Action, RuleSource};
 
 use super::compiled::Compiled;
@@ -22,6 +22,8 @@ pub(super) fn advise(source: &Source, compiled: &Compiled, notes: &mut Notes) {
     names_in_clear(source, compiled, notes);
     versions_that_leave_out(source, compiled, notes);
     radius_not_looked_at(source, compiled, notes);
+    users_that_nobody_names(source, compiled, notes);
+    users_that_anybody_can_be(source, compiled, notes);
     secret_file_modes(source, notes);
     key_file_mode(source, notes);
 }
@@ -33,6 +35,7 @@ fn matches_all(rule: &RuleSource) -> bool {
         && rule.destination.is_empty()
         && rule.service.is_empty()
         && rule.application.is_empty()
+        && rule.users == 0
 }
 
 fn unreachable_rules(source: &Source, compiled: &Compiled, notes: &mut Notes) {
@@ -175,6 +178,41 @@ fn radius_not_looked_at(source: &Source, compiled: &Compiled, notes: &mut Notes)
     if !is_looked_at && !compiled.access.settings.clients.is_empty() {
         let effect = "the secrets of [[access.nas]] are of no use: RADIUS is not looked at";
         notes.warn(&sources.place, effect, "add \"radius\", or remove [[access.nas]]");
+    }
+}
+
+/// Rules ask for users, or for what RADIUS says of them, and nothing tells of these.
+fn users_that_nobody_names(source: &Source, compiled: &Compiled, notes: &mut Notes) {
+    if !compiled.policy.names_users() {
+        return;
+    }
+    let settings = &compiled.access.settings;
+    let has_radius = settings.has(Radius) || compiled.access.receiver.is_some();
+    let Some(sources) = &source.access.sources else { return };
+    if !has_radius && ![Pppoe, Dot1x].into_iter().any(|source| settings.has(source)) {
+        let effect = "rules that name users never match: no source is looked at that tells names";
+        notes.warn(&sources.place, effect, "add \"radius\", \"pppoe\" or \"8021x\"");
+    } else if !has_radius {
+        let mut signs = source.user_groups.iter().flat_map(|group| group.classes.iter().chain(&group.filters));
+        if let Some(sign) = signs.next() {
+            let effect = "nobody has it: Class and Filter-Id are RADIUS's, which is not looked at";
+            notes.warn(&sign.place, effect, "add \"radius\" to the sources of [access], or remove it");
+        }
+    }
+}
+
+/// What rules permit to a user is permitted to whoever can make the firewall believe to be one.
+fn users_that_anybody_can_be(source: &Source, compiled: &Compiled, notes: &mut Notes) {
+    let settings = &compiled.access.settings;
+    let named = source.rules.iter().zip(&compiled.policy.source().rules).find(|(_, rule)| rule.users != 0);
+    if let Some((written, _)) = named
+        && settings.has(Radius)
+        && settings.believes_unknown
+    {
+        let effect = "whoever can send RADIUS through the firewall can be any user of this rule: access servers without \
+                      a secret are believed";
+        let advice = "set unknown-nas = \"refuse\" in [access.radius], and write a [[access.nas]] for each";
+        notes.warn(&written.place, effect, advice);
     }
 }
 

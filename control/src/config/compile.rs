@@ -25,6 +25,7 @@ use super::schema::nat::NatPool;
 use super::schema::objects::{ImAudit, Profile};
 use super::schema::rules::Rule;
 use super::service;
+use super::users::Users;
 use crate::record::Name;
 use crate::record::account::{AccountPolicy, Accounts, PseudonymKey, PseudonymKeys};
 use crate::runtime::DataplaneConfig;
@@ -47,7 +48,9 @@ pub(super) fn compile(source: &Source, database: Option<Arc<Database>>, notes: &
         database: database.as_deref(),
     };
     let nat = nat::pools(source, &lists.addresses, notes);
-    let rules = lists.rules(source, notes);
+    let mut users = Users::new(source);
+    let rules = lists.rules(source, &mut users, notes);
+    let users = users.finish(notes);
     let protection = protection::compile(source, &ports, &lists.addresses, notes);
     let rule_names = rule_names(&source.rules, notes);
     let im = lists.im_logging(source, notes);
@@ -83,6 +86,7 @@ pub(super) fn compile(source: &Source, database: Option<Arc<Database>>, notes: &
         hosts,
         im,
         access,
+        users: Arc::new(users),
         session_format: source.log.session.format,
         database,
         signatures: source.identification.signatures.as_ref().map(|path| path.value.clone()),
@@ -103,7 +107,7 @@ struct Lists<'a> {
 
 impl Lists<'_> {
     /// All rules, up to where they are more than a policy takes.
-    fn rules(&self, source: &Source, notes: &mut Notes) -> Vec<RuleSource> {
+    fn rules(&self, source: &Source, users: &mut Users<'_>, notes: &mut Notes) -> Vec<RuleSource> {
         let (mut rules, mut items) = (Vec::new(), 0);
         if let Some(rule) = source.rules.get(Policy::RULE_LIMIT) {
             let (found, limit) = (format!("{} rules", source.rules.len()), Policy::RULE_LIMIT);
@@ -111,7 +115,7 @@ impl Lists<'_> {
             return rules;
         }
         for written in &source.rules {
-            let rule = self.rule(written, &source.nat, notes);
+            let rule = self.rule(written, &source.nat, users, notes);
             items += rule.source.len() + rule.destination.len() + rule.service.len();
             rules.push(rule);
             if items > Policy::ITEM_LIMIT {
@@ -124,7 +128,7 @@ impl Lists<'_> {
         rules
     }
 
-    fn rule(&self, rule: &Rule, pools: &[NatPool], notes: &mut Notes) -> RuleSource {
+    fn rule(&self, rule: &Rule, pools: &[NatPool], users: &mut Users<'_>, notes: &mut Notes) -> RuleSource {
         if let Some(profile) = &rule.profile
             && !self.profiles.contains_key(profile.value.as_str())
         {
@@ -138,7 +142,7 @@ impl Lists<'_> {
             destination: self.addresses.look_up(&rule.destination, notes),
             service: self.services.look_up(&rule.service, notes),
             application: self.applications(&rule.application, notes),
-            users: 0,
+            users: users.of_rule(rule, notes),
             action: rule.action.as_ref().map_or(Action::Deny, |action| action.value),
             session_logging: rule.session_logging,
             profile: rule.profile.is_some(),
@@ -221,7 +225,7 @@ impl Lists<'_> {
     }
 }
 
-fn any_alone(names: &[Located<String>], any: &Located<String>, notes: &mut Notes) {
+pub(super) fn any_alone(names: &[Located<String>], any: &Located<String>, notes: &mut Notes) {
     if names.len() > 1 {
         let found = Some("\"any\" beside other items".to_owned());
         notes.fault(&any.place, found, "\"any\" alone, or a list without it", "remove one or the other");

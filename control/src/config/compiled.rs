@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use dataplane::access::UserTags;
 use dataplane::nat::PoolId;
 use dataplane::policy::{Policy, RuleId, ZoneId};
 use sigdb::{AppId, Database};
@@ -12,6 +13,7 @@ use super::fixed::Fixed;
 use super::numbering::Numbering;
 use super::schema::objects::ImAudit;
 use crate::export::{Format, HostConfig};
+use crate::presence::access::labels::UserLabels;
 use crate::record::account::Accounts;
 use crate::record::{ImAction, Name};
 use crate::runtime::DataplaneConfig;
@@ -34,6 +36,8 @@ pub struct Compiled {
     pub im: ImLogging,
     /// Access users.
     pub access: AccessConfig,
+    /// Whom rules name, and who that is.
+    pub users: Arc<UserLabels>,
     /// `[log.session] type`: how session records are written where a host does not say otherwise.
     pub session_format: Format,
     /// The signatures that the policy's applications were looked up in.
@@ -98,7 +102,29 @@ impl Compiled {
         if let Some(policy) = Arc::get_mut(&mut self.policy) {
             policy.renumber(numbers);
         }
+        // Labels that mean the same may be looked up where they are; others need a table of their own, as workers go over
+        // to the new policy one after the other.
+        match before.policy.tags() {
+            Some(tags) if self.users == before.users => {
+                self.users = Arc::clone(&before.users);
+                self.look_up_users_in(tags);
+            }
+            _ => self.make_user_table(),
+        }
         Ok(())
+    }
+
+    /// Takes the memory in which control tells workers who is where, if rules name users.
+    pub fn make_user_table(&mut self) {
+        if self.policy.names_users() {
+            self.look_up_users_in(&Arc::new(UserTags::new(self.access.max_users)));
+        }
+    }
+
+    fn look_up_users_in(&mut self, tags: &Arc<UserTags>) {
+        if let Some(policy) = Arc::get_mut(&mut self.policy) {
+            policy.look_up_in(Arc::clone(tags));
+        }
     }
 }
 

@@ -10,7 +10,7 @@ use toml::de::{DeTable, DeValue};
 pub struct Fixed(BTreeMap<String, String>);
 
 /// Sections and keys that are taken up while running.
-const LIVE: [&str; 21] = [
+const LIVE: [&str; 23] = [
     "address",
     "service",
     "profile",
@@ -32,6 +32,8 @@ const LIVE: [&str; 21] = [
     "access.dhcp",
     "access.radius",
     "access.nas",
+    "access.end-sessions",
+    "user-group",
 ];
 
 impl Fixed {
@@ -115,6 +117,10 @@ mod tests {
         let access = "[log.access]\nenable = true\n[access]\nsilence = \"1 h\"\n[access.dhcp]\nservers = [\"10.0.0.1\"]\n\
                       [[access.nas]]\nname = \"bras1\"\n[[rule]]";
         assert!(changed("[[rule]]", access).is_empty());
+        assert!(
+            changed("[[rule]]", "[access]\nend-sessions = true\n[user-group.gold]\nusers = [\"a\"]\n[[rule]]")
+                .is_empty()
+        );
         assert!(changed("[[rule]]", "[address]\noffice = [\"10.1.0.0/16\"]\n[[rule]]").is_empty());
     }
 

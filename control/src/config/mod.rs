@@ -24,6 +24,7 @@ mod schema;
 mod service;
 mod signatures;
 mod units;
+mod users;
 mod value;
 
 #[cfg(test)]

@@ -223,7 +223,10 @@ impl Source for Fixture {
         let names = &self.compiled.names;
         let all = self.sessions as usize;
         let here = (from..all).take(most).filter(|_| filter.takes(&user, names));
-        UserPage { rows: here.map(|_| UserRow::new(&user, names)).collect(), ends: from + most > all }
+        UserPage {
+            rows: here.map(|_| UserRow::new(&user, vec!["gold".to_owned()], names)).collect(),
+            ends: from + most > all,
+        }
     }
 
     fn reset_statistics(&mut self, class: Class, peer: Peer) -> Result<ResetRow, String> {

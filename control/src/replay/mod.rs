@@ -74,11 +74,12 @@ pub enum ReplayError {
 /// Every file is opened, and its header read, before anything is replayed: a file that is no capture is an error before
 /// the first result. Not so for pipes, which can be read once only. Packets of a link type that cannot be replayed are
 /// left out and told in `err`; so are those that carry neither IP nor anything that Ethernet has a type for.
-pub fn run(options: Options, out: &mut dyn Write, err: &mut dyn Write) -> Result<Summary, ReplayError> {
+pub fn run(mut options: Options, out: &mut dyn Write, err: &mut dyn Write) -> Result<Summary, ReplayError> {
     let wire = wire(&options.configuration.dataplane).ok_or(ReplayError::NoWire)?;
     for file in &options.files {
         inspect(file).map_err(|error| ReplayError::Capture { file: file.clone(), error })?;
     }
+    options.configuration.make_user_table();
     let mut out = BufWriter::with_capacity(1 << 16, out);
     let player = Player::new(
         &options.configuration,

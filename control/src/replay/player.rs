@@ -5,7 +5,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use arrayvec::ArrayVec;
+use dataplane::access::Leavers;
 use dataplane::appid::ResolvedTable;
+use dataplane::command::Command;
 use dataplane::counters::{Counter, Counters};
 use dataplane::event::{self, EventReceiver, SessionChange, SessionEvent, SignOnEvent, Sizes, WorkerId};
 use dataplane::guard::Protection;
@@ -37,6 +39,8 @@ pub(super) struct Player<'a> {
     access: AccessTable,
     recorder: Recorder,
     report: Report<'a>,
+    /// Those whose sessions end, as they signed off; none where that is not wished.
+    leavers: Option<Leavers>,
     /// The clock; none before the first packet.
     now: Option<Nanos>,
     begun: Nanos,
@@ -72,7 +76,14 @@ impl<'a> Player<'a> {
             pipeline,
             events,
             presence: Presence::new(Arc::clone(&configuration.database), dataplane.max_sessions, &configuration.im),
-            access: AccessTable::new(configuration.access.limits()),
+            access: {
+                let mut access = AccessTable::new(configuration.access.limits());
+                if let Some(tags) = configuration.policy.tags() {
+                    while !access.tag(&configuration.users, tags) {}
+                }
+                access
+            },
+            leavers: configuration.access.end_sessions.then(Leavers::default),
             // A replay is not a run of the firewall: its records are numbered, but belong to none.
             recorder: Recorder::new(BootId(0), configuration),
             report,
@@ -91,7 +102,21 @@ impl<'a> Player<'a> {
         // What the firewall would send itself goes nowhere.
         self.pipeline.replies().for_each(drop);
         self.pipeline.clear_originated();
-        self.drain()
+        self.drain()?;
+        self.end_sessions(time)
+    }
+
+    /// Ends sessions of those who signed off.
+    fn end_sessions(&mut self, now: Nanos) -> io::Result<()> {
+        while let Some(waiting) = self.leavers.as_mut().filter(|leavers| !leavers.is_empty()) {
+            let leavers = Arc::new(std::mem::take(waiting));
+            self.pipeline.command(now, Command::EndSessions(Arc::clone(&leavers)));
+            while Arc::strong_count(&leavers) > 1 {
+                self.pipeline.turn(now);
+                self.drain()?;
+            }
+        }
+        Ok(())
     }
 
     /// The end of the captures: what presence held back is told, and what sessions are that showed no more than they did.
@@ -162,7 +187,7 @@ impl<'a> Player<'a> {
                 break;
             }
         }
-        Ok(())
+        self.end_sessions(now)
     }
 
     fn advance(&mut self, now: Nanos) -> io::Result<()> {
@@ -217,6 +242,9 @@ impl<'a> Player<'a> {
         for transition in transitions {
             if let Some(record) = self.recorder.access(transition) {
                 self.report.record(&record)?;
+            }
+            if let Some(leavers) = &mut self.leavers {
+                self.access.see_off(transition, transition.time.max(self.now.unwrap_or_default()), leavers);
             }
         }
         for forgery in self.access.take_forgeries() {

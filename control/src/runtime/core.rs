@@ -90,6 +90,7 @@ pub fn run(file: &Path, mut compiled: Compiled, ready: impl FnOnce(&Compiled)) -
         }
         None => None,
     };
+    compiled.make_user_table();
     let compiled = Arc::new(compiled);
     let policy = Arc::clone(&compiled.policy);
     if let Some(state) = &compiled.state {

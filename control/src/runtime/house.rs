@@ -13,9 +13,11 @@ use ::dataplane::time::Nanos;
 use crossbeam::channel::{Receiver, Sender, bounded};
 use sigdb::{Database, Generation};
 
+mod farewells;
 mod source;
 mod users;
 
+use self::farewells::Farewells;
 use self::users::AccessCounts;
 use super::Dataplane;
 use super::keeper::{AccessKeeper, Keeper};
@@ -58,6 +60,7 @@ pub(super) struct House {
     access_users: Tally,
     call_status: Tally,
     access_counts: AccessCounts,
+    farewells: Farewells,
     quiet: bool,
     reloader: Reloader,
     version: Version,
@@ -68,7 +71,7 @@ pub(super) struct House {
     readers: BTreeMap<Generation, usize>,
     /// Databases that no worker has any more; their last events are still to be taken.
     leaving: Vec<Generation>,
-    /// A configuration that waits for one of the databases to be given back.
+    /// A configuration that waits for one of the databases to be given back, or for its table of users to be filled.
     held: Option<Candidate>,
     /// The file is to be read once more after what is under way.
     again: bool,
@@ -154,6 +157,9 @@ impl House {
         if let Some(said) = access_keeper.take_over(&mut access, &compiled, started) {
             eprintln!("ostiary: {said}");
         }
+        if let Some(tags) = compiled.policy.tags() {
+            while !access.tag(&compiled.users, tags) {}
+        }
         let (workers, generation) = (dataplane.mailboxes().len(), compiled.database.generation());
         let tap = |receiver| Tap { receiver, lost: Lost::default(), checked: started };
         Self {
@@ -179,6 +185,7 @@ impl House {
             access_users: Tally::default(),
             call_status: Tally::default(),
             access_counts: AccessCounts::default(),
+            farewells: Farewells::default(),
             quiet: true,
             reloader,
             version: Version { number: 1, since: started, took: Duration::ZERO },
@@ -232,7 +239,7 @@ impl House {
         match outcome {
             Ok(candidate) => {
                 self.commit(candidate);
-                if self.held.is_some() {
+                if self.held.is_some() && self.readers.len() >= DATABASES {
                     eprintln!("ostiary: the new signatures wait: flows are still read by {DATABASES} databases before");
                 }
             }
@@ -249,6 +256,13 @@ impl House {
         let is_new = !Arc::ptr_eq(&candidate.compiled.database, &self.compiled.database);
         if is_new && self.readers.len() >= DATABASES {
             // Flows end, by their timeouts at the latest.
+            self.held = Some(candidate);
+            return;
+        }
+        // Who is where has to be in the table by which the new rules are judged before any worker does.
+        if let Some(tags) = candidate.compiled.policy.tags()
+            && !self.access.tag(&candidate.compiled.users, tags)
+        {
             self.held = Some(candidate);
             return;
         }
@@ -318,6 +332,7 @@ impl House {
             return;
         }
         self.swap = None;
+        self.access.keep_tags(self.compiled.policy.tags());
         let row = self.reload_row();
         eprintln!("ostiary: {row}");
         self.answer(Ok(row));
@@ -423,6 +438,7 @@ impl House {
         self.listen();
         self.access.advance(self.dataplane.now(), &mut transitions);
         self.record_access(&transitions);
+        self.turn_farewells();
         self.keeper.turn(&self.presence, &self.compiled, (now, self.dataplane.now()), &self.reloader);
         self.access_keeper.turn(&self.access, &self.compiled, (now, self.dataplane.now()), &self.reloader);
         self.exporters.tick(now);
@@ -458,6 +474,10 @@ impl House {
     /// Looks how busy the workers were since the last time; call it every second or so.
     pub(super) fn watch_load(&mut self) {
         self.loads.iter_mut().zip(&self.counters).for_each(|(load, counters)| load.look(counters.load()));
+        let untagged = self.access.take_untagged();
+        if untagged > 0 {
+            eprintln!("ostiary: rules do not know the users of {untagged} addresses: their table has no room");
+        }
     }
 
     /// Workers and dispatcher with their cores, as `show` names them.

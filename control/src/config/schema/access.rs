@@ -26,6 +26,8 @@ pub(crate) struct Access {
     pub(crate) silence: Duration,
     /// `echo-timeout`; default 3 min.
     pub(crate) echo_timeout: Duration,
+    /// `end-sessions`: whether a logout ends the user's sessions; default false.
+    pub(crate) end_sessions: bool,
     /// `[access.dhcp] servers`; default: any.
     pub(crate) dhcp_servers: Vec<Located<Ipv4Addr>>,
     /// `[access.radius] unknown-nas`; default: believed.
@@ -44,6 +46,7 @@ impl Default for Access {
             max_users: AccessConfig::MAX_USERS,
             silence: AccessConfig::SILENCE,
             echo_timeout: AccessConfig::ECHO_TIMEOUT,
+            end_sessions: false,
             dhcp_servers: Vec::new(),
             believes_unknown: true,
             receiver: None,
@@ -94,7 +97,7 @@ impl Access {
         if let Some(timeout) = section.optional("echo-timeout", notes, echoes) {
             read.echo_timeout = timeout.value;
         }
-        section.later("end-sessions", notes);
+        read.end_sessions = section.optional("end-sessions", notes, value::boolean).is_some_and(|on| on.value);
         if let Some(mut dhcp) = section.table("dhcp", notes) {
             read.dhcp_servers = dhcp.list("servers", notes, ipv4).map(|list| list.value).unwrap_or_default();
             dhcp.finish(notes);

@@ -8,6 +8,7 @@ pub(super) mod objects;
 pub(super) mod protection;
 pub(super) mod route;
 pub(super) mod rules;
+pub(super) mod users;
 
 use std::path::PathBuf;
 
@@ -25,6 +26,7 @@ use nat::NatPool;
 use objects::{Object, Profile};
 use route::{Interface, Route};
 use rules::{Identification, Rule};
+use users::UserGroup;
 
 /// A configuration file as written.
 #[derive(Debug)]
@@ -39,6 +41,7 @@ pub(super) struct Source {
     pub(super) addresses: Vec<Object>,
     pub(super) services: Vec<Object>,
     pub(super) profiles: Vec<Profile>,
+    pub(super) user_groups: Vec<UserGroup>,
     pub(super) nat: Vec<NatPool>,
     pub(super) rules: Vec<Rule>,
     pub(super) implicit_deny_logging: bool,
@@ -89,6 +92,7 @@ impl Source {
             addresses: objects::read("an address", root.table("address", notes), notes),
             services: objects::read("a service", root.table("service", notes), notes),
             profiles: Profile::read_all(root.table("profile", notes), notes),
+            user_groups: UserGroup::read_all(root.table("user-group", notes), notes),
             nat: NatPool::read_all(root.table("nat", notes), notes),
             rules: root.tables("rule", notes).into_iter().map(|section| Rule::read(section, notes)).collect(),
             implicit_deny_logging: rules::read_policy(root.table("policy", notes), notes),
@@ -99,7 +103,7 @@ impl Source {
             hosts: root.tables("log-host", notes).into_iter().map(|section| LogHost::read(section, notes)).collect(),
             ssl_policies: SslPolicy::read_all(root.table("ssl-policy", notes), notes),
         };
-        for key in ["user-group", "audit", "respond"] {
+        for key in ["audit", "respond"] {
             root.later(key, notes);
         }
         root.finish(notes);

@@ -7,6 +7,7 @@ use dataplane::policy::Action;
 use super::super::document::{Located, Notes, Section};
 use super::super::fault::Place;
 use super::super::value;
+use super::users;
 use crate::signatures::Trust;
 
 /// One `[[rule]]`. A list that is absent matches everything, as `["any"]` does.
@@ -28,6 +29,10 @@ pub(crate) struct Rule {
     pub(crate) service: Vec<Located<String>>,
     /// `application`.
     pub(crate) application: Vec<Located<String>>,
+    /// `user`: names of the client's user.
+    pub(crate) users: Vec<Located<String>>,
+    /// `user-group`: groups of which that user is in one.
+    pub(crate) user_groups: Vec<Located<String>>,
     /// `action`.
     pub(crate) action: Option<Located<Action>>,
     /// `session-logging`; default false.
@@ -48,14 +53,14 @@ impl Rule {
         let (from, to) = (names("from"), names("to"));
         let (source, destination) = (names("source"), names("destination"));
         let (service, application) = (names("service"), names("application"));
+        let user_groups = names("user-group");
+        let users = section.list("user", notes, users::user).map(|list| list.value).unwrap_or_default();
         let actions = &[("permit", Action::Permit), ("deny", Action::Deny), ("reset", Action::Reset)];
         let action =
             section.required("action", notes, "one of \"permit\", \"deny\", \"reset\"", value::choice(actions, &[]));
         let session_logging = section.optional("session-logging", notes, value::boolean).is_some_and(|on| on.value);
         let profile = section.optional("profile", notes, value::name);
         let source_nat = section.optional("source-nat", notes, value::name);
-        section.later("user", notes);
-        section.later("user-group", notes);
         let place = section.place().clone();
         section.finish(notes);
         Self {
@@ -67,6 +72,8 @@ impl Rule {
             destination,
             service,
             application,
+            users,
+            user_groups,
             action,
             session_logging,
             profile,

@@ -182,10 +182,8 @@ fn the_access_section_is_checked() {
     refused("[access]\necho-timeout = \"1 s\"\n", 2, "access.echo-timeout", "from \"10 s\" to \"1 h\"", "");
     refused("[access.dhcp]\nservers = [\"::1\"]\n", 2, "access.dhcp.servers", "an IPv4 address", "10.40.2.3");
     refused("[access.radius]\nunknown-nas = \"maybe\"\n", 2, "access.radius.unknown-nas", "\"refuse\"", "");
-    refused("[access]\nend-sessions = true\n", 2, "access.end-sessions", "not implemented in this version", "remove");
-    let rule = "[[rule]]\nname = \"r\"\naction = \"deny\"\n";
-    refused(&format!("{rule}user = [\"alice\"]\n"), 4, "rule[r].user", "not implemented in this version", "remove");
-    refused(&format!("{rule}user-group = [\"g\"]\n"), 4, "rule[r].user-group", "not implemented", "remove");
+    refused("[access]\nend-sessions = 1\n", 2, "access.end-sessions", "true or false", "");
+    assert!(!compiled("").access.end_sessions && compiled("[access]\nend-sessions = true\n").access.end_sessions);
 }
 
 #[test]

@@ -9,6 +9,7 @@ mod protection;
 mod route;
 mod rules;
 mod sample;
+mod users;
 mod warnings;
 
 use std::path::Path;
@@ -197,11 +198,9 @@ fn unknown_sections_and_keys_are_refused_with_what_was_probably_meant() {
 
 #[test]
 fn what_a_later_version_has_is_refused_and_said_so() {
-    for (section, key) in [
-        ("[audit]\nmode = \"event\"\n", "audit"),
-        ("[[respond]]\non = \"login-failure\"\n", "respond"),
-        ("[user-group]\n", "user-group"),
-    ] {
+    for (section, key) in
+        [("[audit]\nmode = \"event\"\n", "audit"), ("[[respond]]\non = \"login-failure\"\n", "respond")]
+    {
         refused(section, 1, key, "not implemented in this version", "remove it");
     }
 }

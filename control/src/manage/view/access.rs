@@ -184,6 +184,9 @@ pub struct UserRow {
     pub session_id: Option<String>,
     /// Class of RADIUS.
     pub group: Option<String>,
+    /// Groups of `[user-group]` that rules name and the user is in.
+    #[serde(default)]
+    pub groups: Vec<String>,
     /// `verified` or `unverified`, of RADIUS.
     pub trust: Option<String>,
     /// How it is known: `login` where the login was seen, `seen` where not.
@@ -276,8 +279,8 @@ fn interface(user: &AccessUser, names: &Names) -> Option<String> {
 }
 
 impl UserRow {
-    /// A user with the name of his port.
-    pub fn new(user: &AccessUser, names: &Names) -> Self {
+    /// A user in these groups, with the name of his port.
+    pub fn new(user: &AccessUser, groups: Vec<String>, names: &Names) -> Self {
         let text = |which: Text| match user.text(which) {
             [] => None,
             octets => Some(legible(octets).into_owned()),
@@ -297,6 +300,7 @@ impl UserRow {
             nas_id: text(Text::NasId),
             session_id: text(Text::SessionId),
             group: text(Text::Class),
+            groups,
             trust: trust_text(user.trust).map(str::to_owned),
             evidence: if user.login { "login" } else { "seen" }.to_owned(),
             since: time_text(user.since),

@@ -5,7 +5,7 @@ use dataplane::policy::{Action, AddressRange, PortRange, RuleId, RuleSource, Ser
 use serde::{Deserialize, Serialize};
 
 use super::protocol_text;
-use crate::config::{Compiled, Names};
+use crate::config::Compiled;
 
 /// A rule in force.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -27,6 +27,12 @@ pub struct PolicyRow {
     pub service: Vec<String>,
     /// Applications.
     pub application: Vec<String>,
+    /// Names of the client's user.
+    #[serde(default)]
+    pub user: Vec<String>,
+    /// Groups of which that user is in one. Where there are users as well, either is enough.
+    #[serde(default)]
+    pub user_group: Vec<String>,
     /// `permit`, `deny` or `reset`.
     pub action: String,
     /// Whether sessions (and their users' sign-ons) are recorded.
@@ -53,16 +59,19 @@ impl PolicyRow {
                 destination: Vec::new(),
                 service: Vec::new(),
                 application: Vec::new(),
+                user: Vec::new(),
+                user_group: Vec::new(),
                 action: action_text(Action::Deny).to_owned(),
                 session_logging: source.implicit_deny_logging,
                 profile: false,
                 source_nat: None,
             });
         };
-        Some(Self::new(index, compiled.policy.number(index), rule, names))
+        Some(Self::new(index, compiled.policy.number(index), rule, compiled))
     }
 
-    fn new(index: usize, id: RuleId, rule: &RuleSource, names: &Names) -> Self {
+    fn new(index: usize, id: RuleId, rule: &RuleSource, compiled: &Compiled) -> Self {
+        let (names, users) = (&compiled.names, &compiled.users);
         let zone = |zone: &dataplane::policy::ZoneId| names.zones[usize::from(zone.0)].to_string();
         Self {
             number: index + 1,
@@ -73,6 +82,8 @@ impl PolicyRow {
             destination: rule.destination.iter().map(address_text).collect(),
             service: rule.service.iter().map(service_text).collect(),
             application: rule.application.iter().map(|id| names.application(*id).to_string()).collect(),
+            user: users.users(rule.users),
+            user_group: users.groups(rule.users),
             action: action_text(rule.action).to_owned(),
             session_logging: rule.session_logging,
             profile: rule.profile,

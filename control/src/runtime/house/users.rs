@@ -9,7 +9,7 @@ use crate::export::Counts;
 use crate::manage::{
     AccessHostCountsRow, AccessSourceRow, AccessStatisticsRow, Peer, ResetRow, UserFilter, UserPage, UserRow, time_text,
 };
-use crate::presence::access::{AccessAction, AccessTransition};
+use crate::presence::access::{AccessAction, AccessTransition, AccessUser};
 use crate::record::Class;
 
 /// The counts of both classes.
@@ -137,8 +137,14 @@ impl House {
         let names = &self.compiled.names;
         let mut looked = 0;
         let users = self.access.users().skip(from).take(most).inspect(|_| looked += 1);
-        let rows = users.filter(|user| filter.takes(user, names)).map(|user| UserRow::new(user, names)).collect();
+        let rows = users.filter(|user| filter.takes(user, names)).map(|user| self.user_row(user)).collect();
         UserPage { rows, ends: looked < most }
+    }
+
+    fn user_row(&self, user: &AccessUser) -> UserRow {
+        let labels = &self.compiled.users;
+        let groups = labels.groups(self.access.labels_of(user, labels));
+        UserRow::new(user, groups, &self.compiled.names)
     }
 
     /// Records what access users did, and counts it.
@@ -150,6 +156,7 @@ impl House {
                 self.exporters.push(&Arc::new(record));
             }
         }
+        self.see_off(transitions);
         for forgery in self.access.take_forgeries() {
             self.attack.records += 1;
             let record = self.recorder.forgery(&forgery);
@@ -163,7 +170,7 @@ mod tests {
     use dataplane::access::{AccessEvent, AccessKind, Source};
 
     use super::*;
-    use crate::presence::access::{AccessReason, AccessUser};
+    use crate::presence::access::AccessReason;
 
     #[test]
     fn every_source_has_a_name_here() {

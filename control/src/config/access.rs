@@ -70,6 +70,7 @@ impl AccessConfig {
             ports if ports.is_empty() => Self::PORTS.to_vec(),
             ports => ports,
         };
+        let silence = (!access.silence.is_zero()).then_some(access.silence);
         let settings = AccessSettings {
             sources,
             ports,
@@ -77,12 +78,13 @@ impl AccessConfig {
             clients: clients(&access.servers, notes),
             believes_unknown: access.believes_unknown,
             dhcp_servers: each_once(&access.dhcp_servers, notes),
+            alive_every: alive_every(silence, access.echo_timeout),
             ..AccessSettings::default()
         };
         Self {
             settings: Arc::new(settings),
             max_users: access.max_users,
-            silence: (!access.silence.is_zero()).then_some(access.silence),
+            silence,
             echo_timeout: access.echo_timeout,
             end_sessions: access.end_sessions,
             receiver: receiver(access, notes),
@@ -93,6 +95,12 @@ impl AccessConfig {
             call_status_format: log.call_status.format.unwrap_or(log.session.format),
         }
     }
+}
+
+/// How often a PPPoE session has to say that it lives: so that two of these may be lost before it is taken to be over.
+fn alive_every(silence: Option<Duration>, echo_timeout: Duration) -> Duration {
+    let limit = silence.map_or(echo_timeout, |silence| silence.min(echo_timeout));
+    (limit / 3).clamp(Duration::from_secs(1), AccessSettings::ALIVE_EVERY)
 }
 
 /// Where to listen: only access servers with a secret are answered, so that there must be one.

@@ -8,8 +8,6 @@ use std::time::Duration;
 
 use crate::time::Nanos;
 
-/// How often control is told that a session lives.
-pub const INTERVAL: Duration = Duration::from_secs(60);
 /// What is told of strangers in a second, at most.
 const STRANGERS: u32 = 2_048;
 /// Sessions of one place in the table.
@@ -92,12 +90,13 @@ impl Lives {
         }
     }
 
-    /// A sign of life of a session's host, as answered echo or otherwise. Whether to tell it.
-    pub fn hear(&mut self, now: Nanos, session: u64, is_answer: bool) -> bool {
+    /// A sign of life of a session's host, as answered echo or otherwise. Whether to tell it: the first answer, and `every` so
+    /// often, in whole seconds.
+    pub fn hear(&mut self, now: Nanos, session: u64, is_answer: bool, every: Duration) -> bool {
         let Some(life) = self.get_mut(session) else { return false };
         let is_first = is_answer && !life.answers;
         life.answers |= is_answer;
-        let is_due = seconds(now).wrapping_sub(life.told) >= INTERVAL.as_secs() as u32;
+        let is_due = seconds(now).wrapping_sub(life.told) >= every.as_secs() as u32;
         if is_due || is_first {
             life.told = seconds(now);
         }
@@ -139,6 +138,8 @@ const fn seconds(now: Nanos) -> u32 {
 mod tests {
     use super::*;
 
+    const MINUTE: Duration = Duration::from_secs(60);
+
     fn at(seconds: u64) -> Nanos {
         Nanos::from_parts(1_000_000 + seconds, 0)
     }
@@ -146,13 +147,14 @@ mod tests {
     #[test]
     fn a_session_is_told_once_a_minute_and_its_first_echo_at_once() {
         let mut lives = Lives::new(64);
-        assert!(!lives.hear(at(0), 7, false));
+        assert!(!lives.hear(at(0), 7, false, MINUTE));
         lives.set_standing(at(0), 7, Standing::Online, true);
         let told = [(1, false), (1, true), (2, true), (60, true), (61, true), (62, false), (121, false)]
-            .map(|(seconds, is_answer)| lives.hear(at(seconds), 7, is_answer));
+            .map(|(seconds, is_answer)| lives.hear(at(seconds), 7, is_answer, MINUTE));
         assert_eq!(told, [false, true, false, false, true, false, true]);
+        assert!(lives.hear(at(124), 7, true, Duration::from_secs(3)));
         lives.remove(7);
-        assert!(!lives.hear(at(999), 7, true));
+        assert!(!lives.hear(at(999), 7, true, MINUTE));
     }
 
     #[test]

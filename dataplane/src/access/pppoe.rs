@@ -112,11 +112,11 @@ impl Pppoe {
     /// An IP packet passed in the session of `at`.
     pub fn carried(&mut self, settings: &AccessSettings, now: Nanos, at: &Sight, found: &mut Found) {
         let Some(id) = at.pppoe else { return };
-        let session = at.pppoe_session(settings.seed, id);
+        let (session, every) = (at.pppoe_session(settings.seed, id), settings.alive_every);
         match self.lives.get(session).map(|life| life.standing) {
             Some(Standing::Beginning) => self.used(&View::new(settings, now, at, id), found),
-            Some(Standing::Online) => self.alive(&View { session, pair: 0, id, now, at }, false, found),
-            _ => self.stranger_alive(&View { session, pair: 0, id, now, at }, found),
+            Some(Standing::Online) => self.alive(&View { session, pair: 0, id, now, at, every }, false, found),
+            _ => self.stranger_alive(&View { session, pair: 0, id, now, at, every }, found),
         }
     }
 
@@ -385,7 +385,7 @@ impl Pppoe {
     fn alive(&mut self, view: &View<'_>, is_answer: bool, found: &mut Found) {
         let Some(life) = self.lives.get(view.session) else { return };
         let host = view.host(life.host_is_lower);
-        if view.at.macs.0 == host && self.lives.hear(view.now, view.session, is_answer) {
+        if view.at.macs.0 == host && self.lives.hear(view.now, view.session, is_answer, view.every) {
             let event = view.bare(AccessEvent::new(AccessKind::Alive, Source::Pppoe));
             let cause = if is_answer { AccessEvent::ECHO } else { 0 };
             let _ = found.try_push(AccessEvent { mac: Some(host), cause, ..event });
@@ -398,7 +398,7 @@ impl Pppoe {
         // Both sides are followed, each on its own.
         let name = view.session.rotate_left(1) ^ u64::from(view.is_lower(from));
         let is_due = match self.lives.get(name) {
-            Some(_) => self.lives.hear(view.now, name, false),
+            Some(_) => self.lives.hear(view.now, name, false, view.every),
             None => {
                 self.lives.set_standing(view.now, name, Standing::Stranger, false);
                 true

@@ -1,6 +1,7 @@
 //! What the configuration says of access users.
 
 use std::net::Ipv4Addr;
+use std::time::Duration;
 
 use sigdb::AppId;
 
@@ -8,7 +9,7 @@ use super::Source;
 use crate::endpoint::Address;
 
 /// What workers know of the access network; replaced as a whole, like the policy.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub struct AccessSettings {
     /// Where sign-ons are looked for. DHCPv6 is read wherever DHCP or PPPoE is, as it tells addresses of their users; it is
     /// here only where it is to make sign-ons of its own.
@@ -25,6 +26,23 @@ pub struct AccessSettings {
     pub dhcp_servers: Vec<Ipv4Addr>,
     /// Under which sign-ons are named by a number. Random, and the same as long as the state is kept.
     pub seed: u64,
+    /// How often control is told that a PPPoE session lives: several times within the silence that it takes for an end.
+    pub alive_every: Duration,
+}
+
+impl Default for AccessSettings {
+    fn default() -> Self {
+        Self {
+            sources: Vec::new(),
+            ports: Vec::new(),
+            applications: Vec::new(),
+            clients: Vec::new(),
+            believes_unknown: false,
+            dhcp_servers: Vec::new(),
+            seed: 0,
+            alive_every: Self::ALIVE_EVERY,
+        }
+    }
 }
 
 /// A client of RADIUS servers.
@@ -50,6 +68,9 @@ impl std::fmt::Debug for RadiusClient {
 }
 
 impl AccessSettings {
+    /// [`Self::alive_every`] at most.
+    pub const ALIVE_EVERY: Duration = Duration::from_secs(60);
+
     /// Whether sign-ons of a source are looked for.
     pub fn has(&self, source: Source) -> bool {
         self.sources.contains(&source)

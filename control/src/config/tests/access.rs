@@ -96,6 +96,8 @@ unverified = "believe"
     assert_eq!(access.call_status_format, Format::Syslog);
     assert_eq!((access.max_users, access.silence, access.echo_timeout.as_secs()), (4_000_000, None, 60));
     let settings = access.settings;
+    // Of a limit of a minute, sessions are heard of three times.
+    assert_eq!(settings.alive_every, Duration::from_secs(20));
     assert_eq!((&settings.sources[..], &settings.ports[..]), (&[Source::Dhcpv6, Source::Radius][..], &[11812][..]));
     assert_eq!(settings.dhcp_servers, [std::net::Ipv4Addr::new(10, 40, 2, 3)]);
     assert!(!settings.believes_unknown);

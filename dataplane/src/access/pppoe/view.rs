@@ -1,5 +1,7 @@
 //! A packet as its session's machine sees it, and the events that it makes.
 
+use std::time::Duration;
+
 use crate::access::negotiation::{Family, Negotiation, Side};
 use crate::access::session::session;
 use crate::access::{AccessEvent, AccessKind, AccessSettings, Sight, Source, Text};
@@ -16,6 +18,8 @@ pub(super) struct View<'a> {
     pub(super) id: u16,
     pub(super) now: Nanos,
     pub(super) at: &'a Sight,
+    /// How often it is told that the session lives.
+    pub(super) every: Duration,
 }
 
 impl<'a> View<'a> {
@@ -24,7 +28,7 @@ impl<'a> View<'a> {
         let vlans = [at.realm.svlan().to_be_bytes(), at.realm.cvlan().to_be_bytes()];
         let ends: [&[u8]; 4] = [&[at.realm.wire()], vlans.as_flattened(), &from.min(to), &from.max(to)];
         let pair = session(settings.seed, Source::Pppoe, &ends);
-        Self { session: at.pppoe_session(settings.seed, id), pair, id, now, at }
+        Self { session: at.pppoe_session(settings.seed, id), pair, id, now, at, every: settings.alive_every }
     }
 
     /// Whether a MAC address is the lower of the two.

@@ -27,7 +27,7 @@ pub(super) fn acts() -> Vec<Act> {
             frames: |user| vec![discovery(user, Side::Client, 0xa7, number(user), &[])],
             records: 1,
             stay: false,
-            pause: Duration::from_millis(16),
+            pause: Duration::from_millis(40),
         },
     ]
 }

@@ -13,10 +13,11 @@ use std::time::Duration;
 use ostiary_tests::certificates::Certificates;
 use ostiary_tests::firewall::Firewall;
 use ostiary_tests::netns::{CLIENT, Lab, SERVER, inside};
-use ostiary_tests::policy::Policy;
+use ostiary_tests::policy::{Policy, signatures};
 use ostiary_tests::process::wait_for;
+use ostiary_tests::program::Replay;
 use ostiary_tests::rsyslog::Rsyslog;
-use ostiary_tests::{program, skip};
+use ostiary_tests::{program, radius, skip};
 use serde_json::Value;
 
 /// What the access server and the RADIUS server share.
@@ -78,9 +79,19 @@ impl Bed {
         client.wait().unwrap();
     }
 
+    /// It says so until the firewall knows: what was lost on a busy machine is said again.
     fn sign_on(&self, firewall: &Firewall, user: &str, address: &str, class: &str) {
-        self.account("Start", user, address, class);
-        wait_for("the user to be signed on", || user_row(firewall, user).map(drop));
+        wait_for("the user to be signed on", || {
+            self.account("Start", user, address, class);
+            user_row(firewall, user).map(drop)
+        });
+    }
+
+    fn sign_off(&self, firewall: &Firewall, user: &str, address: &str, class: &str) {
+        wait_for("the user to be gone", || {
+            self.account("Stop", user, address, class);
+            user_row(firewall, user).is_none().then_some(())
+        });
     }
 }
 
@@ -163,8 +174,7 @@ fn a_group_is_let_through_while_its_user_is_signed_on() {
     // Who is of another class is let through as little.
     bed.sign_on(&firewall, "alice@isp", CLIENT, "silver");
     alice.is_refused();
-    bed.account("Stop", "alice@isp", CLIENT, "silver");
-    wait_for("the user to be gone", || user_row(&firewall, "alice@isp").is_none().then_some(()));
+    bed.sign_off(&firewall, "alice@isp", CLIENT, "silver");
     bed.sign_on(&firewall, "alice@isp", CLIENT, "gold");
     bed.sign_on(&firewall, "bob@isp", OTHER, "silver");
     assert_eq!(user_row(&firewall, "alice@isp").unwrap()["groups"], serde_json::json!(["gold"]));
@@ -173,7 +183,7 @@ fn a_group_is_let_through_while_its_user_is_signed_on() {
     bob.passes();
     let (mut client, mut server) = connection(&bed.lab);
 
-    bed.account("Stop", "alice@isp", CLIENT, "gold");
+    bed.sign_off(&firewall, "alice@isp", CLIENT, "gold");
     // The two, and that of the accounting itself, whose client has the same address here.
     wait_for("sessions to end", || (firewall.counter("sessions_logged_out") >= 3).then_some(()));
     alice.is_refused();
@@ -242,12 +252,66 @@ fn who_is_signed_on_is_known_to_another_policy_and_after_a_restart() {
     let policy = Policy { rest: policy.rest.clone() + "[user-group]\ngold = { class = [\"gold\"] }\n", ..policy };
     let firewall = Firewall::start_in(&bed.lab.firewall, bed.folder.path(), &policy);
     line.passes();
-    bed.account("Stop", "alice@isp", OTHER, "gold");
-    wait_for("the user to be gone", || user_row(&firewall, "alice@isp").is_none().then_some(()));
+    bed.sign_off(&firewall, "alice@isp", OTHER, "gold");
     // The session goes on, as nothing says that it is to end; what begins now does not.
     line.passes();
     Line::new(&bed.lab, OTHER, 9004).is_refused();
     assert_eq!(firewall.counter("sessions_logged_out"), 0);
     let (code, log) = firewall.stop();
     assert_eq!(code, 0, "{log}");
+}
+
+/// A datagram of a subscriber, as `radius::frame` has those of the access server.
+fn datagram(from: [u8; 4], port: u16) -> Vec<u8> {
+    let mut udp = [port.to_be_bytes(), 9000_u16.to_be_bytes(), 13_u16.to_be_bytes(), [0, 0]].concat();
+    udp.extend(b"hello");
+    let mut ip = vec![0x45, 0, 0, 33, 0, 0, 0, 0, 64, 17, 0, 0];
+    ip.extend(from);
+    ip.extend([203, 0, 113, 1]);
+    let sum: u32 = ip.chunks(2).map(|word| u32::from(u16::from_be_bytes([word[0], word[1]]))).sum();
+    let sum = !((sum & 0xffff) + (sum >> 16)) as u16;
+    ip[10..12].copy_from_slice(&sum.to_be_bytes());
+    [vec![2, 0, 0, 0, 0, 2, 2, 0, 0, 0, 0, 1, 8, 0], ip, udp].concat()
+}
+
+/// A capture is judged by who was signed on in it, and a logout in it ends what was open.
+#[test]
+fn a_replay_judges_by_who_is_signed_on_in_the_capture() {
+    let folder = tempfile::tempdir().unwrap();
+    let (alice, bob) = ([10, 0, 0, 10], [10, 0, 0, 11]);
+    let accounting = |identifier, status, user: &[u8], address: [u8; 4], session| {
+        radius::frame(&radius::accounting(identifier, status, user, address.into(), session), 1813, false)
+    };
+    let frames = [
+        datagram(alice, 4000),
+        accounting(1, radius::START, b"alice@isp", alice, "a"),
+        accounting(2, radius::START, b"bob@isp", bob, "b"),
+        datagram(alice, 4001),
+        datagram(bob, 4002),
+        accounting(3, radius::STOP, b"alice@isp", alice, "a"),
+        datagram(alice, 4001),
+        datagram(bob, 4002),
+    ];
+    let capture = radius::capture(folder.path(), "group.pcap", &frames);
+    let mut policy = Policy::new("net_null0", "net_null1").rule("accounting", ACCOUNTING).rule("gold", GOLD);
+    policy.rest =
+        "[policy]\nimplicit-deny-logging = true\n[user-group]\ngold = { users = [\"alice@isp\", \"bob@isp\"] }\n\
+                   [access]\nend-sessions = true\n"
+            .to_owned();
+    let config = file(folder.path());
+    std::fs::write(&config, policy.text(&folder.path().join("socket"), &signatures(folder.path()))).unwrap();
+    let replay = Replay::of(["--config".as_ref(), config.as_os_str(), capture.as_os_str()]);
+    assert_eq!(replay.code, 0, "{}", replay.errors);
+    let told: Vec<String> = replay
+        .events("session")
+        .map(|event| {
+            let word = |key: &str| event[key].as_str().unwrap_or("-").to_owned();
+            format!("{} {} {}", word("action"), word("client"), word("reason"))
+        })
+        .collect();
+    let expected =
+        ["deny 10.0.0.10:4000 -", "create 10.0.0.10:4001 -", "create 10.0.0.11:4002 -", "close 10.0.0.10:4001 logout"];
+    assert_eq!(told[..4], expected, "{told:#?}");
+    // What still came was of a session that had been denied by then.
+    assert_eq!(told.len(), 4, "{told:#?}");
 }

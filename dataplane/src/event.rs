@@ -146,6 +146,8 @@ pub struct SignOnEvent {
     pub header: Header,
     /// The session that showed it.
     pub session: SessionId,
+    /// When that began.
+    pub start: Nanos,
     /// Both ends.
     pub tuple: Tuple,
     /// The rule of that session.

@@ -41,6 +41,7 @@ impl Story {
         let event = SignOnEvent {
             header: Header::new(WorkerId(0), 1, now),
             session: SessionId(session),
+            start: now,
             tuple: Tuple {
                 client: Endpoint { address: Address::v4(self.client), port: 4000 },
                 server: Endpoint { address: Address::v4([192, 0, 2, 1]), port: 8000 },

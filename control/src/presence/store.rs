@@ -166,6 +166,7 @@ impl SavedUser {
             header: Header::new(WorkerId(0), 0, Nanos(self.seen)),
             // The session was another run's.
             session: SessionId(0),
+            start: Nanos(self.seen),
             tuple: Tuple {
                 client: Endpoint { address: key.client, port: self.client_port },
                 server: Endpoint { address: Address(address), port },

@@ -51,6 +51,7 @@ impl Run {
         let event = SignOnEvent {
             header: Header::new(WorkerId(0), 1, at(second)),
             session: SessionId(5),
+            start: at(second),
             tuple: Tuple {
                 client: end([10, 0, 0, 1], 4000),
                 server: end([192, 0, 2, 1], 8000),

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use dataplane::counters::Counter;
 use dataplane::endpoint::{Mac, Tuple};
-use dataplane::event::{SessionChange, SessionEvent, SessionId, Volume};
+use dataplane::event::{SessionChange, SessionEvent, SessionId};
 use dataplane::policy::RuleId;
 use dataplane::time::Nanos;
 use sigdb::{AppId, Generation};
@@ -115,8 +115,8 @@ impl Recorder {
     }
 
     /// The record of what a messenger's user did; none where sign-ons are not recorded, the rule of the session does not
-    /// log, or its profile leaves this out. It names the access user who had the client's address when the messenger's user
-    /// was seen there last.
+    /// log, or its profile leaves this out. It names the access user who had the client's address when the session began in
+    /// which the messenger's user was seen last.
     pub fn im(&mut self, transition: &Transition, users: &AccessTable) -> Option<Record> {
         let event = &transition.context;
         let application = self.names.application(event.sign_on.application);
@@ -125,7 +125,7 @@ impl Recorder {
         }
         let written = self.im.accounts.write(application, &transition.account, transition.kept);
         let flow = self.flow(event.session, event.tuple, event.rule, event.sign_on.application, event.ports);
-        let flow = FlowContext { user: self.user(event.tuple, event.header.time, users), ..flow };
+        let flow = FlowContext { user: self.user(event.tuple, event.start, users), ..flow };
         let body = Body::Im(ImRecord {
             flow,
             action: transition.action,
@@ -158,19 +158,18 @@ impl Recorder {
         Some(self.record(transition.time, body))
     }
 
-    /// The record of forged messages of RADIUS; their octets are not counted.
+    /// The record of forged messages of RADIUS.
     pub fn forgery(&mut self, forgery: &Forgery) -> Record {
         let ((client, server), (svlan, cvlan)) = (forgery.ends, forgery.vlans);
         let tuple = Tuple { client, server, protocol: 17, svlan, cvlan };
-        let packets = |packets| Volume { packets, octets: 0 };
         let flow = self.flow(SessionId(0), tuple, RuleId::IMPLICIT, AppId::UNKNOWN, forgery.ports);
         let body = AttackRecord {
             flow,
             kind: Counter::RadiusForged.name(),
             phase: forgery.phase,
-            recent: packets(forgery.recent.0),
+            recent: forgery.recent.0,
             span: forgery.recent.1,
-            total: packets(forgery.total),
+            total: forgery.total,
             begin: forgery.begin,
         };
         self.record(forgery.time, Body::Attack(body))
@@ -231,7 +230,7 @@ impl Recorder {
 mod tests {
     use dataplane::access::{AccessEvent, AccessKind, Source, Text};
     use dataplane::endpoint::{Address, Endpoint, Mac};
-    use dataplane::event::{CloseReason, Header, SignOnEvent, WorkerId};
+    use dataplane::event::{CloseReason, Header, SignOnEvent, Volume, WorkerId};
     use sigdb::{AccountText, Confidence, Sighting, SignOn};
 
     use super::*;
@@ -287,6 +286,7 @@ mod tests {
         let context = SignOnEvent {
             header: header(),
             session: SessionId(3),
+            start: Nanos(1),
             tuple: Tuple::default(),
             rule: RuleId(0),
             ports: (0, 1),
@@ -393,5 +393,18 @@ mod tests {
         assert_eq!(of(8, 35, close()), None);
         // At that time nobody was known: the event's own time is that of the creation.
         assert_eq!(of(8, 45, SessionChange::Create), None);
+        // A messenger's user who is seen only when another has the address.
+        let transition = super::tests::login(&configuration, true, "20001");
+        let tuple = Tuple { client: Endpoint { address, port: 4_000 }, svlan: 7, ..Tuple::default() };
+        let context = SignOnEvent {
+            start: Nanos(25),
+            tuple,
+            header: Header::new(WorkerId(0), 1, Nanos(45)),
+            ..transition.context
+        };
+        let Body::Im(im) = recorder.im(&Transition { context, ..transition }, &users).unwrap().body else {
+            panic!("not IM")
+        };
+        assert_eq!(im.flow.user.as_deref(), Some(&note("alice", true)));
     }
 }

@@ -35,6 +35,7 @@ pub use self::session::session;
 pub use self::settings::{AccessSettings, RadiusClient};
 pub use self::tags::{TagPlace, UserTags};
 use crate::endpoint::{Endpoint, Mac};
+use crate::event::Volume;
 use crate::flow::Realm;
 use crate::time::Nanos;
 use crate::wire::ethernet;
@@ -73,6 +74,12 @@ pub struct Sight {
 }
 
 impl Sight {
+    /// One datagram of UDP with this payload, as volumes count it: octets from the IP header on, which has no options.
+    pub fn volume(&self, payload: &[u8]) -> Volume {
+        let headers = if self.source.address.is_v4() { 28 } else { 48 };
+        Volume { packets: 1, octets: headers + payload.len() as u64 }
+    }
+
     /// An event about the packet's sender.
     fn event(&self, kind: AccessKind, source: Source) -> AccessEvent {
         AccessEvent {

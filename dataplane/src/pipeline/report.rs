@@ -78,13 +78,21 @@ impl Pipeline {
     /// Reports what was seen of a user.
     pub(super) fn report_sign_on(&mut self, now: Nanos, slot: Slot, sign_on: SignOn) {
         let record = self.table.record(slot);
-        let session = self.table.session(slot);
+        let (session, start) = (self.table.session(slot), self.table.start(slot));
         let tuple = self.table.key(slot).tuple(record.client());
         let (rule, logged) = (record.rule, record.has(Flags::LOGGED));
         let (client, server) = self.ports(slot);
         let ports = (client.0, server.0);
-        let kept =
-            self.events.sign_on(now, |header| SignOnEvent { header, session, tuple, rule, ports, logged, sign_on });
+        let kept = self.events.sign_on(now, |header| SignOnEvent {
+            header,
+            session,
+            start,
+            tuple,
+            rule,
+            ports,
+            logged,
+            sign_on,
+        });
         self.counters.add(if kept { Counter::SignonEvents } else { Counter::SignonEventsLost }, 1);
     }
 

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use dataplane::access::AccessEvent;
 use dataplane::endpoint::Endpoint;
+use dataplane::event::Volume;
 use dataplane::guard::Phase;
 use dataplane::time::Nanos;
 
@@ -23,9 +24,9 @@ pub struct Forgery {
     /// When the first of them came.
     pub begin: Nanos,
     /// Messages since the last report, and the time between.
-    pub recent: (u64, Duration),
+    pub recent: (Volume, Duration),
     /// Messages since it began.
-    pub total: u64,
+    pub total: Volume,
     /// Who sent one of them, and to whom.
     pub ends: (Endpoint, Endpoint),
     /// The port that it came in by and the other.
@@ -45,7 +46,7 @@ struct Current {
     /// As of the last report; its example is the first message after the one before.
     told: Forgery,
     last: Nanos,
-    recent: u64,
+    recent: Volume,
     example: Option<(Endpoint, Endpoint)>,
 }
 
@@ -53,21 +54,23 @@ impl Forgeries {
     /// One came.
     pub(super) fn observe(&mut self, event: &AccessEvent) -> Option<Forgery> {
         let now = event.header.time;
+        // An event may tell of several, of which it has the last.
+        let messages = event.traffic.map_or(Volume { packets: 1, octets: 0 }, |[messages, _]| messages);
         let Some(current) = &mut self.current else {
             let told = Forgery {
                 phase: Phase::Begin,
                 time: now,
                 begin: now,
-                recent: (1, Duration::ZERO),
-                total: 1,
+                recent: (messages, Duration::ZERO),
+                total: messages,
                 ends: event.ends,
                 ports: event.ports,
                 vlans: (event.svlan, event.cvlan),
             };
-            self.current = Some(Current { told, last: now, recent: 0, example: None });
+            self.current = Some(Current { told, last: now, recent: Volume::default(), example: None });
             return Some(told);
         };
-        current.recent += 1;
+        add(&mut current.recent, messages);
         current.last = current.last.max(now);
         current.example = current.example.or(Some(event.ends));
         None
@@ -77,21 +80,23 @@ impl Forgeries {
     pub(super) fn advance(&mut self, now: Nanos) -> Option<Forgery> {
         let current = self.current.as_mut()?;
         let is_over = now.since(current.last) >= QUIET;
-        if !is_over && (current.recent == 0 || now.since(current.told.time) < ONGOING) {
+        if !is_over && (current.recent.packets == 0 || now.since(current.told.time) < ONGOING) {
             return None;
         }
+        let mut total = current.told.total;
+        add(&mut total, current.recent);
         let told = Forgery {
             phase: if is_over { Phase::End } else { Phase::Ongoing },
             time: current.last,
             recent: (current.recent, current.last.since(current.told.time)),
-            total: current.told.total + current.recent,
+            total,
             ends: current.example.unwrap_or(current.told.ends),
             ..current.told
         };
         if is_over {
             self.current = None;
         } else {
-            (current.told, current.recent, current.example) = (told, 0, None);
+            (current.told, current.recent, current.example) = (told, Volume::default(), None);
         }
         Some(told)
     }
@@ -100,8 +105,13 @@ impl Forgeries {
     pub(super) fn next_deadline(&self) -> Option<Nanos> {
         let current = self.current.as_ref()?;
         let over = current.last + QUIET;
-        Some(if current.recent > 0 { over.min(current.told.time + ONGOING) } else { over })
+        Some(if current.recent.packets > 0 { over.min(current.told.time + ONGOING) } else { over })
     }
+}
+
+fn add(sum: &mut Volume, more: Volume) {
+    sum.packets += more.packets;
+    sum.octets += more.octets;
 }
 
 #[cfg(test)]
@@ -116,24 +126,28 @@ mod tests {
         let seconds = |seconds: u64| Nanos::from_parts(1_000 + seconds, 0);
         let mut told = Vec::new();
         for second in 0..25 {
-            for _ in 0..100 {
+            for _ in 0..50 {
                 let mut event = AccessEvent::new(AccessKind::Forged, Source::Radius);
                 event.header.time = seconds(second);
+                event.traffic = Some([Volume { packets: 2, octets: 130 }, Volume::default()]);
                 told.extend(forgeries.observe(&event));
             }
             told.extend(forgeries.advance(seconds(second)));
         }
         assert_eq!(forgeries.next_deadline(), Some(seconds(30)));
         (25..60).for_each(|second| told.extend(forgeries.advance(seconds(second))));
-        let lines: Vec<_> = told.iter().map(|told| (told.phase, told.time, told.recent.0, told.total)).collect();
+        let lines: Vec<_> = told
+            .iter()
+            .map(|told| (told.phase, told.time, told.recent.0.packets, told.total.packets, told.total.octets))
+            .collect();
         assert_eq!(
             lines,
             [
-                (Phase::Begin, seconds(0), 1, 1),
-                (Phase::Ongoing, seconds(10), 1_099, 1_100),
-                (Phase::Ongoing, seconds(20), 1_000, 2_100),
-                (Phase::Ongoing, seconds(24), 400, 2_500),
-                (Phase::End, seconds(24), 0, 2_500),
+                (Phase::Begin, seconds(0), 2, 2, 130),
+                (Phase::Ongoing, seconds(10), 1_098, 1_100, 71_500),
+                (Phase::Ongoing, seconds(20), 1_000, 2_100, 136_500),
+                (Phase::Ongoing, seconds(24), 400, 2_500, 162_500),
+                (Phase::End, seconds(24), 0, 2_500, 162_500),
             ]
         );
         assert_eq!((told[4].begin, forgeries.next_deadline()), (seconds(0), None));

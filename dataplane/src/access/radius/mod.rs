@@ -21,11 +21,12 @@ use self::ledger::{Key, Ledger};
 pub use self::packet::{
     ACCESS_ACCEPT, ACCESS_CHALLENGE, ACCESS_REJECT, ACCESS_REQUEST, ACCOUNTING_REQUEST, ACCOUNTING_RESPONSE,
     Attributes, COA_ACK, COA_NAK, COA_REQUEST, DISCONNECT_ACK, DISCONNECT_NAK, DISCONNECT_REQUEST, HEADER, LONGEST,
-    Message,
+    Message, STATUS_SERVER,
 };
 pub use self::verify::{Check, answer, verify_answer, verify_request};
 use super::{AccessEvent, AccessKind, AccessSettings, Found, ResultCode, Sight, Source, Tally, Trust};
 use crate::endpoint::Address;
+use crate::event::Volume;
 use crate::time::Nanos;
 
 /// Acct-Terminate-Cause of who was signed off by an administrator (RFC 2866, 5.10).
@@ -39,12 +40,23 @@ pub struct Radius {
     ledger: Ledger,
     /// When the next forged message may be told.
     next_forged: Nanos,
+    /// Those that were not told yet, and the last of them.
+    untold: Volume,
+    forger: AccessEvent,
+    /// The message in hand, from its IP header on.
+    octets: u64,
 }
 
 impl Radius {
     /// With room for so many. Takes all its memory now.
     pub fn new(room: usize) -> Self {
-        Self { ledger: Ledger::new(room), next_forged: Nanos::default() }
+        Self {
+            ledger: Ledger::new(room),
+            next_forged: Nanos::default(),
+            untold: Volume::default(),
+            forger: AccessEvent::new(AccessKind::Forged, Source::Radius),
+            octets: 0,
+        }
     }
 
     /// Reads a datagram, of whatever it may be.
@@ -61,6 +73,7 @@ impl Radius {
             tally.malformed += 1;
             return;
         };
+        self.octets = at.volume(payload).octets;
         let told = match message.code() {
             ACCESS_REQUEST | ACCOUNTING_REQUEST | DISCONNECT_REQUEST | COA_REQUEST => {
                 self.request(settings, now, at, &message, tally)
@@ -78,6 +91,12 @@ impl Radius {
 
     /// Tells of requests that were never answered; a bounded piece.
     pub fn turn(&mut self, _settings: &AccessSettings, now: Nanos, tally: &mut Tally, found: &mut Found) {
+        if self.untold.packets > 0
+            && let Some(event) = self.tell_forged(now)
+        {
+            // There is room: nothing was found before.
+            let _ = found.try_push(event);
+        }
         let Some((request, event)) = self.ledger.sweep(now) else { return };
         if request.key.code != ACCESS_REQUEST {
             return;
@@ -191,11 +210,19 @@ impl Radius {
     /// Of a message that is not believed control is told where it came from.
     fn forged(&mut self, now: Nanos, at: &Sight, key: &Key, tally: &mut Tally) -> Option<AccessEvent> {
         tally.radius_forged += 1;
+        self.untold = Volume { packets: self.untold.packets + 1, octets: self.untold.octets + self.octets };
+        self.forger = AccessEvent { nas: Some(client_of(key)), ..at.event(AccessKind::Forged, Source::Radius) };
+        self.tell_forged(now)
+    }
+
+    /// Tells of the last of those that were not told, and how many they are, once it is time.
+    fn tell_forged(&mut self, now: Nanos) -> Option<AccessEvent> {
         if now < self.next_forged {
             return None;
         }
         self.next_forged = now + FORGED_EVERY;
-        Some(AccessEvent { nas: Some(client_of(key)), ..at.event(AccessKind::Forged, Source::Radius) })
+        let traffic = Some([std::mem::take(&mut self.untold), Volume::default()]);
+        Some(AccessEvent { traffic, ..self.forger.clone() })
     }
 }
 

@@ -172,7 +172,12 @@ fn a_wrong_secret_is_forged_and_told_ten_times_a_second_at_most() {
     assert_eq!((event.ends.0.port, event.nas), (40000, Some(Address::v4([192, 0, 2, 9]))));
     assert!((0..1000).all(|_| bench.ask(&start).is_none()));
     assert_eq!(bench.tally.radius_forged, 1001);
-    bench.wait(1);
+    // The others are told together, a while later.
+    let told = bench.wait(1);
+    let volume = told[0].traffic.unwrap()[0];
+    assert_eq!((told.len(), told[0].kind), (1, AccessKind::Forged));
+    assert_eq!((volume.packets, volume.octets), (1_000, 1_000 * (28 + start.len() as u64)));
+    assert!(bench.wait(1).is_empty());
     assert!(bench.ask(&start).is_some());
     // A forged answer does not end the wait for the right one.
     let asked = access(4, "dave");

@@ -42,10 +42,8 @@ pub struct AccessEvent {
     pub nas: Option<Address>,
     /// NAS-Port (RFC 2865, 5.5).
     pub nas_port: Option<u32>,
-    /// NAS-Port-Type (RFC 2865, 5.41).
-    pub nas_port_type: Option<u8>,
     /// Why, in the words of the source: Acct-Terminate-Cause, DHCP message type, PPP code ([`Self::ECHO`]) or that of PPPoE's
-    /// discovery (0x65, PADS: the host has another session); 0 where it says nothing.
+    /// discovery (0x65, PADS: the host has another session), or [`Self::BY_ADDRESS`]; 0 where it says nothing.
     pub cause: u16,
     /// Of a result: what it was.
     pub code: ResultCode,
@@ -68,6 +66,8 @@ pub struct AccessEvent {
 const _: () = assert!(size_of::<AccessEvent>() <= 768);
 
 impl AccessEvent {
+    /// In `cause` of [`AccessKind::NasGone`]: the message names the access server by its address.
+    pub const BY_ADDRESS: u16 = 1;
     /// Of [`AccessKind::Alive`]: the user's host answered an echo, as it will go on to do (LCP Echo-Reply, RFC 1661, 5.8).
     pub const ECHO: u16 = 10;
 
@@ -91,7 +91,6 @@ impl AccessEvent {
             assigned: Assigned::Unknown,
             nas: None,
             nas_port: None,
-            nas_port_type: None,
             cause: 0,
             code: ResultCode::None,
             lifetime: None,

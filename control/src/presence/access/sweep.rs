@@ -26,6 +26,8 @@ pub(super) struct Sweep {
 #[derive(Debug)]
 struct Gone {
     address: Option<Address>,
+    /// The address is what the message itself names the server by, not only where it came from: that may be a proxy's.
+    by_address: bool,
     name: Box<[u8]>,
     time: Nanos,
     /// Whose users are looked at next.
@@ -33,9 +35,11 @@ struct Gone {
 }
 
 impl Gone {
-    /// Whether a user was signed on there: by its name where both have one, else by its address.
+    /// Whether a user was signed on there: by its name where both have one, else by its address. A message has to have one of
+    /// both (RFC 2866, 4.1); one that has none is about those whose own messages had no name either.
     fn has(&self, user: &AccessUser) -> bool {
         let is_there = match (&*self.name, user.text(Text::NasId)) {
+            ([], name) if !name.is_empty() && !self.by_address => false,
             ([], _) | (_, []) => self.address.is_some() && self.address == user.nas,
             (name, other) => name == other,
         };
@@ -60,7 +64,8 @@ impl AccessTable {
         }
         let name = event.texts.get(Text::NasId).into();
         let time = event.header.time - age(event);
-        self.sweep.gone.push_back(Gone { address: event.nas, name, time, at: 0 });
+        let by_address = event.cause == AccessEvent::BY_ADDRESS;
+        self.sweep.gone.push_back(Gone { address: event.nas, by_address, name, time, at: 0 });
         // Where there are few users, and as a rule nothing else is under way, this is all.
         self.turn_sweep(out);
     }

@@ -32,7 +32,11 @@ pub fn accounting(message: &Message<'_>, at: &Sight, seed: u64, source: Source) 
     event.nas = Some(at.source.address);
     describe(message, &mut event);
     event.session = number(message, &event, seed);
+    let names_address = || [NAS_IP_ADDRESS, NAS_IPV6_ADDRESS].iter().any(|kind| message.find(*kind).is_some());
     event.cause = message.number(ACCT_TERMINATE_CAUSE).map_or(0, |cause| u16::try_from(cause).unwrap_or(u16::MAX));
+    if kind == AccessKind::NasGone {
+        event.cause = if names_address() { AccessEvent::BY_ADDRESS } else { 0 };
+    }
     event.back = message.number(ACCT_DELAY_TIME).unwrap_or_default().min(LONGEST_DELAY);
     event.traffic = traffic(message);
     Some(event)
@@ -86,7 +90,6 @@ pub(super) fn describe(message: &Message<'_>, event: &mut AccessEvent) {
             NAS_IP_ADDRESS if number != 0 => event.nas = value.try_into().ok().map(Address::v4),
             NAS_IPV6_ADDRESS => event.nas = value.try_into().ok().map(Address),
             NAS_PORT => event.nas_port = Some(number),
-            NAS_PORT_TYPE => event.nas_port_type = u8::try_from(number).ok(),
             // 255.255.255.255 and .254: the user or the access server chooses (RFC 2865, 5.8).
             FRAMED_IP_ADDRESS if !matches!(number, 0 | 0xffff_fffe..) => event.ipv4 = value.try_into().ok(),
             FRAMED_IPV6_ADDRESS => {
@@ -223,7 +226,6 @@ mod tests {
             number_of(40, 1),
             number_of(41, 12),
             attribute(44, "s-17"),
-            number_of(61, 15),
             number_of(85, 300),
             attribute(87, "eth 0/1:101"),
             attribute(97, [0, 64, 0x20, 1, 0x0d, 0xb8, 0, 0, 0, 9]),
@@ -236,7 +238,7 @@ mod tests {
         assert_eq!(texts, ["alice@isp", "gold", "first", "bras1", "eth 0/1:101", "s-17"]);
         assert_eq!(event.texts.get(Text::CalledStation), b"ac-1");
         assert_eq!((event.ipv4, event.nas), (Some([10, 64, 0, 7]), Some(Address::v4([10, 0, 0, 1]))));
-        assert_eq!((event.nas_port, event.nas_port_type), (Some(301), Some(15)));
+        assert_eq!(event.nas_port, Some(301));
         assert_eq!(event.mac, Some(Mac([0x0a, 0x1b, 0x97, 0x7b, 0x9b, 0xf9])));
         let delegated = [0x20, 1, 0x0d, 0xb8, 0xff, 0xf0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0];
         assert_eq!((event.prefix, event.assigned), (Some((delegated, 44)), Assigned::Radius));
@@ -280,7 +282,10 @@ mod tests {
             assert!(told(&[number_of(40, status), attribute(1, "x")]).is_none());
         }
         assert!(told(&[attribute(1, "x")]).is_none());
-        assert_eq!(told(&[number_of(40, 7)]).unwrap().kind, AccessKind::NasGone);
+        let on = told(&[number_of(40, 7), number_of(49, 7)]).unwrap();
+        assert_eq!((on.kind, on.cause), (AccessKind::NasGone, 0));
+        let on = told(&[number_of(40, 7), attribute(4, [10, 0, 0, 1])]).unwrap();
+        assert_eq!((on.cause, on.nas), (AccessEvent::BY_ADDRESS, Some(Address::v4([10, 0, 0, 1]))));
         assert_eq!(told(&[number_of(40, 3)]).unwrap().kind, AccessKind::Seen);
     }
 

@@ -12,6 +12,8 @@ pub const ACCOUNTING_REQUEST: u8 = 4;
 pub const ACCOUNTING_RESPONSE: u8 = 5;
 /// Access-Challenge: more is asked of the user, and nothing decided.
 pub const ACCESS_CHALLENGE: u8 = 11;
+/// Status-Server (RFC 5997, 2): whether the server is there.
+pub const STATUS_SERVER: u8 = 12;
 /// Disconnect-Request (RFC 5176, 3): of the server, or who else manages sessions, to the access server.
 pub const DISCONNECT_REQUEST: u8 = 40;
 /// Disconnect-ACK.
@@ -51,7 +53,6 @@ pub(super) mod attribute {
     pub const ACCT_TERMINATE_CAUSE: u8 = 49;
     pub const ACCT_INPUT_GIGAWORDS: u8 = 52;
     pub const ACCT_OUTPUT_GIGAWORDS: u8 = 53;
-    pub const NAS_PORT_TYPE: u8 = 61;
     pub const EAP_MESSAGE: u8 = 79;
     pub const MESSAGE_AUTHENTICATOR: u8 = 80;
     pub const ACCT_INTERIM_INTERVAL: u8 = 85;
@@ -176,7 +177,7 @@ const fn size(kind: u8) -> Option<usize> {
     match kind {
         NAS_IP_ADDRESS | NAS_PORT | SERVICE_TYPE | FRAMED_IP_ADDRESS | SESSION_TIMEOUT => Some(4),
         ACCT_STATUS_TYPE..=ACCT_OUTPUT_OCTETS | 46..=ACCT_TERMINATE_CAUSE => Some(4),
-        ACCT_INPUT_GIGAWORDS | ACCT_OUTPUT_GIGAWORDS | NAS_PORT_TYPE | ACCT_INTERIM_INTERVAL => Some(4),
+        ACCT_INPUT_GIGAWORDS | ACCT_OUTPUT_GIGAWORDS | ACCT_INTERIM_INTERVAL => Some(4),
         MESSAGE_AUTHENTICATOR | NAS_IPV6_ADDRESS | FRAMED_IPV6_ADDRESS => Some(16),
         _ => None,
     }

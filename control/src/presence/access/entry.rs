@@ -83,13 +83,20 @@ pub(super) struct Entry {
     pub(super) beats: (Nanos, u8),
     /// Whether it answers echoes.
     pub(super) echoes: bool,
+    /// Whether another source told of the same person: nobody is told of this one.
+    pub(super) is_quiet: bool,
 }
 
 impl Entry {
     pub(super) fn new(user: AccessUser, phase: Phase, now: Nanos) -> Self {
         let (until, queued) = (NEVER, NEVER);
         let user = Arc::new(user);
-        Self { user, phase, last: now, until, queued, interim: 0, beats: (now, 0), echoes: false }
+        Self { user, phase, last: now, until, queued, interim: 0, beats: (now, 0), echoes: false, is_quiet: false }
+    }
+
+    /// Whether it is a user of its own whom somebody was told of.
+    pub(super) fn is_listed(&self) -> bool {
+        !self.is_quiet && !matches!(self.phase, Phase::Pending(_))
     }
 
     pub(super) fn family(&self) -> Family {

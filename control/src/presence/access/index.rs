@@ -6,6 +6,7 @@ use dataplane::endpoint::{Address, Mac};
 use foldhash::fast::RandomState;
 use hashbrown::HashTable;
 
+use super::AccessUser;
 use super::entry::{Entry, Family, Place};
 
 /// Lengths of prefixes that are looked for, the longest first: more are in use nowhere.
@@ -26,6 +27,10 @@ pub(super) struct Index {
     /// How many prefixes of each length there are, and a bit for each length of which there are any.
     prefixes: Box<[u32; 129]>,
     lengths: [u64; 3],
+    /// A slot times four, and which of its places: of persons, by name and address, whatever VLANs they are in.
+    persons: HashTable<u32>,
+    /// How many are listed.
+    listed: usize,
     state: RandomState,
     /// Places at which somebody came, went or changed, where anybody wants to know.
     touched: Option<Vec<Place>>,
@@ -42,6 +47,8 @@ impl Index {
             macs: HashTable::with_capacity(users),
             prefixes: Box::new([0; 129]),
             lengths: [0; 3],
+            persons: HashTable::new(),
+            listed: 0,
             state: RandomState::default(),
             touched: None,
         }
@@ -79,6 +86,20 @@ impl Index {
         self.entries.len() - self.free.len()
     }
 
+    /// How many of them are users of their own whom somebody was told of.
+    pub(super) fn listed(&self) -> usize {
+        self.listed
+    }
+
+    /// Changes what says whether it is listed; nothing that is indexed.
+    pub(super) fn mark(&mut self, slot: Slot, change: impl FnOnce(&mut Entry)) {
+        let Some(entry) = self.get_mut(slot) else { return };
+        let before = entry.is_listed();
+        change(entry);
+        let now = entry.is_listed();
+        self.listed = self.listed + usize::from(now) - usize::from(before);
+    }
+
     /// How many slots there are, used or not.
     pub(super) fn slots(&self) -> usize {
         self.entries.len()
@@ -98,6 +119,7 @@ impl Index {
     }
 
     pub(super) fn insert(&mut self, entry: Entry) -> Slot {
+        self.listed += usize::from(entry.is_listed());
         let slot = self.free.pop().unwrap_or_else(|| {
             self.entries.push(None);
             (self.entries.len() - 1) as Slot
@@ -112,6 +134,7 @@ impl Index {
     pub(super) fn remove(&mut self, slot: Slot) -> Option<Entry> {
         self.leave(slot);
         let entry = self.entries.get_mut(slot as usize)?.take()?;
+        self.listed -= usize::from(entry.is_listed());
         self.free.push(slot);
         Some(entry)
     }
@@ -142,6 +165,22 @@ impl Index {
         found.take(8)
     }
 
+    /// The sign-on of the same person, by name, at one of the same addresses, that another source told of. VLANs are not asked:
+    /// RADIUS knows none.
+    pub(super) fn twin(&self, slot: Slot) -> Option<Slot> {
+        let this = self.get(slot)?;
+        let name = person(&this.user)?;
+        this.user.places().into_iter().flatten().find_map(|place| {
+            let key = (name, place.address, place.length);
+            let is_twin = |item: &&u32| {
+                self.get(**item / 4).is_some_and(|other| {
+                    other.family() != this.family() && person_at(&other.user, **item as usize % 4) == Some(key)
+                })
+            };
+            self.persons.iter_hash(hash(&self.state, key)).take(8).find(is_twin).map(|item| *item / 4)
+        })
+    }
+
     /// The places at which one is looked for by an address: itself, then the prefixes that it may be of.
     pub(super) fn around(&self, vlans: (u16, u16), address: Address) -> impl Iterator<Item = Place> {
         let lengths = if address.is_v4() { [0; 3] } else { self.lengths };
@@ -166,7 +205,7 @@ impl Index {
     }
 
     fn enter(&mut self, slot: Slot) {
-        let Self { entries, sessions, places, macs, prefixes, lengths, state, .. } = self;
+        let Self { entries, sessions, places, macs, prefixes, lengths, persons, state, .. } = self;
         let user =
             |slot: Slot| &entries.get(slot as usize).and_then(Option::as_ref).expect("only entries are indexed").user;
         let this = user(slot);
@@ -179,6 +218,11 @@ impl Index {
             let rehash =
                 |item: &u32| user(*item / 4).places()[*item as usize % 4].map_or(0, |place| hash(state, place));
             places.insert_unique(hash(state, place), slot * 4 + which as u32, rehash);
+        }
+        for which in 0..3 {
+            let Some(key) = person_at(this, which) else { continue };
+            let rehash = |item: &u32| person_at(user(*item / 4), *item as usize % 4).map_or(0, |key| hash(state, key));
+            persons.insert_unique(hash(state, key), slot * 4 + which as u32, rehash);
         }
         if let Some((_, length)) = this.prefix {
             let length = usize::from(length);
@@ -205,6 +249,11 @@ impl Index {
                 remove(&mut self.places, hash(state, place), slot * 4 + which as u32);
             }
         }
+        for which in 0..3 {
+            if let Some(key) = person_at(user, which) {
+                remove(&mut self.persons, hash(state, key), slot * 4 + which as u32);
+            }
+        }
         if let Some((_, length)) = user.prefix {
             let length = usize::from(length);
             self.prefixes[length] -= 1;
@@ -216,6 +265,18 @@ impl Index {
             remove(&mut self.macs, hash(state, mac), slot);
         }
     }
+}
+
+/// A person's name; none of a host.
+fn person(user: &AccessUser) -> Option<&[u8]> {
+    user.user.as_deref().filter(|_| user.source.is_personal())
+}
+
+/// A person's name and one of the addresses.
+fn person_at(user: &AccessUser, which: usize) -> Option<(&[u8], Address, u8)> {
+    let name = person(user)?;
+    let place = (*user.places().get(which)?)?;
+    Some((name, place.address, place.length))
 }
 
 fn hash(state: &RandomState, key: impl Hash) -> u64 {

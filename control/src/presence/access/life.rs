@@ -64,6 +64,7 @@ impl AccessTable {
                 self.vacate(&user, Some(slot), event.header.time, out);
             }
             self.name_hosts_of(slot);
+            self.stand_alone(slot, out);
             self.changes += 1;
         } else if let Some(traffic) = event.traffic
             && let Some(entry) = self.index.get_mut(slot)
@@ -88,14 +89,17 @@ impl AccessTable {
 
     /// A login that waited is told.
     pub(super) fn arrive(&mut self, slot: Slot, out: &mut Vec<AccessTransition>) {
-        let Some(entry) = self.index.get_mut(slot) else { return };
+        let Some(entry) = self.index.get(slot) else { return };
         if let Phase::Pending(_) = entry.phase {
-            entry.phase = Phase::Online;
+            self.index.mark(slot, |entry| entry.phase = Phase::Online);
             self.tell_arrival(slot, out);
         }
     }
 
-    fn tell_arrival(&mut self, slot: Slot, out: &mut Vec<AccessTransition>) {
+    pub(super) fn tell_arrival(&mut self, slot: Slot, out: &mut Vec<AccessTransition>) {
+        if self.joins(slot) {
+            return;
+        }
         let Some(entry) = self.index.get(slot) else { return };
         let is_lease = matches!(entry.user.source, Source::Dhcp | Source::Dhcpv6);
         let (action, reason) = match (entry.user.login, is_lease) {
@@ -116,6 +120,7 @@ impl AccessTable {
     /// A user is gone since a time; it is told, and who it was remembered for a while.
     pub(super) fn leave(&mut self, slot: Slot, time: Nanos, reason: AccessReason, out: &mut Vec<AccessTransition>) {
         self.arrive(slot, out);
+        let Some(slot) = self.part(slot, time, reason) else { return };
         let Some(user) = self.forget(slot, time) else { return };
         let time = time.max(user.since);
         let online = user.login.then(|| time.since(user.since));
@@ -170,7 +175,7 @@ impl AccessTable {
     }
 
     /// Tells the hosts of a person, who is there, whose they are.
-    fn name_hosts_of(&mut self, slot: Slot) {
+    pub(super) fn name_hosts_of(&mut self, slot: Slot) {
         let Some(person) = self.index.get(slot).map(|entry| Arc::clone(&entry.user)) else { return };
         if person.user.is_some() && person.source.is_personal() {
             self.name_hosts(&person, person.user.as_deref());

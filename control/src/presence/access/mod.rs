@@ -18,6 +18,7 @@ mod sweep;
 mod table;
 mod tagging;
 mod tally;
+mod twin;
 mod user;
 
 use std::sync::Arc;

@@ -22,7 +22,7 @@ use crate::presence::store::StoreError;
 /// The file in the folder for state.
 pub const FILE: &str = "access";
 
-const MAGIC: &[u8; 8] = b"OSTACCS1";
+const MAGIC: &[u8; 8] = b"OSTACCS2";
 /// How long whoever was taken over stays at least.
 const LEAST: Duration = Duration::from_secs(60);
 /// What of the time that went by counts at most.
@@ -65,7 +65,6 @@ struct Saved {
     assigned: u8,
     nas: Option<[u8; 16]>,
     nas_port: Option<u32>,
-    nas_port_type: Option<u8>,
     is_verified: bool,
     traffic: Option<(SavedVolume, SavedVolume)>,
     since: u64,
@@ -78,6 +77,7 @@ struct Saved {
     left: Option<u64>,
     interim: u32,
     echoes: bool,
+    is_quiet: bool,
 }
 
 const ASSIGNED: [Assigned; 5] =
@@ -132,7 +132,6 @@ impl Saved {
             assigned: ASSIGNED.iter().position(|assigned| *assigned == user.assigned).unwrap_or(0) as u8,
             nas: user.nas.map(|nas| nas.0),
             nas_port: user.nas_port,
-            nas_port_type: user.nas_port_type,
             is_verified: user.trust == Trust::Verified,
             traffic: user.traffic.map(|[from, to]| (volume(from), volume(to))),
             since: user.since.0,
@@ -144,6 +143,7 @@ impl Saved {
             left: (entry.until != NEVER).then(|| entry.until.0.saturating_sub(now.0)),
             interim: entry.interim,
             echoes: entry.echoes,
+            is_quiet: entry.is_quiet,
         }
     }
 
@@ -166,7 +166,7 @@ impl Saved {
         user.prefix = self.prefix.filter(|(_, length)| *length <= 128);
         user.assigned = ASSIGNED.get(usize::from(self.assigned)).copied().unwrap_or_default();
         user.nas = self.nas.map(Address);
-        (user.nas_port, user.nas_port_type) = (self.nas_port, self.nas_port_type);
+        user.nas_port = self.nas_port;
         user.trust = match (has_authenticator, self.is_verified) {
             (true, true) => Trust::Verified,
             (true, false) => Trust::NoSecret,
@@ -217,7 +217,7 @@ impl AccessTable {
         for _ in 0..header.count {
             let (saved, after) = postcard::take_from_bytes::<Saved>(rest).map_err(|_| StoreError::Damaged)?;
             rest = after;
-            let (left, interim, echoes) = (saved.left, saved.interim, saved.echoes);
+            let (left, interim, echoes, is_quiet) = (saved.left, saved.interim, saved.echoes, saved.is_quiet);
             let Some((user, phase)) = saved.user(&ports) else { continue };
             let is_there = self.index.session(Family::of(user.source), user.session).is_some();
             if is_there || self.index.len() >= self.limits.users {
@@ -227,10 +227,16 @@ impl AccessTable {
             let mut entry = Entry::new(user, phase, begin);
             let left = left.map(|left| Duration::from_nanos(left).saturating_sub(down).max(LEAST));
             entry.until = left.map_or(NEVER, |left| begin + left);
-            (entry.interim, entry.echoes) = (interim, echoes);
+            (entry.interim, entry.echoes, entry.is_quiet) = (interim, echoes, is_quiet);
             let slot = self.index.insert(entry);
             self.requeue(slot);
             count += 1;
+        }
+        // Whose twin found no room is a user of its own.
+        for slot in 0..self.index.slots() as Slot {
+            if self.index.get(slot).is_some_and(|entry| entry.is_quiet) && self.index.twin(slot).is_none() {
+                self.index.mark(slot, |entry| entry.is_quiet = false);
+            }
         }
         Ok(count)
     }

@@ -2,7 +2,9 @@
 //!
 //! A sign-on is named by its source's own number; it is found by its addresses in the VLANs that it is in, or anywhere where
 //! only a server elsewhere tells of it, and by its MAC address. Sources (RADIUS, PPPoE, 802.1X, DHCP) are followed apart, each
-//! with records of its own, as each of them may be all that crosses the firewall. Of one source, one sign-on has an address.
+//! with records of its own, as each of them may be all that crosses the firewall. Of one source, one sign-on has an address. Where
+//! two that know persons (RADIUS, PPPoE) tell of the same name at the same address, that is one user: told once, with what both
+//! know.
 
 use std::time::Duration;
 
@@ -14,7 +16,7 @@ use super::clock::Clock;
 use super::entry::{ANYWHERE, Phase};
 use super::forged::{Forgeries, Forgery};
 use super::former::Formers;
-use super::index::Index;
+use super::index::{Index, Slot};
 use super::memory::Memory;
 use super::queue::Queue;
 use super::sweep::Sweep;
@@ -166,15 +168,32 @@ impl AccessTable {
 
     /// Everyone who is signed on.
     pub fn users(&self) -> impl Iterator<Item = &AccessUser> {
-        self.index.iter().filter(|(_, entry)| !matches!(entry.phase, Phase::Pending(_))).map(|(_, entry)| &*entry.user)
+        self.page(0, usize::MAX)
     }
 
     /// How many are.
+    pub fn listed(&self) -> usize {
+        self.index.listed()
+    }
+
+    /// Those of them in a number of places of the table from one on. Whoever stays has the same place.
+    pub fn page(&self, from: usize, most: usize) -> impl Iterator<Item = &AccessUser> {
+        let entries =
+            (from..from.saturating_add(most).min(self.places())).filter_map(|slot| self.index.get(slot as Slot));
+        entries.filter(|entry| entry.is_listed()).map(|entry| &*entry.user)
+    }
+
+    /// How many places there are, used or not.
+    pub fn places(&self) -> usize {
+        self.index.slots()
+    }
+
+    /// How many sign-ons are followed, those among them that are not told yet, or of which another source told.
     pub fn len(&self) -> usize {
         self.index.len()
     }
 
-    /// Whether nobody is.
+    /// Whether none is.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }

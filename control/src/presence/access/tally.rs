@@ -19,6 +19,8 @@ pub struct AccessTally {
     pub repeated: u64,
     /// Refusals of an address that nobody was seen to ask for.
     pub unasked: u64,
+    /// Sign-ons that another source had told of already: the same person at the same address.
+    pub merged: u64,
 }
 
 /// What a source told.
@@ -42,6 +44,25 @@ impl AccessTally {
         self.sources[source as usize]
     }
 
+    /// Of all sources of a name: what is told to the firewall itself is RADIUS too.
+    pub fn named(&self, name: &str) -> SourceTally {
+        let of_name = Source::ALL.into_iter().filter(|source| source.name() == name);
+        of_name.map(|source| self.of(source)).fold(SourceTally::default(), SourceTally::and)
+    }
+
+    /// What was counted since it was `before`.
+    pub fn since(&self, before: &Self) -> Self {
+        Self {
+            sources: std::array::from_fn(|at| self.sources[at].since(before.sources[at])),
+            evicted: self.evicted - before.evicted,
+            refused: self.refused - before.refused,
+            unknown: self.unknown - before.unknown,
+            repeated: self.repeated - before.repeated,
+            unasked: self.unasked - before.unasked,
+            merged: self.merged - before.merged,
+        }
+    }
+
     pub(super) fn count(&mut self, source: Source, action: AccessAction) {
         let tally = &mut self.sources[source as usize];
         let counter = match action {
@@ -52,5 +73,46 @@ impl AccessTally {
             AccessAction::Result { success: false } => &mut tally.failures,
         };
         *counter += 1;
+    }
+}
+
+impl SourceTally {
+    fn and(self, other: Self) -> Self {
+        Self {
+            logins: self.logins + other.logins,
+            logouts: self.logouts + other.logouts,
+            seen: self.seen + other.seen,
+            successes: self.successes + other.successes,
+            failures: self.failures + other.failures,
+        }
+    }
+
+    fn since(self, before: Self) -> Self {
+        Self {
+            logins: self.logins - before.logins,
+            logouts: self.logouts - before.logouts,
+            seen: self.seen - before.seen,
+            successes: self.successes - before.successes,
+            failures: self.failures - before.failures,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_the_firewall_itself_is_told_counts_as_radius() {
+        let mut tally = AccessTally::default();
+        tally.count(Source::Radius, AccessAction::Login);
+        tally.count(Source::Receiver, AccessAction::Logout);
+        let before = tally;
+        tally.count(Source::Receiver, AccessAction::Result { success: false });
+        tally.count(Source::Dhcp, AccessAction::Seen);
+        let radius = SourceTally { logins: 1, logouts: 1, failures: 1, ..SourceTally::default() };
+        assert_eq!((tally.named("radius"), tally.named("dhcp").seen), (radius, 1));
+        let since = tally.since(&before).named("radius");
+        assert_eq!(since, SourceTally { failures: 1, ..SourceTally::default() });
     }
 }

@@ -36,8 +36,6 @@ pub struct AccessUser {
     pub nas: Option<Address>,
     /// NAS-Port.
     pub nas_port: Option<u32>,
-    /// NAS-Port-Type.
-    pub nas_port_type: Option<u8>,
     /// How far it can be trusted.
     pub trust: Trust,
     /// As the access server counted: from the user, to the user.
@@ -81,7 +79,6 @@ impl AccessUser {
             assigned: event.assigned,
             nas: event.nas,
             nas_port: event.nas_port,
-            nas_port_type: event.nas_port_type,
             trust: event.trust,
             traffic: event.traffic,
             since: event.header.time,
@@ -147,6 +144,25 @@ impl AccessUser {
         if asked.is_local {
             (self.ports, self.svlan, self.cvlan) = (asked.ports, asked.svlan, asked.cvlan);
             self.session = asked.session;
+        }
+    }
+
+    /// Takes up what another source knows of the same person, where this one does not.
+    pub(super) fn join(&mut self, other: &Self) {
+        self.ipv4 = self.ipv4.or(other.ipv4);
+        self.ipv6 = self.ipv6.or(other.ipv6);
+        self.prefix = self.prefix.or(other.prefix);
+        if self.assigned == Assigned::Unknown {
+            self.assigned = other.assigned;
+        }
+        self.mac = self.mac.or(other.mac);
+        self.nas = self.nas.or(other.nas);
+        self.nas_port = self.nas_port.or(other.nas_port);
+        self.traffic = other.traffic.or(self.traffic);
+        for (which, octets) in other.texts() {
+            if let Some(which) = Text::ALL.into_iter().find(|text| *text as u8 == which) {
+                self.fill(which, octets);
+            }
         }
     }
 

@@ -6,6 +6,7 @@ use std::io::Write;
 use std::os::unix::fs::PermissionsExt;
 use std::process::{Command, Output, Stdio};
 
+use ostiary_tests::access;
 use ostiary_tests::certificates::Certificates;
 use ostiary_tests::firewall::Firewall;
 use ostiary_tests::policy::Policy;
@@ -18,10 +19,14 @@ const SECRET: &str = "s3cret";
 const ALICE: &str = "User-Name = \"alice@isp\", NAS-Identifier = \"bras1\", NAS-Port-Id = \"eth 1/0:101\", Acct-Session-Id = \"00a7\", \
                      Framed-IP-Address = 10.99.0.10, Calling-Station-Id = \"02-00-00-00-c0-01\", Proxy-State = 0x766961";
 
-/// What radclient does with one accounting request: it sends it three times at most, and fails where nobody answers.
+/// What radclient does with one request: it sends it three times at most, and fails where nobody answers.
 fn radclient(port: u16, secret: &str, attributes: &str) -> Output {
+    radclient_with(port, "acct", secret, attributes)
+}
+
+fn radclient_with(port: u16, kind: &str, secret: &str, attributes: &str) -> Output {
     let mut command = Command::new("radclient");
-    command.args(["-x", "-t", "1", "-r", "3", &format!("127.0.0.1:{port}"), "acct", secret]);
+    command.args(["-x", "-t", "1", "-r", "3", &format!("127.0.0.1:{port}"), kind, secret]);
     command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
     let mut child = command.spawn().unwrap();
     child.stdin.take().unwrap().write_all(attributes.as_bytes()).unwrap();
@@ -74,6 +79,32 @@ fn access_servers_account_to_the_firewall_itself() {
     let forged = radclient(port, "wrong", &stop);
     assert!(!forged.status.success(), "{}", String::from_utf8_lossy(&forged.stdout));
     is_answered(&radclient(port, SECRET, &stop));
+    // Whether it is there (RFC 5997) it says to those who know the secret.
+    let status = "Message-Authenticator = 0x00, Proxy-State = 0x766961, Response-Packet-Type = Accounting-Response\n";
+    is_answered(&radclient_with(port, "status", SECRET, status));
+    assert!(!radclient_with(port, "status", "wrong", status).status.success());
+    // It lets nobody in: that is for another server.
+    let access = "User-Name = \"alice@isp\", User-Password = \"wonder\", Response-Packet-Type = Access-Accept\n";
+    assert!(!radclient_with(port, "auth", SECRET, access).status.success());
+
+    let statistics = access::show(&firewall, &["access", "statistics"]).remove(0);
+    let receiver = &statistics["receiver"];
+    let counts =
+        ["requests", "status", "answers", "unsent", "unknown", "refused"].map(|key| receiver[key].as_u64().unwrap());
+    // Whoever gets no answer asks again, three times in all; who asks again late is answered again.
+    assert_eq!(
+        (counts[0] + receiver["repeated"].as_u64().unwrap() + counts[1], &counts[3..]),
+        (counts[2], &[0; 3][..]),
+        "{receiver}"
+    );
+    assert!(counts[0] == 3 && counts[1] >= 1 && receiver["forged"] == 6 && receiver["malformed"] == 3, "{receiver}");
+    assert_eq!(receiver["listen"], format!("127.0.0.1:{port}"));
+    let said = access::said(&firewall, &["access", "statistics"]);
+    assert!(said.contains("RECEIVER") && said.contains(&format!("127.0.0.1:{port}")), "{said}");
+    // Begun again, they are 0.
+    assert!(access::ask(&firewall, &["reset", "statistics", "access", "--yes"]).status.success());
+    let receiver = access::show(&firewall, &["access", "statistics"]).remove(0)["receiver"].clone();
+    assert_eq!(["requests", "answers", "forged"].map(|key| receiver[key].as_u64().unwrap()), [0; 3], "{receiver}");
     wait_for("two records", || (rsyslog.records().len() >= 2).then_some(()));
     let (code, log) = firewall.stop();
     assert_eq!(code, 0, "{log}");

@@ -3,7 +3,7 @@
 use super::output::{Failure, Output, Style};
 use super::show::seconds;
 use super::table::{Cell, Table};
-use crate::manage::{AccessBufferRow, AccessConfigRow, AccessStatisticsRow, UserRow, WaitingRow};
+use crate::manage::{AccessBufferRow, AccessConfigRow, AccessStatisticsRow, ReceiverRow, UserRow, WaitingRow};
 
 /// How records of a class are made and sent.
 pub(super) fn config(row: &AccessConfigRow, output: &mut Output) -> Result<(), Failure> {
@@ -71,7 +71,56 @@ pub(super) fn statistics(row: &AccessStatisticsRow, output: &mut Output) -> Resu
         let cells = std::iter::once(Cell::text(&source.source)).chain(counts.iter().map(|count| Cell::count(*count)));
         sources.row(cells.collect());
     }
-    sources.print("no sources", output)
+    sources.print("no sources", output)?;
+    if let Some(table) = &row.table {
+        output.line("")?;
+        let mut counts = Table::new(&["MESSAGES", "REPEATED", "UNKNOWN", "UNASKED", "MERGED", "EVICTED", "REFUSED"]);
+        counts.row(vec![
+            Cell::text("table"),
+            Cell::count(table.repeated),
+            Cell::count(table.unknown),
+            Cell::count(table.unasked),
+            Cell::count(table.merged),
+            lost(table.evicted),
+            lost(table.refused),
+        ]);
+        counts.print("no messages", output)?;
+    }
+    if let Some(receiver) = &row.receiver {
+        output.line("")?;
+        receiver_table(receiver).print("no receiver", output)?;
+    }
+    Ok(())
+}
+
+/// What came to the firewall as an accounting server.
+fn receiver_table(row: &ReceiverRow) -> Table {
+    let odd = |count: u64| Cell::count(count).style(if count > 0 { Style::Odd } else { Style::Plain });
+    let mut table = Table::new(&[
+        "RECEIVER",
+        "REQUESTS",
+        "REPEATED",
+        "STATUS",
+        "ANSWERS",
+        "UNSENT",
+        "UNKNOWN",
+        "FORGED",
+        "MALFORMED",
+        "REFUSED",
+    ]);
+    table.row(vec![
+        Cell::text(&row.listen),
+        Cell::count(row.requests),
+        Cell::count(row.repeated),
+        Cell::count(row.status),
+        Cell::count(row.answers),
+        odd(row.unsent),
+        odd(row.unknown),
+        odd(row.forged),
+        odd(row.malformed),
+        odd(row.refused),
+    ]);
+    table
 }
 
 pub(super) fn buffer_table() -> Table {

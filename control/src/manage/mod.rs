@@ -23,7 +23,7 @@ pub use server::{BindError, CLIENTS, Manager, Peer, Source};
 pub(crate) use view::time_text;
 pub use view::{
     AccessBufferRow, AccessConfigRow, AccessHostCountsRow, AccessHostRow, AccessSourceRow, AccessStatisticsRow,
-    ApplicationRow, CoreRow, HostClassRow, HostRow, ImRow, ImTable, InterfaceRow, NatRow, NeighbourRow, PolicyRow,
-    PoolRow, PortRow, RecordRow, ReloadRow, ResetRow, RouteRow, SessionRow, SigdbRow, Statistics, UserFilter, UserPage,
-    UserRow, WaitingRow, WorkerRow,
+    AccessTableRow, ApplicationRow, CoreRow, HostClassRow, HostRow, ImRow, ImTable, InterfaceRow, NatRow, NeighbourRow,
+    PolicyRow, PoolRow, PortRow, ReceiverRow, RecordRow, ReloadRow, ResetRow, RouteRow, SessionRow, SigdbRow,
+    Statistics, UserFilter, UserPage, UserRow, WaitingRow, WorkerRow,
 };

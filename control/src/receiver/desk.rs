@@ -5,11 +5,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use dataplane::access::radius::{
-    ACCOUNTING_REQUEST, ACCOUNTING_RESPONSE, Check, LONGEST, Message, accounting, answer, verify_request,
+    ACCOUNTING_REQUEST, ACCOUNTING_RESPONSE, Check, LONGEST, Message, STATUS_SERVER, accounting, answer, verify_request,
 };
 use dataplane::access::{AccessEvent, AccessKind, AccessSettings, Sight, Source, Trust};
 use dataplane::endpoint::{Address, Endpoint, Mac};
-use dataplane::event::{Header, WorkerId};
+use dataplane::event::{Header, Volume, WorkerId};
 use dataplane::flow::Realm;
 use dataplane::time::Nanos;
 
@@ -29,6 +29,8 @@ pub struct ReceiverTally {
     pub requests: u64,
     /// Those that came again, and were only answered.
     pub repeated: u64,
+    /// Questions whether the server is there (Status-Server, RFC 5997).
+    pub status: u64,
     /// Answers that were sent.
     pub answers: u64,
     /// Answers that could not be.
@@ -37,10 +39,27 @@ pub struct ReceiverTally {
     pub unknown: u64,
     /// With a wrong authenticator.
     pub forged: u64,
-    /// No accounting request, or one that contradicts itself.
+    /// Neither an accounting request nor a signed Status-Server, or what contradicts itself.
     pub malformed: u64,
     /// For which there was no room in the table of users; not answered.
     pub refused: u64,
+}
+
+impl ReceiverTally {
+    /// What was counted since it was `before`.
+    pub const fn since(&self, before: &Self) -> Self {
+        Self {
+            requests: self.requests - before.requests,
+            repeated: self.repeated - before.repeated,
+            status: self.status - before.status,
+            answers: self.answers - before.answers,
+            unsent: self.unsent - before.unsent,
+            unknown: self.unknown - before.unknown,
+            forged: self.forged - before.forged,
+            malformed: self.malformed - before.malformed,
+            refused: self.refused - before.refused,
+        }
+    }
 }
 
 /// Who reads and answers.
@@ -86,20 +105,35 @@ impl Desk {
             self.tally.unknown += 1;
             return None;
         };
-        let Some(request) = Message::parse(datagram).filter(|message| message.code() == ACCOUNTING_REQUEST) else {
+        let is_for_us = |message: &Message<'_>| matches!(message.code(), ACCOUNTING_REQUEST | STATUS_SERVER);
+        let Some(request) = Message::parse(datagram).filter(is_for_us) else {
             self.tally.malformed += 1;
             return None;
         };
         let at = sight(from, to);
-        if verify_request(&request, &client.secret) != Check::Good {
-            self.tally.forged += 1;
-            let forged = AccessEvent {
-                nas: Some(at.source.address),
-                ends: (at.source, at.destination),
-                ..AccessEvent::new(AccessKind::Forged, Source::Receiver)
-            };
-            hear(self.stamp(now, forged));
-            return None;
+        match verify_request(&request, &client.secret) {
+            Check::Good => {}
+            // Nobody need know a secret to send it: not answered (RFC 5997, 3).
+            Check::Nothing => {
+                self.tally.malformed += 1;
+                return None;
+            }
+            Check::Bad => {
+                self.tally.forged += 1;
+                let forged = AccessEvent {
+                    nas: Some(at.source.address),
+                    ends: (at.source, at.destination),
+                    traffic: Some([at.volume(datagram), Volume::default()]),
+                    ..AccessEvent::new(AccessKind::Forged, Source::Receiver)
+                };
+                hear(self.stamp(now, forged));
+                return None;
+            }
+        }
+        if request.code() == STATUS_SERVER {
+            self.tally.status += 1;
+            let mut room = [0; LONGEST];
+            return answer(&request, ACCOUNTING_RESPONSE, &client.secret, &mut room).map(<[u8]>::to_vec);
         }
         let key = (from, request.id(), *request.authenticator());
         if self.answered.has(now, &key) {

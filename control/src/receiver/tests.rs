@@ -179,3 +179,44 @@ fn what_there_is_no_room_for_is_kept_by_the_access_server() {
     let expected = ReceiverTally { requests: 1, refused: 1, answers: 1, ..ReceiverTally::default() };
     assert_eq!(*bed.receiver.tally(), expected);
 }
+
+/// A Status-Server (RFC 5997, 2); its Message-Authenticator is HMAC-MD5 (RFC 2104, 2) by `secret`.
+fn status(id: u8, secret: Option<&[u8]>) -> Vec<u8> {
+    let via = attribute(33, b"via");
+    let signature = secret.map_or(0, |_| 18);
+    let mut message = vec![12, id, 0, (20 + via.len() + signature) as u8];
+    message.extend([0x5c; 16]);
+    message.extend(via);
+    if let Some(secret) = secret {
+        message.extend(attribute(80, &[0; 16]));
+        let mut block = [0; 64];
+        block[..secret.len()].copy_from_slice(secret);
+        let inner = Md5::digest([&block.map(|octet| octet ^ 0x36)[..], &message].concat());
+        let signed = Md5::digest([&block.map(|octet| octet ^ 0x5c)[..], &inner].concat());
+        let place = message.len() - 16;
+        message[place..].copy_from_slice(&signed);
+    }
+    message
+}
+
+#[test]
+fn who_asks_whether_it_is_there_is_answered_if_he_knows_the_secret() {
+    let mut bed = Bed::new();
+    let asked = status(7, Some(SECRET));
+    for _ in 0..2 {
+        bed.send(&asked);
+        let answer = bed.answer(&asked);
+        assert_eq!(Message::parse(&answer).unwrap().find(33), Some(&b"via"[..]));
+    }
+    assert_eq!(bed.heard.len(), 0, "it says nothing of users");
+    bed.send(&status(8, Some(b"wrong")));
+    // Without a Message-Authenticator anybody could have sent it.
+    bed.send(&status(9, None));
+    bed.stays_silent();
+    assert_eq!(bed.heard.iter().map(|event| event.kind).collect::<Vec<_>>(), [AccessKind::Forged]);
+    let octets = 28 + status(8, Some(SECRET)).len() as u64;
+    assert_eq!(bed.heard[0].traffic.unwrap()[0].octets, octets);
+    let expected = ReceiverTally { status: 2, answers: 2, forged: 1, malformed: 1, ..ReceiverTally::default() };
+    assert_eq!(*bed.receiver.tally(), expected);
+    assert_eq!(bed.receiver.tally().since(&expected), ReceiverTally::default());
+}

@@ -1,6 +1,6 @@
 //! Access users and what becomes of their records, as `ostiary show` tells of them.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::ops::Range;
 
 use dataplane::access::{Source, Text, parse_mac};
@@ -12,7 +12,8 @@ use serde_json::Value;
 use super::time_text;
 use crate::config::{Compiled, Names};
 use crate::export::{Counts, Format, HostConfig, HostStatus, Transport};
-use crate::presence::access::AccessUser;
+use crate::presence::access::{AccessTally, AccessUser, SourceTally};
+use crate::receiver::ReceiverTally;
 use crate::record::access::{assigned_text, interface_text, legible, trust_text};
 use crate::record::{Class, Record, json};
 
@@ -71,6 +72,54 @@ pub struct AccessStatisticsRow {
     pub hosts: Vec<AccessHostCountsRow>,
     /// By where users sign on, whether recorded or not.
     pub sources: Vec<AccessSourceRow>,
+    /// What the table of users made of their messages; under `access` only.
+    pub table: Option<AccessTableRow>,
+    /// Where the firewall is an accounting server itself: what came there; under `access` only.
+    pub receiver: Option<ReceiverRow>,
+}
+
+/// What the table of users made of messages that are told in no record.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct AccessTableRow {
+    /// Messages that came twice, or after those that end what they begin.
+    pub repeated: u64,
+    /// Messages about a sign-on that is not known.
+    pub unknown: u64,
+    /// Refusals of an address that nobody was seen to ask for.
+    pub unasked: u64,
+    /// Sign-ons that another source had told of already: the same person at the same address.
+    pub merged: u64,
+    /// Users who gave way to others as the table was full.
+    pub evicted: u64,
+    /// Users who are not followed as the table was full.
+    pub refused: u64,
+}
+
+/// What came to the firewall as an accounting server.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct ReceiverRow {
+    /// Where it listens.
+    pub listen: String,
+    /// Accounting requests that were taken.
+    pub requests: u64,
+    /// Those that came again, and were only answered.
+    pub repeated: u64,
+    /// Questions whether the server is there.
+    pub status: u64,
+    /// Answers that were sent.
+    pub answers: u64,
+    /// Answers that could not be.
+    pub unsent: u64,
+    /// From addresses that no access server has.
+    pub unknown: u64,
+    /// With a wrong authenticator.
+    pub forged: u64,
+    /// Neither an accounting request nor a signed Status-Server, or what contradicts itself.
+    pub malformed: u64,
+    /// For which there was no room in the table of users; not answered.
+    pub refused: u64,
 }
 
 /// The records of a class for one log host: `records = sent + dropped + queued + uncarried`.
@@ -340,6 +389,37 @@ impl AccessHostRow {
             },
             format: format.text().to_owned(),
         }
+    }
+}
+
+impl AccessSourceRow {
+    /// What users of a source did, as far as it is of a class.
+    pub fn new(name: &str, class: Class, tally: SourceTally) -> Self {
+        let of = |wanted: Class, count: u64| if class == wanted { count } else { 0 };
+        Self {
+            source: name.to_owned(),
+            logins: of(Class::Access, tally.logins),
+            logouts: of(Class::Access, tally.logouts),
+            seen: of(Class::Access, tally.seen),
+            accepted: of(Class::CallStatus, tally.successes),
+            refused: of(Class::CallStatus, tally.failures),
+        }
+    }
+}
+
+impl From<&AccessTally> for AccessTableRow {
+    fn from(tally: &AccessTally) -> Self {
+        let AccessTally { repeated, unknown, unasked, merged, evicted, refused, .. } = *tally;
+        Self { repeated, unknown, unasked, merged, evicted, refused }
+    }
+}
+
+impl ReceiverRow {
+    /// Of a receiver that listens there.
+    pub fn new(listen: SocketAddr, tally: ReceiverTally) -> Self {
+        let ReceiverTally { requests, repeated, status, answers, unsent, unknown, forged, malformed, refused } = tally;
+        let listen = listen.to_string();
+        Self { listen, requests, repeated, status, answers, unsent, unknown, forged, malformed, refused }
     }
 }
 

@@ -21,8 +21,8 @@ use crate::record::rfc3339;
 use crate::runtime::{PoolView, PortView};
 
 pub use self::access::{
-    AccessBufferRow, AccessConfigRow, AccessHostCountsRow, AccessHostRow, AccessSourceRow, AccessStatisticsRow, PACKET,
-    ResetRow, UserFilter, UserPage, UserRow, WaitingRow,
+    AccessBufferRow, AccessConfigRow, AccessHostCountsRow, AccessHostRow, AccessSourceRow, AccessStatisticsRow,
+    AccessTableRow, PACKET, ReceiverRow, ResetRow, UserFilter, UserPage, UserRow, WaitingRow,
 };
 pub use self::nat::NatRow;
 pub use self::policy::PolicyRow;

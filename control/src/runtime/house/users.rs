@@ -7,32 +7,28 @@ use dataplane::time::Nanos;
 use super::House;
 use crate::export::Counts;
 use crate::manage::{
-    AccessHostCountsRow, AccessSourceRow, AccessStatisticsRow, Peer, ResetRow, UserFilter, UserPage, UserRow, time_text,
+    AccessHostCountsRow, AccessSourceRow, AccessStatisticsRow, AccessTableRow, Peer, ReceiverRow, ResetRow, UserFilter,
+    UserPage, UserRow, time_text,
 };
-use crate::presence::access::{AccessAction, AccessTransition, AccessUser};
+use crate::presence::access::{AccessAction, AccessTally, AccessTransition, AccessUser};
+use crate::receiver::ReceiverTally;
 use crate::record::Class;
 
-/// The counts of both classes.
+/// The records of both classes. What users did is counted by the table, what came to it by the receiver.
 #[derive(Debug, Default)]
 pub(super) struct AccessCounts {
-    now: Counted,
-    /// As they were when those of `access` and of `call-status` began again.
-    begun: [Option<Begun>; 2],
-}
-
-/// What is counted here; log hosts count for themselves.
-#[derive(Clone, Copy, Debug, Default)]
-struct Counted {
     /// Records made: of `access`, of `call-status`.
     records: [u64; 2],
-    /// By the place of the source's name: logins, logouts, seen; let in, refused.
-    sources: [[u64; 5]; NAMES.len()],
+    /// How all of it was when those of `access` and of `call-status` began again.
+    begun: [Option<Begun>; 2],
 }
 
 #[derive(Clone, Debug)]
 struct Begun {
     at: Nanos,
-    counted: Counted,
+    records: u64,
+    tally: AccessTally,
+    receiver: ReceiverTally,
     lost: u64,
     /// In the order of the exporters' status.
     hosts: Vec<Counts>,
@@ -42,26 +38,9 @@ struct Begun {
 const NAMES: [&str; 5] = ["radius", "pppoe", "8021x", "dhcp", "dhcpv6"];
 
 impl AccessCounts {
-    /// Counts what a user did, and whether it was recorded.
-    pub(super) fn count(&mut self, transition: &AccessTransition, recorded: bool) {
-        let kind = match transition.action {
-            AccessAction::Login => 0,
-            AccessAction::Logout => 1,
-            AccessAction::Seen => 2,
-            AccessAction::Result { success: true } => 3,
-            AccessAction::Result { success: false } => 4,
-        };
-        let class = if kind < 3 { Class::Access } else { Class::CallStatus };
-        let name = transition.user.source.name();
-        if let Some(place) = NAMES.iter().position(|known| *known == name) {
-            self.now.sources[place][kind] += 1;
-        }
-        self.now.records[at(class)] += u64::from(recorded);
-    }
-
     /// Records made of a class, since the start.
     pub(super) fn records(&self, class: Class) -> u64 {
-        self.now.records[at(class)]
+        self.records[at(class)]
     }
 }
 
@@ -72,37 +51,30 @@ fn at(class: Class) -> usize {
 
 impl House {
     pub(super) fn access_row(&self, class: Class) -> AccessStatisticsRow {
+        let is_access = class == Class::Access;
         let begun = self.access_counts.begun[at(class)].as_ref();
-        let before = begun.map(|begun| begun.counted).unwrap_or_default();
-        let lost = if class == Class::Access { self.access_users.lost } else { 0 };
         let mut hosts = Vec::new();
         for (place, status) in self.exporters.status().iter().enumerate() {
             let Some(taken) = status.classes.iter().find(|taken| taken.class == class) else { continue };
             let before = begun.and_then(|begun| begun.hosts.get(place)).copied().unwrap_or_default();
             hosts.push(AccessHostCountsRow::since(&status.name, taken.counts, before));
         }
-        let sources =
-            NAMES.iter().zip(self.access_counts.now.sources).zip(before.sources).map(|((name, now), before)| {
-                let since = |kind: usize| now[kind].saturating_sub(before[kind]);
-                let of = |wanted: Class, kind: usize| if class == wanted { since(kind) } else { 0 };
-                AccessSourceRow {
-                    source: (*name).to_owned(),
-                    logins: of(Class::Access, 0),
-                    logouts: of(Class::Access, 1),
-                    seen: of(Class::Access, 2),
-                    accepted: of(Class::CallStatus, 3),
-                    refused: of(Class::CallStatus, 4),
-                }
-            });
+        let tally = self.access.tally().since(&begun.map(|begun| begun.tally).unwrap_or_default());
+        let heard = self.receiver.as_ref().map(|receiver| {
+            let before = begun.map(|begun| begun.receiver).unwrap_or_default();
+            ReceiverRow::new(receiver.local(), receiver.tally().since(&before))
+        });
         AccessStatisticsRow {
             class: class.text().to_owned(),
             since: time_text(begun.map_or(self.started, |begun| begun.at)),
-            users: self.access.len() as u64,
-            lost_events: lost - begun.map_or(0, |begun| begun.lost),
-            received: self.access_counts.now.records[at(class)] - before.records[at(class)],
+            users: self.access.listed() as u64,
+            lost_events: if is_access { self.access_users.lost - begun.map_or(0, |begun| begun.lost) } else { 0 },
+            received: self.access_counts.records(class) - begun.map_or(0, |begun| begun.records),
             sent: hosts.iter().map(|host| host.sent).sum(),
             hosts,
-            sources: sources.collect(),
+            sources: NAMES.iter().map(|name| AccessSourceRow::new(name, class, tally.named(name))).collect(),
+            table: is_access.then(|| AccessTableRow::from(&tally)),
+            receiver: heard.filter(|_| is_access),
         }
     }
 
@@ -125,8 +97,10 @@ impl House {
         };
         self.access_counts.begun[at(class)] = Some(Begun {
             at: now,
-            counted: self.access_counts.now,
-            lost: if class == Class::Access { self.access_users.lost } else { 0 },
+            records: self.access_counts.records(class),
+            tally: *self.access.tally(),
+            receiver: self.receiver.as_ref().map(|receiver| *receiver.tally()).unwrap_or_default(),
+            lost: self.access_users.lost,
             hosts: self.exporters.status().iter().map(of_class).collect(),
         });
         Ok(row)
@@ -135,10 +109,11 @@ impl House {
     /// Looks at a piece of the table of users.
     pub(super) fn user_page(&self, filter: &UserFilter, from: usize, most: usize) -> UserPage {
         let names = &self.compiled.names;
-        let mut looked = 0;
-        let users = self.access.users().skip(from).take(most).inspect(|_| looked += 1);
-        let rows = users.filter(|user| filter.takes(user, names)).map(|user| self.user_row(user)).collect();
-        UserPage { rows, ends: looked < most }
+        let users = self.access.page(from, most).filter(|user| filter.takes(user, names));
+        UserPage {
+            rows: users.map(|user| self.user_row(user)).collect(),
+            ends: from.saturating_add(most) >= self.access.places(),
+        }
     }
 
     fn user_row(&self, user: &AccessUser) -> UserRow {
@@ -147,12 +122,12 @@ impl House {
         UserRow::new(user, groups, &self.compiled.names)
     }
 
-    /// Records what access users did, and counts it.
+    /// Records what access users did.
     pub(super) fn record_access(&mut self, transitions: &[AccessTransition]) {
         for transition in transitions {
-            let record = self.recorder.access(transition);
-            self.access_counts.count(transition, record.is_some());
-            if let Some(record) = record {
+            if let Some(record) = self.recorder.access(transition) {
+                let is_result = matches!(transition.action, AccessAction::Result { .. });
+                self.access_counts.records[usize::from(is_result)] += 1;
                 self.exporters.push(&Arc::new(record));
             }
         }
@@ -167,31 +142,12 @@ impl House {
 
 #[cfg(test)]
 mod tests {
-    use dataplane::access::{AccessEvent, AccessKind, Source};
+    use dataplane::access::Source;
 
     use super::*;
-    use crate::presence::access::AccessReason;
 
     #[test]
     fn every_source_has_a_name_here() {
         assert!(Source::ALL.iter().all(|source| NAMES.contains(&source.name())));
-    }
-
-    #[test]
-    fn what_users_did_is_counted_whether_it_is_recorded_or_not() {
-        let mut counts = AccessCounts::default();
-        let event = AccessEvent::new(AccessKind::Logout, Source::Receiver);
-        let transition = |action| AccessTransition {
-            time: Nanos(0),
-            action,
-            reason: AccessReason::Message,
-            user: Arc::new(AccessUser::of(&event)),
-            online: None,
-        };
-        counts.count(&transition(AccessAction::Login), true);
-        counts.count(&transition(AccessAction::Logout), false);
-        counts.count(&transition(AccessAction::Result { success: false }), true);
-        assert_eq!(counts.now.sources[0], [1, 1, 0, 0, 1]);
-        assert_eq!((counts.records(Class::Access), counts.records(Class::CallStatus)), (1, 1));
     }
 }

@@ -5,7 +5,7 @@ use md5::{Digest, Md5};
 use super::packet::attribute::{EAP_MESSAGE, MESSAGE_AUTHENTICATOR, PROXY_STATE};
 use super::packet::{
     ACCESS_ACCEPT, ACCESS_CHALLENGE, ACCESS_REJECT, ACCESS_REQUEST, ACCOUNTING_REQUEST, COA_REQUEST,
-    DISCONNECT_REQUEST, HEADER, Message,
+    DISCONNECT_REQUEST, HEADER, Message, STATUS_SERVER,
 };
 
 /// What a look at a message's authenticators showed.
@@ -15,7 +15,7 @@ pub enum Check {
     Good,
     /// One is wrong, or the one is missing that must be there.
     Bad,
-    /// There is none: an Access-Request without Message-Authenticator has only a random number.
+    /// There is none: an Access-Request or Status-Server without Message-Authenticator has only a random number.
     Nothing,
 }
 
@@ -23,7 +23,8 @@ pub enum Check {
 pub fn verify_request(message: &Message<'_>, secret: &[u8]) -> Check {
     const NONE: [u8; 16] = [0; 16];
     match message.code() {
-        ACCESS_REQUEST => check_signature(message, message.authenticator(), secret),
+        // Of Status-Server too (RFC 5997, 3) the header's authenticator is a random number.
+        ACCESS_REQUEST | STATUS_SERVER => check_signature(message, message.authenticator(), secret),
         ACCOUNTING_REQUEST | DISCONNECT_REQUEST | COA_REQUEST => {
             if !is_equal(&authenticator(message, &NONE, secret), message.authenticator()) {
                 return Check::Bad;

@@ -17,7 +17,7 @@ use jiff::tz::{Dst, TimeZone};
 
 use super::access::AccessRecord;
 use super::{Body, LossRecord, Record};
-use crate::presence::access::{AccessAction, AccessReason};
+use crate::presence::access::{AccessAction, AccessReason, AccessUser};
 
 /// The facility that those boxes use, RFC 5424, table 1.
 const LOCAL7: u8 = 23;
@@ -76,10 +76,11 @@ impl Formatter {
         };
         put("USER", &Octets(user.user.as_deref().unwrap_or(&user.account)));
         put("MAC", &Known(user.mac.map(|mac| Mac(mac.0))));
+        let prefix = user.prefix.map(|(address, length)| Prefix(address, length));
         match (user.ipv4, user.ipv6) {
             (Some(address), _) => put("IPADDRESS", &std::net::Ipv4Addr::from(address)),
             (None, Some(address)) => put("IPADDRESS", &std::net::Ipv6Addr::from(address)),
-            (None, None) => put("IPADDRESS", &"-"),
+            (None, None) => put("IPADDRESS", &Known(prefix)),
         }
         put("TIME", &(time.millis() / 1000));
         put("ZONE", &moment.zone);
@@ -91,7 +92,7 @@ impl Formatter {
         put("RESULT", &result);
         put("USERGROUP", &Octets(user.text(Text::Class)));
         put("AUTHENPLACE", &user.source.name().to_ascii_uppercase());
-        put("EXTENDINFO", &Octets(user.text(Text::Message)));
+        put("EXTENDINFO", &Further { user, prefix });
         put("CIB ID", &Octets(user.text(Text::SessionId)));
         put("INTERFACE", &Known(access.interface()));
         put("ACCESS TYPE", &user.source.name());
@@ -164,6 +165,40 @@ impl fmt::Display for Octets<'_> {
     }
 }
 
+/// A prefix of IPv6.
+#[derive(Clone, Copy)]
+struct Prefix([u8; 16], u8);
+
+impl fmt::Display for Prefix {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}/{}", std::net::Ipv6Addr::from(self.0), self.1)
+    }
+}
+
+/// What has no key of its own: the addresses that are not under IPADDRESS, then the message; `-` where there is none of it.
+struct Further<'a> {
+    user: &'a AccessUser,
+    prefix: Option<Prefix>,
+}
+
+impl fmt::Display for Further<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let user = self.user;
+        let address = user.ipv6.filter(|_| user.ipv4.is_some());
+        let prefix = self.prefix.filter(|_| user.ipv4.is_some() || user.ipv6.is_some());
+        if let Some(address) = address {
+            write!(f, "IPV6={},", std::net::Ipv6Addr::from(address))?;
+        }
+        if let Some(prefix) = prefix {
+            write!(f, "PREFIX={prefix},")?;
+        }
+        match (address.is_some() || prefix.is_some(), user.text(Text::Message)) {
+            (true, []) => Ok(()),
+            (_, message) => Octets(message).fmt(f),
+        }
+    }
+}
+
 /// A value, or `-`.
 struct Known<T>(Option<T>);
 
@@ -231,6 +266,29 @@ mod tests {
         summer.time = Nanos::from_parts(1_783_000_000, 0);
         let new_york = text(&summer, Some("America/New_York"));
         assert!(new_york.contains(";ZONE:UTC-0400;DAYLIGHT:true;"), "{new_york}");
+    }
+
+    #[test]
+    fn addresses_of_ipv6_are_there() {
+        let record = |v4: bool, v6: bool| {
+            let mut record = sample::access(AccessAction::Login);
+            let Body::Access(access) = &mut record.body else { panic!("a user") };
+            let user = std::sync::Arc::make_mut(&mut access.user);
+            user.ipv4 = user.ipv4.filter(|_| v4);
+            user.ipv6 = v6.then(|| "2001:db8::7".parse::<std::net::Ipv6Addr>().unwrap().octets());
+            user.prefix = Some(("2001:db8:700::".parse::<std::net::Ipv6Addr>().unwrap().octets(), 56));
+            text(&record, None)
+        };
+        for (v4, v6, address, further) in [
+            (true, true, "198.51.100.7", "IPV6=2001:db8::7,PREFIX=2001:db8:700::/56,"),
+            (true, false, "198.51.100.7", "PREFIX=2001:db8:700::/56,"),
+            (false, true, "2001:db8::7", "PREFIX=2001:db8:700::/56,"),
+            (false, false, "2001:db8:700::/56", "-"),
+        ] {
+            let line = record(v4, v6);
+            assert!(line.contains(&format!(";IPADDRESS:{address};")), "{line}");
+            assert!(line.contains(&format!(";EXTENDINFO:{further};")), "{line}");
+        }
     }
 
     #[test]

@@ -7,8 +7,9 @@ use std::process::Output;
 use serde_json::Value;
 
 use crate::firewall::Firewall;
-use crate::policy::Policy;
+use crate::policy::{Policy, signatures};
 use crate::process::wait_for;
+use crate::rsyslog::Rsyslog;
 use crate::{program, radius};
 
 /// Signs on and stays.
@@ -18,6 +19,9 @@ pub const CAROL: Ipv4Addr = Ipv4Addr::new(10, 99, 0, 11);
 /// A log host that takes what there is of access users.
 pub const BOTH: &str = "records = [\"access\", \"call-status\"]\n";
 
+/// Both classes, as syslog.
+pub const SYSLOG: &str =
+    "[log.access]\nenable = true\ntype = \"syslog\"\n[log.call-status]\nenable = true\ntype = \"syslog\"\n";
 /// Bob is refused; alice and carol sign on; carol signs off.
 pub fn frames() -> Vec<Vec<u8>> {
     let asked = radius::message(radius::ACCESS_REQUEST, 1, &[(1, b"bob@example.net"), (4, &radius::NAS.octets())]);
@@ -98,4 +102,58 @@ pub fn said(firewall: &Firewall, arguments: &[&str]) -> String {
     let text = String::from_utf8(output.stdout).expect("show writes UTF-8");
     assert!(output.status.success(), "{arguments:?}: {text}{}", String::from_utf8_lossy(&output.stderr));
     text
+}
+
+/// A field of a record; `-` where it is not there.
+pub fn field<'a>(record: &'a Value, key: &str) -> &'a str {
+    record[key].as_str().unwrap_or("-")
+}
+
+/// The records of a host that takes them by syslog: waits for so many of them, ends it all, and gives those that there are.
+///
+/// # Panics
+/// Where the firewall did not end well.
+pub fn received(firewall: Firewall, rsyslog: &mut Rsyslog, count: usize) -> Vec<Value> {
+    wait_for("the records", || (rsyslog.records().len() >= count).then_some(()));
+    let (code, log) = firewall.stop();
+    assert_eq!(code, 0, "{log}");
+    rsyslog.stop();
+    rsyslog.records()
+}
+
+/// `ostiary check` of a policy: its exit code, and what it says.
+pub fn check(folder: &Path, policy: &Policy) -> (i32, String) {
+    let file = folder.join("checked.toml");
+    let text = policy.text(&folder.join("socket"), &signatures(folder));
+    std::fs::write(&file, text).expect("a file can be made in a temporary folder");
+    let output = program::run(["check".as_ref(), file.as_os_str()]);
+    (output.status.code().unwrap_or(-1), String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned())
+}
+
+/// Dora behind one VLAN, erin behind two, both with addresses of both families.
+pub fn behind_vlans() -> Vec<Vec<u8>> {
+    let user = |identifier: u8, name: &[u8], last: u8, status: u8, vlans: &[u16]| {
+        let mut address = [0; 16];
+        address[..4].copy_from_slice(&[0x20, 1, 0xd, 0xb8]);
+        address[15] = last;
+        let message = radius::message(
+            radius::ACCOUNTING_REQUEST,
+            identifier,
+            &[
+                (1, name),
+                (4, &radius::NAS.octets()),
+                (8, &[10, 99, 0, last]),
+                (31, b"02-00-5E-00-53-01"),
+                (40, &[0, 0, 0, status]),
+                (44, &[b's', last]),
+                (168, &address),
+            ],
+        );
+        tagged(&radius::frame(&message, 1813, false), vlans)
+    };
+    vec![
+        user(1, b"dora@example.net", 21, radius::START, &[101]),
+        user(2, b"erin@example.net", 22, radius::START, &[200, 102]),
+        user(3, b"erin@example.net", 22, radius::STOP, &[200, 102]),
+    ]
 }

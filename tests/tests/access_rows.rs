@@ -1,54 +1,27 @@
 //! Logs of access users, row by row of what the vendor's function promises, through the running firewall: each test is named
-//! after its row. Rows A2, A4, A6, A16, A17, A19, A20 and A21 have theirs in `access_radius`, `access_commands`,
-//! `access_reload` and `access_reset`.
+//! after its row. Those of delivery have theirs in `access_delivery`, A2 in `access_radius`, A4, A6, A17, A19 and A21 in
+//! `access_commands`, A16 in `access_reload`, A20 in `access_reset`.
 
 #![allow(clippy::unwrap_used, reason = "the helpers of tests are tests")]
 
-use std::collections::BTreeMap;
 use std::net::UdpSocket;
-use std::path::Path;
-use std::process::{Command, Stdio};
 
-use ostiary_tests::access::{ALICE, BOTH, CAROL, ask, frames, play, playing, said, show, start, stop, tagged};
+use ostiary_tests::access::{
+    ALICE, BOTH, CAROL, SYSLOG, behind_vlans, check, field, frames, play, playing, received, said, show, start, stop,
+};
 use ostiary_tests::certificates::Certificates;
-use ostiary_tests::firewall::Firewall;
 use ostiary_tests::ipfix::{Collector, Over};
-use ostiary_tests::policy::{Policy, signatures};
-use ostiary_tests::process::{Running, free_port, wait_for};
+use ostiary_tests::process::wait_for;
 use ostiary_tests::rsyslog::Rsyslog;
 use ostiary_tests::{program, radius, skip};
 use serde_json::Value;
 
-/// Both classes, as syslog.
-const SYSLOG: &str =
-    "[log.access]\nenable = true\ntype = \"syslog\"\n[log.call-status]\nenable = true\ntype = \"syslog\"\n";
 /// No record may have it.
 const PASSWORD: &[u8] = b"guessed-0815";
 
-fn text<'a>(record: &'a Value, key: &str) -> &'a str {
-    record[key].as_str().unwrap_or("-")
-}
-
 /// What a record is about, in a line.
 fn line(record: &Value) -> String {
-    ["id", "action", "result", "reason", "account", "ipv4"].map(|key| text(record, key)).join(" ")
-}
-
-/// The records of a host that takes them by syslog, once there are so many of them, and those that there are at the end.
-fn received(firewall: Firewall, rsyslog: &mut Rsyslog, count: usize) -> Vec<Value> {
-    wait_for("the records", || (rsyslog.records().len() >= count).then_some(()));
-    let (code, log) = firewall.stop();
-    assert_eq!(code, 0, "{log}");
-    rsyslog.stop();
-    rsyslog.records()
-}
-
-/// `ostiary check` of a policy: its exit code, and what it says.
-fn check(folder: &Path, policy: &Policy) -> (i32, String) {
-    let file = folder.join("checked.toml");
-    std::fs::write(&file, policy.text(&folder.join("socket"), &signatures(folder))).unwrap();
-    let output = program::run(["check".as_ref(), file.as_os_str()]);
-    (output.status.code().unwrap(), String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned())
+    ["id", "action", "result", "reason", "account", "ipv4"].map(|key| field(record, key)).join(" ")
 }
 
 /// A PPPoE session in which a peer is refused (RFC 2516, 4; RFC 1334, 2.2): PADS, PAP's request and its Nak.
@@ -90,7 +63,7 @@ fn a01_login_logout_and_result_are_three_records() {
     ];
     assert_eq!(lines, expected);
     // What they are for: who had the address, from when to when.
-    let times = |record: &Value| ["login-time", "logout-time"].map(|key| text(record, key).to_owned());
+    let times = |record: &Value| ["login-time", "logout-time"].map(|key| field(record, key).to_owned());
     assert!(times(&records[1])[0].starts_with("20") && times(&records[1])[1] == "-", "{:?}", records[1]);
     assert_eq!(times(&records[2])[0], times(&records[3])[0], "the logout says when the login was");
     assert!(times(&records[3])[1] >= times(&records[3])[0], "{:?}", records[3]);
@@ -127,119 +100,9 @@ fn a03_reject_and_pap_nak_are_results_and_no_login() {
     ];
     assert_eq!(lines, expected);
     let messages = ["no such user", "Login incorrect"];
-    assert_eq!([text(&records[0], "message"), text(&records[1], "message")], messages);
+    assert_eq!([field(&records[0], "message"), field(&records[1], "message")], messages);
     let all = format!("{:?}", rsyslog.messages());
     assert!(!all.contains(std::str::from_utf8(PASSWORD).unwrap()), "a password left the frame: {all}");
-}
-
-/// What tshark shows of a capture: how many frames fit a filter.
-fn frames_that(capture: &Path, tls: u16, filter: &str) -> usize {
-    let mut command = Command::new("tshark");
-    command.arg("-r").arg(capture).args(["-d", &format!("tcp.port=={tls},tls"), "-Y", filter]);
-    let output = command.args(["-T", "fields", "-e", "frame.number"]).output().unwrap();
-    assert!(output.status.success(), "{filter}: {}", String::from_utf8_lossy(&output.stderr));
-    String::from_utf8_lossy(&output.stdout).lines().count()
-}
-
-#[test]
-fn a05_names_cannot_be_read_on_the_wire_over_tls() {
-    if !skip::is_root() || !skip::has_programs(&["rsyslogd", "tcpdump", "tshark"]) {
-        return;
-    }
-    let folder = tempfile::tempdir().unwrap();
-    let certificates = Certificates::make(folder.path());
-    let rsyslog = Rsyslog::start(folder.path(), &certificates);
-    let capture = folder.path().join("export.pcap");
-    let mut sniffer = Command::new("tcpdump");
-    sniffer.args(["-i", "lo", "--immediate-mode", "-U", "-s", "0", "-w"]).arg(&capture);
-    sniffer.arg(format!("tcp port {} or tcp port {}", rsyslog.tcp, rsyslog.tls)).stderr(Stdio::null());
-    let mut sniffer = Running::start(&mut sniffer);
-    wait_for("tcpdump to capture", || std::fs::metadata(&capture).is_ok_and(|file| file.len() >= 24).then_some(()));
-    let plain = format!("transport = \"tcp\"\n{BOTH}");
-    let policy = playing(folder.path(), &frames(), SYSLOG)
-        .tls(&certificates)
-        .host("secured", rsyslog.tls, &format!("transport = \"tls\"\nssl-policy = \"collector\"\n{BOTH}"))
-        .host("plain", rsyslog.tcp, &plain);
-    // The caution is said for the host that needs it, and for it only.
-    let (code, warned) = check(folder.path(), &policy);
-    assert_eq!(code, 0, "{warned}");
-    assert!(warned.contains("log-host[plain]") && warned.contains("in clear over tcp"), "{warned}");
-    assert!(warned.contains("IPsec") && !warned.contains("log-host[secured]"), "{warned}");
-
-    let firewall = play(folder.path(), &policy, 1);
-    wait_for("the records of both", || (rsyslog.records().len() >= 8).then_some(()));
-    let (code, log) = firewall.stop();
-    assert_eq!(code, 0, "{log}");
-    let (tls, tcp) = (rsyslog.tls, rsyslog.tcp);
-    wait_for("all of it to be captured", || {
-        (frames_that(&capture, tls, &format!("tcp.port == {tcp} && tcp.flags.fin == 1")) > 0).then_some(())
-    });
-    sniffer.terminate();
-    let records = frames_that(&capture, tls, &format!("tcp.port == {tls} && tls.app_data"));
-    assert!(records > 0, "tshark saw the records leave");
-    for name in ["alice@example.net", "carol", "bob@", "10.99.0.10", "ACCESS_LOGIN", "02:00:5e:00:53:01"] {
-        let is_seen = |port: u16| {
-            frames_that(&capture, tls, &format!("tcp.port == {port} && tcp.payload contains \"{name}\"")) > 0
-        };
-        assert!(is_seen(tcp), "{name} can be read where nothing protects it: the search finds what is there");
-        assert!(!is_seen(tls), "{name} can be read over TLS");
-    }
-}
-
-#[test]
-fn a07_each_kind_has_a_log_host_of_its_own_at_once() {
-    if !skip::has_programs(&["rsyslogd"]) {
-        return;
-    }
-    let folder = tempfile::tempdir().unwrap();
-    let certificates = Certificates::make(folder.path());
-    let [mut users, mut results] = ["users", "results"].map(|name| {
-        let folder = folder.path().join(name);
-        std::fs::create_dir(&folder).unwrap();
-        Rsyslog::start(&folder, &certificates)
-    });
-    // One by default over UDP, as the vendor's; the other over TCP.
-    let policy = playing(folder.path(), &frames(), SYSLOG).host("users", users.udp, "records = [\"access\"]\n").host(
-        "results",
-        results.tcp,
-        "transport = \"tcp\"\nrecords = [\"call-status\"]\n",
-    );
-    let firewall = play(folder.path(), &policy, 1);
-    wait_for("the result", || (!results.records().is_empty()).then_some(()));
-    let records = received(firewall, &mut users, 3);
-    assert!(records.iter().all(|record| record["class"] == "access" && record["input"] == "imudp"), "{records:?}");
-    assert_eq!(records.len(), 3);
-    results.stop();
-    let records = results.records();
-    assert!(records.iter().all(|record| record["class"] == "call-status" && record["input"] == "imptcp"));
-    assert_eq!(records.len(), 1);
-}
-
-#[test]
-fn a08_records_go_over_tls_under_a_named_policy_and_an_unknown_one_is_refused() {
-    if !skip::has_programs(&["rsyslogd"]) {
-        return;
-    }
-    let folder = tempfile::tempdir().unwrap();
-    let certificates = Certificates::make(folder.path());
-    // It takes nobody but fw1.test with a certificate of the authority.
-    let mut rsyslog = Rsyslog::start(folder.path(), &certificates);
-    let bound = |name: &str| {
-        let keys = format!("transport = \"tls\"\nssl-policy = \"{name}\"\n{BOTH}");
-        playing(folder.path(), &frames(), SYSLOG).tls(&certificates).host("siem", rsyslog.tls, &keys)
-    };
-    let (code, said) = check(folder.path(), &bound("collector-2"));
-    assert_eq!(code, 2, "{said}");
-    assert!(said.contains("log-host[siem].ssl-policy") && said.contains("collector-2"), "{said}");
-    assert!(said.contains("did you mean \"collector\"?"), "{said}");
-
-    let firewall = play(folder.path(), &bound("collector"), 1);
-    let hosts = show(&firewall, &["access", "config"]).remove(0)["hosts"].clone();
-    assert_eq!((&hosts[0]["transport"], &hosts[0]["ssl-policy"]), (&"tls".into(), &"collector".into()));
-    let records = received(firewall, &mut rsyslog, 4);
-    assert_eq!(records.len(), 4, "{records:?}");
-    assert!(records.iter().all(|record| record["input"] == "imtcp"), "by the input that speaks TLS: {records:?}");
-    assert!(records.iter().any(|record| record["account"] == "alice@example.net"));
 }
 
 #[test]
@@ -253,34 +116,6 @@ fn a09_an_ssl_policy_needs_tls() {
         assert_eq!(code, 2, "{said}");
         assert!(said.contains("log-host[siem].ssl-policy") && said.contains("transport = \"tls\""), "{said}");
     }
-}
-
-/// Dora behind one VLAN, erin behind two, both with addresses of both families.
-fn behind_vlans() -> Vec<Vec<u8>> {
-    let user = |identifier: u8, name: &[u8], last: u8, status: u8, vlans: &[u16]| {
-        let mut address = [0; 16];
-        address[..4].copy_from_slice(&[0x20, 1, 0xd, 0xb8]);
-        address[15] = last;
-        let message = radius::message(
-            radius::ACCOUNTING_REQUEST,
-            identifier,
-            &[
-                (1, name),
-                (4, &radius::NAS.octets()),
-                (8, &[10, 99, 0, last]),
-                (31, b"02-00-5E-00-53-01"),
-                (40, &[0, 0, 0, status]),
-                (44, &[b's', last]),
-                (168, &address),
-            ],
-        );
-        tagged(&radius::frame(&message, 1813, false), vlans)
-    };
-    vec![
-        user(1, b"dora@example.net", 21, radius::START, &[101]),
-        user(2, b"erin@example.net", 22, radius::START, &[200, 102]),
-        user(3, b"erin@example.net", 22, radius::STOP, &[200, 102]),
-    ]
 }
 
 #[test]
@@ -328,52 +163,6 @@ fn a10_the_version_is_set_before_and_says_what_binary_records_have() {
     }
 }
 
-/// A UDP port, and the datagrams that come there.
-fn datagrams(socket: &UdpSocket, count: usize) -> Vec<String> {
-    socket.set_nonblocking(true).unwrap();
-    let (mut found, mut room) = (Vec::new(), vec![0; 65_536]);
-    wait_for("the datagrams", || {
-        while let Ok(length) = socket.recv(&mut room) {
-            found.push(String::from_utf8(room[..length].to_vec()).unwrap());
-        }
-        (found.len() >= count).then_some(())
-    });
-    found
-}
-
-#[test]
-fn a11_syslog_and_huawei_send_one_event_a_datagram() {
-    let folder = tempfile::tempdir().unwrap();
-    let sockets = [(); 2].map(|()| UdpSocket::bind("127.0.0.1:0").unwrap());
-    let port = |at: usize| sockets[at].local_addr().unwrap().port();
-    let policy = playing(
-        folder.path(),
-        &frames(),
-        "[log.access]\nenable = true\nversion = 1\n[log.call-status]\nenable = true\n",
-    )
-    .host("siem", port(0), &format!("format = \"syslog\"\n{BOTH}"))
-    .host("nms", port(1), &format!("format = \"huawei\"\n{BOTH}"));
-    let firewall = play(folder.path(), &policy, 1);
-    let syslog = datagrams(&sockets[0], 4);
-    let huawei = datagrams(&sockets[1], 4);
-    assert_eq!(firewall.stop().0, 0);
-    let kinds = [
-        (" CALL_STATUS ", "USER_AUTHENRESULT(l):[USER_INFO_AUTHENTICATION]", "bob"),
-        (" ACCESS_LOGIN ", "USER_ACCESSRESULT(l):[USER_INFO_ACCESS]", "alice"),
-        (" ACCESS_LOGIN ", "USER_ACCESSRESULT(l):[USER_INFO_ACCESS]", "carol"),
-        (" ACCESS_LOGOUT ", "USER_OFFLINERESULT(l):[USER_INFO_OFFLINE]", "carol"),
-    ];
-    assert_eq!((syslog.len(), huawei.len()), (4, 4), "{syslog:?} {huawei:?}");
-    for (at, (msgid, event, name)) in kinds.into_iter().enumerate() {
-        let is_one = |text: &str, word: &str| {
-            let names = ["bob", "alice", "carol"].into_iter().filter(|name| text.contains(&format!("{name}@")));
-            text.matches(word).count() == 1 && names.eq([name])
-        };
-        assert!(is_one(&syslog[at], msgid) && syslog[at].starts_with('<'), "{}", syslog[at]);
-        assert!(is_one(&huawei[at], event) && huawei[at].matches("%%01CM/5/").count() == 1, "{}", huawei[at]);
-    }
-}
-
 #[test]
 fn a12_off_by_default_then_each_login_once() {
     if !skip::has_programs(&["rsyslogd"]) {
@@ -408,7 +197,7 @@ fn a12_off_by_default_then_each_login_once() {
     assert_eq!(statistics["received"], 5, "{statistics}");
     let records = received(firewall, &mut rsyslog, 5);
     let lines: Vec<String> =
-        records.iter().map(|record| format!("{} {}", text(record, "action"), text(record, "account"))).collect();
+        records.iter().map(|record| format!("{} {}", field(record, "action"), field(record, "account"))).collect();
     let expected = [
         "login alice@example.net",
         "login carol@example.net",
@@ -498,88 +287,4 @@ fn a15_without_a_word_in_the_file_nothing_is_recorded() {
         let message = String::from_utf8_lossy(&room[..length]).into_owned();
         assert!(!message.contains(" ACCESS_") && !message.contains(" CALL_STATUS"), "{message}");
     }
-}
-
-#[test]
-fn a18_received_is_sent_dropped_queued_and_uncarried_for_every_host() {
-    let folder = tempfile::tempdir().unwrap();
-    let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
-    let mut frames: Vec<Vec<u8>> =
-        (0..30).map(|n| start(n, &[b'u', n], [10, 99, 1, n].into(), &format!("t{n}"))).collect();
-    frames.extend(behind_vlans());
-    let down =
-        |format: &str| format!("transport = \"tcp\"\nqueue = 16\nformat = \"{format}\"\nrecords = [\"access\"]\n");
-    let policy = playing(folder.path(), &frames, "[log.access]\nenable = true\nversion = 1\n")
-        .host("up", socket.local_addr().unwrap().port(), "format = \"syslog\"\nrecords = [\"access\"]\n")
-        .host("down", free_port(), &down("syslog"))
-        .host("narrow", free_port(), &down("binary"));
-    let firewall = play(folder.path(), &policy, 1);
-    firewall_sends(&firewall, "up", 33);
-    let statistics = show(&firewall, &["access", "statistics"]).remove(0);
-    assert_eq!(statistics["received"], 33);
-    let keys = ["records", "sent", "dropped", "queued", "uncarried"];
-    let counts: BTreeMap<&str, [u64; 5]> = statistics["hosts"]
-        .as_array()
-        .unwrap()
-        .iter()
-        .map(|host| (host["name"].as_str().unwrap(), keys.map(|key| host[key].as_u64().unwrap())))
-        .collect();
-    assert_eq!(counts["up"], [33, 33, 0, 0, 0]);
-    assert_eq!(counts["down"], [33, 0, 17, 16, 0]);
-    // Two VLANs are nothing for version 1.
-    assert_eq!(counts["narrow"], [33, 0, 15, 16, 2]);
-    for [records, parts @ ..] in counts.values() {
-        assert_eq!(*records, parts.iter().sum::<u64>());
-    }
-    assert_eq!(statistics["sent"], 33);
-    firewall.stop();
-}
-
-/// Waits until a host has got so many.
-fn firewall_sends(firewall: &Firewall, name: &str, count: u64) {
-    wait_for("a host to take its records", || {
-        let statistics = show(firewall, &["access", "statistics"]).remove(0);
-        let host = statistics["hosts"].as_array()?.iter().find(|host| host["name"] == name)?;
-        (host["sent"] == count).then_some(())
-    });
-}
-
-#[test]
-fn a22_login_logout_and_result_wait_for_the_collector_and_arrive() {
-    if !skip::has_programs(&["rsyslogd"]) {
-        return;
-    }
-    let folder = tempfile::tempdir().unwrap();
-    let mut rsyslog = Rsyslog::start(folder.path(), &Certificates::make(folder.path()));
-    rsyslog.stop();
-    let policy =
-        playing(folder.path(), &frames(), SYSLOG).host("siem", rsyslog.tcp, &format!("transport = \"tcp\"\n{BOTH}"));
-    let firewall = play(folder.path(), &policy, 1);
-    let waiting = |class: &str| show(&firewall, &[class, "buffer"]).remove(0)["waiting"].as_u64();
-    assert_eq!((waiting("access"), waiting("call-status")), (Some(3), Some(1)));
-    let mut held = Vec::new();
-    for class in ["access", "call-status"] {
-        let rows = show(&firewall, &[class, "buffer", "--packet", "0"]);
-        held.extend(
-            rows.iter().map(|row| (row["fields"]["seq"].as_u64().unwrap(), text(&row["fields"], "action").to_owned())),
-        );
-    }
-    rsyslog.resume();
-    wait_for("the buffers to be empty", || {
-        ((waiting("access"), waiting("call-status")) == (Some(0), Some(0))).then_some(())
-    });
-    assert_eq!(ask(&firewall, &["show", "access", "buffer", "--packet", "0"]).stdout, b"no record waits there\n");
-    let records = received(firewall, &mut rsyslog, 4);
-    let mut arrived: Vec<(u64, String)> = records
-        .iter()
-        .map(|record| (text(record, "seq").parse().unwrap(), text(record, "action").to_owned()))
-        .collect();
-    // What was not wholly written when a connection broke comes again, by its number.
-    arrived.sort_unstable();
-    arrived.dedup();
-    held.sort_unstable();
-    assert_eq!(arrived, held, "what was shown as waiting is what came");
-    let mut actions: Vec<&str> = arrived.iter().map(|(_, action)| action.as_str()).collect();
-    actions.sort_unstable();
-    assert_eq!(actions, ["login", "login", "logout", "result"]);
 }

@@ -8,6 +8,7 @@ use hashbrown::HashTable;
 
 use super::AccessUser;
 use super::entry::{Entry, Family, Place};
+use super::memory::without_realm;
 
 /// Lengths of prefixes that are looked for, the longest first: more are in use nowhere.
 const LENGTHS: u32 = 8;
@@ -267,9 +268,9 @@ impl Index {
     }
 }
 
-/// A person's name; none of a host.
+/// A person's name without its realm, which not every source knows; none of a host.
 fn person(user: &AccessUser) -> Option<&[u8]> {
-    user.user.as_deref().filter(|_| user.source.is_personal())
+    user.user.as_deref().filter(|_| user.source.is_personal()).map(without_realm)
 }
 
 /// A person's name and one of the addresses.

@@ -239,14 +239,15 @@ fn a_person_of_whom_two_sources_tell_is_one_user() {
         event.texts.push(Text::NasId, b"bras1");
         event
     };
-    let line = |kind| AccessEvent { ports: (4, 5), ..pppoe(kind, 1, "alice", 9) };
+    let line = |kind| AccessEvent { ports: (4, 5), ..pppoe(kind, 1, "alice@isp", 9) };
     let login = AccessKind::Login { more: false };
     // Whichever comes first.
     for is_radius_first in [true, false] {
         let mut story = Story::new();
         let (first, second) =
             if is_radius_first { (radius(login, 7), line(login)) } else { (line(login), radius(login, 7)) };
-        assert_eq!(story.observe(first), ["login message alice 10.0.0.9"]);
+        let name = if is_radius_first { "alice" } else { "alice@isp" };
+        assert_eq!(story.observe(first), [format!("login message {name} 10.0.0.9")]);
         story.after(1_000);
         assert!(story.observe(second).is_empty(), "no second login");
         assert_eq!((story.table.listed(), story.table.len(), story.table.tally().merged), (1, 2, 1));
@@ -258,7 +259,7 @@ fn a_person_of_whom_two_sources_tell_is_one_user() {
         // In the VLAN, and behind the access server.
         assert_eq!(
             (story.holder((101, 0), "10.0.0.9"), story.holder((0, 0), "10.0.0.9")),
-            ("alice -".into(), "alice -".into())
+            ("alice@isp -".into(), "alice -".into())
         );
         assert!(story.observe(radius(AccessKind::Seen, 7)).is_empty());
         // The first end is the user's; the other is nothing any more.
@@ -269,7 +270,7 @@ fn a_person_of_whom_two_sources_tell_is_one_user() {
             (AccessEvent { cause: 1, ..radius(AccessKind::Logout, 7) }, line(AccessKind::Logout))
         };
         let reason = if is_radius_first { "terminated" } else { "user-request" };
-        assert_eq!(story.observe(first), [format!("logout {reason} alice 10.0.0.9 2s")]);
+        assert_eq!(story.observe(first), [format!("logout {reason} {name} 10.0.0.9 2s")]);
         assert!(story.observe(second).is_empty());
         assert_eq!((story.table.len(), story.table.listed()), (0, 0));
         // And again.

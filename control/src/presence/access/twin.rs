@@ -64,12 +64,14 @@ impl AccessTable {
         match (goes_on, is_quiet) {
             (true, true) => {
                 self.forget(quiet, time);
+                self.name_hosts_of(told);
                 None
             }
             (true, false) => {
                 self.share(told, quiet);
                 self.forget(told, time);
                 self.index.mark(quiet, |entry| entry.is_quiet = false);
+                self.name_hosts_of(quiet);
                 None
             }
             (false, _) => {

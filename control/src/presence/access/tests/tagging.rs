@@ -84,11 +84,13 @@ fn a_group_of_radius_is_that_of_the_same_user_by_pppoe() {
     let of_radius = AccessEvent { mac: Some(mac(1)), ..with(start(2, "alice", 1), Text::Class, b"gold") };
     story.observe(of_radius);
     assert_eq!((at_address(&tags, 101, 1), at_address(&tags, 0, 1)), (ALICE | GOLD, ALICE | GOLD));
-    // Another who has the address elsewhere is another.
+    // It is one user, who is gone when either says so; another who has the address elsewhere is another.
     story.observe(stop(2, "alice", 1));
+    assert_eq!((at_address(&tags, 101, 1), at_address(&tags, 0, 1)), (0, 0));
+    story.observe(pppoe(AccessKind::Login { more: false }, 2, "alice", 1));
     story.observe(with(start(3, "bob", 1), Text::Class, b"gold"));
     assert_eq!((at_address(&tags, 101, 1), at_address(&tags, 0, 1)), (ALICE, STAFF | GOLD));
-    story.observe(pppoe(AccessKind::Logout, 1, "alice", 1));
+    story.observe(pppoe(AccessKind::Logout, 2, "alice", 1));
     assert_eq!(at_address(&tags, 101, 1), STAFF | GOLD);
 }
 
@@ -197,8 +199,9 @@ fn who_is_there_by_another_sign_on_is_not_seen_off() {
     story.after(100_000);
     story.observe(pppoe(AccessKind::Login { more: false }, 1, "alice", 1));
     story.observe(AccessEvent { mac: Some(mac(1)), ..start(2, "alice", 1) });
-    assert_eq!(ends(&mut story, stop(2, "alice", 1), 1), None);
-    assert_eq!(ends(&mut story, pppoe(AccessKind::Logout, 1, "alice", 1), 1), Some(0));
+    // Of a person whom two sources know the first end is the end.
+    assert_eq!(ends(&mut story, stop(2, "alice", 1), 1), Some(0));
+    assert_eq!(ends(&mut story, pppoe(AccessKind::Logout, 1, "alice", 1), 1), None);
     // A lease that ends is not the end of the person who has the address.
     story.observe(AccessEvent { svlan: 101, ..lease(1, 1, 3, 600) });
     story.observe(start(3, "carol", 3));

@@ -113,7 +113,13 @@ fn played(gates: &[Gate], plan: &Plan, received: impl Fn(usize) -> u64) -> Rates
             let (from, begin) = (read(), Instant::now());
             // Asleep, so that the CPU is the worker's.
             thread::sleep(plan.window / (2 * ROUNDS));
-            let (to, span) = (read(), begin.elapsed().as_secs_f64() * f64::from(ROUNDS));
+            let (mut to, mut took) = (read(), begin.elapsed());
+            // On a busy machine one of them may not have run at all in a short window: that is no rate.
+            while (0..2).any(|worker| open[worker] && to[worker] == from[worker]) && took < LIMIT {
+                thread::sleep(Duration::from_millis(1));
+                (to, took) = (read(), begin.elapsed());
+            }
+            let span = took.as_secs_f64() * f64::from(ROUNDS);
             let kind = if open == [true; 2] { &mut rates.together } else { &mut rates.alone };
             for worker in (0..2).filter(|&worker| open[worker]) {
                 kind[worker] += (to[worker] - from[worker]) as f64 / span;

@@ -6,11 +6,10 @@ mod cycles;
 use std::hint::black_box;
 use std::net::UdpSocket;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
-use control::export::{Exporters, Format, Framing, HostConfig, Transport};
+use control::export::{Delivery, Exporters, Format, HostConfig, Target, Transport};
 use control::presence::access::AccessTable;
-use control::record::ipfix::AccessVersion;
 use control::record::sequence::Recorder;
 use control::record::{BootId, Class};
 use control::{config, signatures};
@@ -46,18 +45,10 @@ fn close(number: u64) -> SessionEvent {
 }
 
 fn host(format: Format, sink: &UdpSocket) -> HostConfig {
+    let target = Target::Address(sink.local_addr().expect("it is bound"));
     HostConfig {
-        name: "sink".into(),
-        address: sink.local_addr().expect("it is bound"),
-        transport: Transport::Udp,
-        framing: Framing::OctetCounting,
-        records: vec![(Class::Session, format)],
-        queue: 100_000,
-        observation_domain: 7,
-        access_version: AccessVersion::default(),
         host_name: "fw1".into(),
-        time_zone: None,
-        backoff: (Duration::from_millis(10), Duration::from_millis(100)),
+        ..HostConfig::new("sink", target, Transport::Udp, vec![(Class::Session, format)])
     }
 }
 
@@ -74,8 +65,8 @@ fn intake(criterion: &mut Criterion<Cycles>) {
     {
         let sink = UdpSocket::bind("127.0.0.1:0").expect("a port is free");
         let poll = Poll::new().expect("the kernel polls");
-        let mut exporters =
-            Exporters::new(vec![host(format, &sink)], poll.registry(), Token(0)).expect("it can be shared");
+        let delivery = Delivery { hosts: vec![host(format, &sink)], ..Delivery::default() };
+        let mut exporters = Exporters::new(delivery, BootId(1), poll.registry(), Token(0)).expect("it can be shared");
         exporters.tick(Instant::now());
         group.bench_function(name, |bencher| {
             bencher.iter(|| {
@@ -91,7 +82,7 @@ fn intake(criterion: &mut Criterion<Cycles>) {
                 }
             });
         });
-        assert_eq!(exporters.status()[0].classes[0].counts.dropped, 0, "every record left");
+        assert_eq!(exporters.status()[0].classes[0].counts.dropped(), 0, "every record left");
     }
     group.finish();
 }

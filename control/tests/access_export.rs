@@ -9,7 +9,7 @@ use std::process::Command;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use control::export::{Format, HostConfig, Transport};
+use control::export::{BinaryOptions, Cause, Format, HostConfig, Transport};
 use control::presence::access::{AccessAction, AccessReason, AccessUser};
 use control::record::access::AccessRecord;
 use control::record::ipfix::AccessVersion;
@@ -54,6 +54,10 @@ fn plain(sequence: u64, action: AccessAction) -> Arc<Record> {
 }
 
 /// A host that takes these classes in one format.
+fn with_version(config: HostConfig, access_version: AccessVersion) -> HostConfig {
+    HostConfig { binary: BinaryOptions { access_version, ..config.binary }, ..config }
+}
+
 fn taking(name: &str, port: u16, transport: Transport, format: Format, classes: &[Class]) -> HostConfig {
     let records = classes.iter().map(|class| (*class, format)).collect();
     HostConfig { records, ..host(name, loopback(port), transport, format) }
@@ -105,7 +109,7 @@ fn a10_version_1_to_4_as_ipfixdump_reads_them() {
     for version in versions {
         let collector = Collector::listen(loopback(0), true);
         let config = taking("nms", collector.address.port(), Transport::Tcp, Format::Binary, BOTH);
-        let mut rig = Rig::new(vec![HostConfig { access_version: version, ..config }]);
+        let mut rig = Rig::new(vec![with_version(config, version)]);
         // One VLAN, so that every version can tell him.
         rig.push(&record(1, LOGIN, |user| user.cvlan = 0));
         rig.push(&record(2, REFUSED, |user| user.user = Some((*b"\xff\"]\0").into())));
@@ -147,7 +151,7 @@ fn a10_what_a_version_cannot_carry_is_counted() {
     let port = |socket: &UdpSocket| socket.local_addr().unwrap().port();
     let nms = taking("nms", port(&binary), Transport::Udp, Format::Binary, BOTH);
     let mut rig = Rig::new(vec![
-        HostConfig { access_version: AccessVersion::V1, ..nms },
+        with_version(nms, AccessVersion::V1),
         taking("siem", port(&syslog), Transport::Udp, Format::Syslog, BOTH),
     ]);
     rig.push(&plain(1, LOGIN));
@@ -157,10 +161,18 @@ fn a10_what_a_version_cannot_carry_is_counted() {
     rig.until_sent("nms");
     rig.until_sent("siem");
     let counts = rig.counts("nms", Class::Access);
-    assert_eq!((counts.pushed, counts.sent, counts.uncarried), (3, 1, 2), "two VLANs, only IPv6; one VLAN and IPv4");
+    assert_eq!(
+        (counts.generated, counts.sent, counts.dropped_by(Cause::Uncarried)),
+        (3, 1, 2),
+        "two VLANs, only IPv6; one VLAN and IPv4"
+    );
     assert_eq!(rig.counts("nms", Class::CallStatus).sent, 1, "results have no version");
     let counts = rig.counts("siem", Class::Access);
-    assert_eq!((counts.pushed, counts.sent, counts.uncarried), (3, 3, 0), "text carries everybody");
+    assert_eq!(
+        (counts.generated, counts.sent, counts.dropped_by(Cause::Uncarried)),
+        (3, 3, 0),
+        "text carries everybody"
+    );
     assert_eq!(received(&syslog).len(), 4);
 }
 
@@ -204,7 +216,7 @@ fn huawei_over_tcp_is_framed_as_syslog_is() {
 #[test]
 fn a18_received_is_sent_dropped_queued_and_uncarried() {
     let absent = taking("absent", free_port(), Transport::Tcp, Format::Binary, BOTH);
-    let mut rig = Rig::new(vec![HostConfig { queue: 3, access_version: AccessVersion::V3, ..absent }]);
+    let mut rig = Rig::new(vec![HostConfig { queue: 3, ..with_version(absent, AccessVersion::V3) }]);
     rig.until("a refusal", |rig| rig.noticed("absent", "cannot connect") > 0);
     for sequence in 1..=9 {
         rig.push(&record(sequence, LOGIN, |user| user.cvlan = u16::from(sequence % 3 == 0)));
@@ -212,7 +224,9 @@ fn a18_received_is_sent_dropped_queued_and_uncarried() {
         rig.turn();
     }
     let counts = rig.counts("absent", Class::Access);
-    assert_eq!((counts.pushed, counts.sent, counts.dropped, counts.queued, counts.uncarried), (9, 0, 3, 3, 3));
+    let dropped = |cause| counts.dropped_by(cause);
+    assert_eq!((dropped(Cause::QueueFull), dropped(Cause::Uncarried)), (3, 3));
+    assert_eq!((counts.generated, counts.sent, counts.queued), (9, 0, 3));
 }
 
 #[test]

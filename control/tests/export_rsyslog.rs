@@ -124,7 +124,7 @@ fn refused_until_mended(collector: &Rsyslog, policy: TlsPolicy, reason: &str, me
     mend();
     rig.until_sent("siem");
     wait("rsyslog to write", || collector.lines().len() > before);
-    assert_eq!(rig.counts("siem", Class::Im).dropped, 0);
+    assert_eq!(rig.counts("siem", Class::Im).dropped(), 0);
 }
 
 #[test]

@@ -236,10 +236,10 @@ fn accounts_in_clear(source: &Source, compiled: &Compiled, notes: &mut Notes) {
         return;
     }
     for (host, written) in compiled.hosts.iter().zip(&source.hosts) {
-        let transport = match host.transport {
-            Transport::Udp => "udp",
-            Transport::Tcp => "tcp",
-            Transport::Tls(_) => continue,
+        let transport = match &host.transport {
+            Transport::File(_) => continue,
+            transport if transport.tls().is_some() => continue,
+            transport => transport.text(),
         };
         if host.records.iter().any(|(class, _)| *class == Class::Im) {
             let effect = format!("users' accounts leave in clear over {transport}: anybody on the way can read them");

@@ -10,7 +10,7 @@ use super::group::quoted;
 use super::near;
 use super::schema::Source;
 use super::schema::logging::{LogHost, SslPolicy, TransportKind, default_port};
-use crate::export::{Format, Framing, HostConfig, TlsPolicy, TlsVersion, Transport};
+use crate::export::{BinaryOptions, Format, Framing, HostConfig, Target, TlsPolicy, TlsVersion, Transport};
 use crate::record::{Class, Name};
 
 /// First and longest pause between connection attempts, unless told otherwise.
@@ -35,18 +35,21 @@ pub(super) fn compile(source: &Source, host_name: &Name, notes: &mut Notes) -> V
         refuse_what_has_no_effect(host, format, notes);
         let Some(address) = &host.address else { continue };
         let port = host.port.unwrap_or_else(|| default_port(format, host.transport));
-        hosts.push(HostConfig {
-            name: Name::from(host.name.as_ref().map_or("", |name| name.value.as_str())),
-            address: SocketAddr::new(address.value, port),
-            transport,
-            framing: host.framing.as_ref().map_or(Framing::OctetCounting, |framing| framing.value),
-            records,
-            queue: host.queue,
+        let target = Target::Address(SocketAddr::new(address.value, port));
+        let name = host.name.as_ref().map_or("", |name| name.value.as_str());
+        let binary = BinaryOptions {
             observation_domain: host.observation_domain.as_ref().map_or(1, |domain| domain.value),
             access_version: source.log.access.version.as_ref().map(|version| version.value).unwrap_or_default(),
+            ..BinaryOptions::default()
+        };
+        hosts.push(HostConfig {
+            framing: host.framing.as_ref().map_or(Framing::OctetCounting, |framing| framing.value),
+            queue: host.queue,
             host_name: host_name.clone(),
             time_zone: source.system.time_zone.clone(),
             backoff: retry(host, notes),
+            binary,
+            ..HostConfig::new(name, target, transport, records)
         });
     }
     versions(source, &hosts, notes);

@@ -1,6 +1,6 @@
 //! One log host in one format: its queue, its encoder and its connection, and nothing that another host could wait for.
 
-use std::net::SocketAddr;
+use std::io;
 use std::ops::Range;
 use std::os::fd::AsFd as _;
 use std::sync::Arc;
@@ -12,20 +12,18 @@ use rustix::event::{PollFd, PollFlags};
 
 use super::backlog::Backlog;
 use super::backoff::Backoff;
-use super::link::{Link, Wrote};
+use super::link::{Answer, Link, Wrote};
 use super::notice::{Notices, Voice};
 use super::outbox::Outbox;
 use super::status::{ClassStatus, HostState, HostStatus, Waiting};
 use super::trouble::Trouble;
+use super::window::Until;
 use super::writer::Writer;
-use super::{Format, HostConfig, Transport};
-use crate::record::{Class, LossRecord, Name, Record};
-
-/// For a TCP connection, and again for a TLS handshake.
-const SETUP: Duration = Duration::from_secs(10);
+use super::{Format, HostConfig};
+use crate::record::{Class, LossRecord, Record};
 
 /// A host that takes nothing for so long is left and tried again. Longer than TCP_USER_TIMEOUT, which usually finds it
-/// first, and shorter than the backlog's window lasts.
+/// first.
 const STALL: Duration = Duration::from_secs(40);
 
 /// Blocked for so long, a host is shown as stalled.
@@ -40,15 +38,15 @@ const WRITES: usize = 32;
 /// See the module.
 #[derive(Debug)]
 pub(super) struct Channel {
-    host: Name,
-    address: SocketAddr,
-    transport: Transport,
+    host: HostConfig,
     format: Format,
     classes: Vec<Class>,
     token: Token,
     backlog: Backlog,
     writer: Writer,
     outbox: Outbox,
+    /// Of one turn of reading.
+    answers: Vec<Answer>,
     state: State,
     backoff: Backoff,
     voice: Voice,
@@ -89,18 +87,25 @@ struct Up {
 
 impl Channel {
     /// For the records of these classes in that format; the first attempt is due at once.
-    pub(super) fn new(host: &HostConfig, format: Format, classes: Vec<Class>, token: Token, now: Instant) -> Self {
-        let stream = !matches!(host.transport, Transport::Udp);
-        Self {
-            host: host.name.clone(),
-            address: host.address,
-            transport: host.transport.clone(),
+    ///
+    /// # Errors
+    /// If the host's format is not in this build.
+    pub(super) fn new(
+        host: &HostConfig,
+        format: Format,
+        classes: Vec<Class>,
+        token: Token,
+        now: Instant,
+    ) -> io::Result<Self> {
+        Ok(Self {
+            host: host.clone(),
             format,
             classes: classes.clone(),
             token,
-            backlog: Backlog::new(host.name.clone(), host.queue, stream),
-            writer: Writer::new(host, format, classes),
-            outbox: Outbox::default(),
+            backlog: Backlog::new(host),
+            writer: Writer::new(host, format, classes)?,
+            outbox: Outbox::new(Writer::frame(host, format)),
+            answers: Vec::new(),
             state: State::Waiting { until: now },
             backoff: Backoff::new(host.backoff),
             voice: Voice::new(host.name.clone(), now),
@@ -109,7 +114,7 @@ impl Channel {
             since: SystemTime::now(),
             overflow_said: false,
             stopping: false,
-        }
+        })
     }
 
     /// Queues the record if the host wants its class.
@@ -148,9 +153,10 @@ impl Channel {
         match &self.state {
             State::Waiting { until } if *until <= now => self.connect(registry, now, notices),
             State::Connecting { connected, until, .. } if *until <= now => {
+                let setup = self.host.patience.setup.as_secs();
                 let trouble = match connected {
-                    false => Trouble::ConnectTimeout(SETUP.as_secs()),
-                    true => Trouble::HandshakeTimeout(SETUP.as_secs()),
+                    false => Trouble::ConnectTimeout(setup),
+                    true => Trouble::HandshakeTimeout(setup),
                 };
                 self.broke(trouble, now, notices);
             }
@@ -172,19 +178,21 @@ impl Channel {
     }
 
     fn connect(&mut self, registry: &Registry, now: Instant, notices: &mut Notices) {
-        match Link::open(self.address, &self.transport, registry, self.token) {
+        let setup = self.host.patience.setup;
+        match Link::open(&self.host, registry, self.token) {
             Ok(link) if !link.is_stream() => self.up(link, now, notices),
-            Ok(link) => self.enter(State::Connecting { link, connected: false, until: now + SETUP }),
+            Ok(link) => self.enter(State::Connecting { link, connected: false, until: now + setup }),
             Err(trouble) => self.broke(trouble, now, notices),
         }
     }
 
     /// A connection or handshake goes on.
     fn advance(&mut self, now: Instant, notices: &mut Notices) {
+        let setup = self.host.patience.setup;
         let State::Connecting { link, connected, until } = &mut self.state else { return };
         if !*connected {
             match link.connected() {
-                Ok(true) => (*connected, *until) = (true, now + SETUP),
+                Ok(true) => (*connected, *until) = (true, now + setup),
                 Ok(false) => return,
                 Err(trouble) => return self.broke(trouble, now, notices),
             }
@@ -204,7 +212,7 @@ impl Channel {
         // UDP has no connection to speak of, only troubles.
         if link.is_stream() {
             let over = link.protection().map(|protection| format!(" ({protection})")).unwrap_or_default();
-            self.voice.say(notices, format_args!("connected to {}{over}", self.address), now);
+            self.voice.say(notices, format_args!("connected to {}{over}", self.host.target), now);
         }
         self.connections += 1;
         self.enter(State::Up(Up { link, since: now, blocked: None, closing: false, unread: true }));
@@ -221,7 +229,7 @@ impl Channel {
     fn work(&mut self, now: Instant) -> Result<(), Trouble> {
         let State::Up(up) = &mut self.state else { return Ok(()) };
         if up.unread {
-            up.unread = !up.link.read()?;
+            up.unread = !up.link.read(&mut self.answers)?;
         }
         if up.closing {
             return Ok(());
@@ -229,7 +237,6 @@ impl Channel {
         if up.blocked.is_some_and(|since| now.saturating_duration_since(since) >= STALL) {
             return Err(Trouble::Stalled(STALL.as_secs()));
         }
-        self.backlog.expire(now);
         if now.saturating_duration_since(up.since) >= GOOD {
             self.backoff.reset();
         }
@@ -243,7 +250,13 @@ impl Channel {
                 return Ok(());
             }
             match up.link.write(&self.outbox)? {
-                Wrote::Octets(octets) => self.backlog.written(self.outbox.advance(octets), now),
+                Wrote::Octets(octets) => {
+                    let (records, position) = (self.outbox.advance(octets), up.link.position());
+                    let until = up.link.is_stream().then_some(Until::Position(position));
+                    self.backlog.written(records, octets, until, now);
+                    // What the kernel took is all that is known.
+                    self.backlog.acknowledged(position, now);
+                }
                 Wrote::Blocked => up.blocked = Some(now),
             }
         }
@@ -332,7 +345,7 @@ impl Channel {
 
     /// What the host is still owed of a class at these places.
     pub(super) fn waiting(&self, class: Class, places: Range<u64>) -> Waiting {
-        Waiting { host: self.host.clone(), records: self.backlog.waiting(class, places) }
+        Waiting { host: self.host.name.clone(), records: self.backlog.waiting(class, places) }
     }
 
     /// For the operator.
@@ -348,15 +361,16 @@ impl Channel {
         };
         let class = |class: &Class| ClassStatus { class: *class, counts: self.backlog.counts(*class) };
         HostStatus {
-            name: self.host.clone(),
-            address: self.address,
-            transport: self.transport.text(),
+            name: self.host.name.clone(),
+            target: self.host.target.clone(),
+            transport: self.host.transport.text(),
             format: self.format,
             classes: self.classes.iter().map(class).collect(),
             state,
             since: self.since,
             reconnects: self.connections.saturating_sub(1),
             last_error: self.last_error.clone(),
+            group: None,
         }
     }
 }

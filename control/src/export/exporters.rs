@@ -12,8 +12,8 @@ use rustix::event::{PollFd, Timespec, poll};
 use super::channel::Channel;
 use super::notice::{Notice, Notices};
 use super::status::{HostStatus, Waiting};
-use super::{Format, HostConfig};
-use crate::record::{Class, LossRecord, Record};
+use super::{Delivery, Format};
+use crate::record::{BootId, Class, LossRecord, Record};
 
 /// Delivers records to log hosts. Nothing here blocks, but [`Self::drain`], and that for a bounded time.
 ///
@@ -28,20 +28,24 @@ pub struct Exporters {
 }
 
 impl Exporters {
-    /// For these hosts; sockets get the tokens from `first_token` on. Connections begin with the first [`Self::tick`].
+    /// For these hosts, in the run of that name; sockets get the tokens from `first_token` on. Connections begin with the
+    /// first [`Self::tick`].
     ///
     /// # Errors
-    /// If the poller's registry cannot be shared.
-    pub fn new(hosts: Vec<HostConfig>, registry: &Registry, first_token: Token) -> io::Result<Self> {
+    /// If the poller's registry cannot be shared, or what is asked for is not in this build.
+    pub fn new(delivery: Delivery, _boot: BootId, registry: &Registry, first_token: Token) -> io::Result<Self> {
+        if delivery.spool.is_some() || !delivery.groups.is_empty() {
+            return Err(io::Error::new(io::ErrorKind::Unsupported, "spool and groups are not in this build"));
+        }
         let now = Instant::now();
         let mut channels = Vec::new();
-        for host in &hosts {
+        for host in &delivery.hosts {
             for format in Format::ALL {
                 let classes: Vec<Class> =
                     host.records.iter().filter(|(_, wanted)| *wanted == format).map(|(class, _)| *class).collect();
                 if !classes.is_empty() {
                     let token = Token(first_token.0 + channels.len());
-                    channels.push(Channel::new(host, format, classes, token, now));
+                    channels.push(Channel::new(host, format, classes, token, now)?);
                 }
             }
         }

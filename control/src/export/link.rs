@@ -12,13 +12,10 @@ use socket2::{SockRef, TcpKeepalive};
 
 use super::outbox::Outbox;
 use super::trouble::Trouble;
-use super::{Transport, tls};
+use super::{HostConfig, Target, Transport, tls};
 
-/// A host that acknowledges nothing for so long is lost (RFC 5482); without it Linux would try for a quarter of an hour.
-pub(super) const USER_TIMEOUT: Duration = Duration::from_secs(30);
-
-/// Asked of the kernel, which doubles it for its own bookkeeping. It also bounds how many records can be written and yet
-/// unknown to the host's TCP: the smallest takes about 100 octets, so `backlog::WINDOW` covers a full buffer thrice.
+/// Asked of the kernel, which doubles it for its own bookkeeping. It also bounds how much can be written and yet unknown to
+/// the host's TCP.
 const SEND_BUFFER: usize = 256 * 1024;
 
 /// How much is given to TLS at once: a record of the TLS record protocol.
@@ -30,7 +27,12 @@ pub(super) enum Link {
     /// Connected, so that ICMP errors come back.
     Udp(UdpSocket),
     /// In clear.
-    Tcp(TcpStream),
+    Tcp {
+        /// Below.
+        socket: TcpStream,
+        /// Octets handed to the socket.
+        position: u64,
+    },
     /// Under TLS.
     Tls {
         /// Below.
@@ -39,7 +41,18 @@ pub(super) enum Link {
         session: Box<ClientConnection>,
         /// Octets of the outbox that the session has and the socket has not wholly taken.
         inside: usize,
+        /// Octets handed to the socket, as they go over the wire.
+        position: u64,
     },
+}
+
+/// The host's answer to a record (RELP).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Answer {
+    /// To the record with this number.
+    pub transaction: u32,
+    /// It took it.
+    pub ok: bool,
 }
 
 /// What a turn of writing came to.
@@ -53,19 +66,18 @@ pub(super) enum Wrote {
 
 impl Link {
     /// Begins to connect; UDP is connected at once.
-    pub(super) fn open(
-        address: SocketAddr,
-        transport: &Transport,
-        registry: &Registry,
-        token: Token,
-    ) -> Result<Self, Trouble> {
+    pub(super) fn open(host: &HostConfig, registry: &Registry, token: Token) -> Result<Self, Trouble> {
+        let Target::Address(address) = host.target else {
+            return Err(Trouble::Unsupported("a log host by its name"));
+        };
         let both = Interest::READABLE | Interest::WRITABLE;
         // Before the socket: files that cannot be read should cost the host nothing.
-        let session = match transport {
+        let session = match &host.transport {
             Transport::Tls(policy) => Some(Box::new(tls::session(policy, address.ip())?)),
             Transport::Udp | Transport::Tcp => None,
+            other => return Err(Trouble::Unsupported(other.text())),
         };
-        if let Transport::Udp = transport {
+        if let Transport::Udp = host.transport {
             let any: IpAddr = match address {
                 SocketAddr::V4(_) => Ipv4Addr::UNSPECIFIED.into(),
                 SocketAddr::V6(_) => Ipv6Addr::UNSPECIFIED.into(),
@@ -76,19 +88,27 @@ impl Link {
             return Ok(Self::Udp(socket));
         }
         let mut socket = TcpStream::connect(address).map_err(Trouble::Connect)?;
-        prepare(&socket).map_err(Trouble::Socket)?;
+        prepare(&socket, host.patience.user_timeout).map_err(Trouble::Socket)?;
         registry.register(&mut socket, token, both).map_err(Trouble::Socket)?;
         Ok(match session {
-            Some(session) => Self::Tls { socket, session, inside: 0 },
-            None => Self::Tcp(socket),
+            Some(session) => Self::Tls { socket, session, inside: 0, position: 0 },
+            None => Self::Tcp { socket, position: 0 },
         })
+    }
+
+    /// Octets that were handed to the socket since it was opened; of streams only.
+    pub(super) fn position(&self) -> u64 {
+        match self {
+            Self::Udp(_) => 0,
+            Self::Tcp { position, .. } | Self::Tls { position, .. } => *position,
+        }
     }
 
     /// Whether the connection is there; asked once the socket is writable.
     pub(super) fn connected(&self) -> Result<bool, Trouble> {
         let socket = match self {
             Self::Udp(_) => return Ok(true),
-            Self::Tcp(socket) | Self::Tls { socket, .. } => socket,
+            Self::Tcp { socket, .. } | Self::Tls { socket, .. } => socket,
         };
         if let Some(error) = socket.take_error().map_err(Trouble::Connect)? {
             return Err(Trouble::Connect(error));
@@ -102,11 +122,14 @@ impl Link {
 
     /// Goes on with the handshake: whether it is over.
     pub(super) fn handshake(&mut self) -> Result<bool, Trouble> {
-        let Self::Tls { socket, session, .. } = self else { return Ok(true) };
+        let Self::Tls { socket, session, position, .. } = self else { return Ok(true) };
         while session.is_handshaking() {
             if session.wants_write() {
                 match session.write_tls(socket) {
-                    Ok(_) => continue,
+                    Ok(octets) => {
+                        *position += octets as u64;
+                        continue;
+                    }
                     Err(error) if passing(&error) => {}
                     Err(error) => return Err(Trouble::Lost(error)),
                 }
@@ -132,12 +155,15 @@ impl Link {
                 Err(error) if passing(&error) => Ok(Wrote::Blocked),
                 Err(error) => Err(datagram_trouble(error)),
             },
-            Self::Tcp(socket) => match socket.write(outbox.stream()) {
-                Ok(octets) => Ok(Wrote::Octets(octets)),
+            Self::Tcp { socket, position } => match socket.write(outbox.stream()) {
+                Ok(octets) => {
+                    *position += octets as u64;
+                    Ok(Wrote::Octets(octets))
+                }
                 Err(error) if passing(&error) => Ok(Wrote::Blocked),
                 Err(error) => Err(Trouble::Lost(error)),
             },
-            Self::Tls { socket, session, inside } => {
+            Self::Tls { socket, session, inside, position } => {
                 if *inside == 0 {
                     let stream = outbox.stream();
                     let chunk = &stream[..stream.len().min(TLS_CHUNK)];
@@ -145,7 +171,7 @@ impl Link {
                 }
                 while session.wants_write() {
                     match session.write_tls(socket) {
-                        Ok(_) => {}
+                        Ok(octets) => *position += octets as u64,
                         Err(error) if passing(&error) => return Ok(Wrote::Blocked),
                         Err(error) => return Err(Trouble::Lost(error)),
                     }
@@ -155,9 +181,9 @@ impl Link {
         }
     }
 
-    /// Reads what there is: log hosts have nothing to say, but that they are gone, or why they refuse us. False where
-    /// there may be more, which no event will tell of.
-    pub(super) fn read(&mut self) -> Result<bool, Trouble> {
+    /// Reads what there is: `answers` to what was written, where the transport has them; else log hosts have nothing to say,
+    /// but that they are gone, or why they refuse us. False where there may be more, which no event will tell of.
+    pub(super) fn read(&mut self, _answers: &mut Vec<Answer>) -> Result<bool, Trouble> {
         const TURNS: usize = 16;
         let mut nothing = [0; 4_096];
         for _ in 0..TURNS {
@@ -166,7 +192,7 @@ impl Link {
                     Err(error) if !passing(&error) => return Err(datagram_trouble(error)),
                     other => other.map(|octets| octets.max(1)),
                 },
-                Self::Tcp(socket) => socket.read(&mut nothing),
+                Self::Tcp { socket, .. } => socket.read(&mut nothing),
                 Self::Tls { socket, session, .. } => {
                     let result = session.read_tls(socket);
                     if let Ok(1..) = result {
@@ -195,7 +221,7 @@ impl Link {
     pub(super) fn close(&mut self) {
         match self {
             Self::Udp(_) => {}
-            Self::Tcp(socket) => drop(socket.shutdown(Shutdown::Write)),
+            Self::Tcp { socket, .. } => drop(socket.shutdown(Shutdown::Write)),
             Self::Tls { socket, session, .. } => {
                 session.send_close_notify();
                 while session.wants_write() && session.write_tls(socket).is_ok() {}
@@ -221,16 +247,17 @@ impl AsFd for Link {
     fn as_fd(&self) -> BorrowedFd<'_> {
         match self {
             Self::Udp(socket) => socket.as_fd(),
-            Self::Tcp(socket) | Self::Tls { socket, .. } => socket.as_fd(),
+            Self::Tcp { socket, .. } | Self::Tls { socket, .. } => socket.as_fd(),
         }
     }
 }
 
-fn prepare(socket: &TcpStream) -> io::Result<()> {
+fn prepare(socket: &TcpStream, user_timeout: Duration) -> io::Result<()> {
     let socket = SockRef::from(socket);
     socket.set_tcp_nodelay(true)?;
     socket.set_send_buffer_size(SEND_BUFFER)?;
-    socket.set_tcp_user_timeout(Some(USER_TIMEOUT))?;
+    // Without it Linux would try for a quarter of an hour (RFC 5482).
+    socket.set_tcp_user_timeout(Some(user_timeout))?;
     // Finds a host that vanished while there was nothing to write.
     let keepalive = TcpKeepalive::new().with_time(Duration::from_secs(15)).with_interval(Duration::from_secs(5));
     socket.set_tcp_keepalive(&keepalive.with_retries(3))

@@ -6,12 +6,32 @@ use std::collections::VecDeque;
 const COMPACT: usize = 64 * 1024;
 
 /// The messages that were encoded and are not wholly written.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug)]
 pub(super) struct Outbox {
+    frame: Frame,
     bytes: Vec<u8>,
     written: usize,
     marks: VecDeque<Mark>,
 }
+
+/// How messages are told apart.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Frame {
+    /// Each is a datagram, or says itself how long it is.
+    Bare,
+    /// `MSG-LEN SP` before each (RFC 6587, 3.4.1).
+    OctetCounting,
+    /// LF behind each (RFC 6587, 3.4.2).
+    Lf,
+    /// `TXNR SP syslog SP DATALEN SP` before each, LF behind it.
+    Relp {
+        /// The next transaction.
+        next: u32,
+    },
+}
+
+/// RELP's transactions are numbered from 1 to this, and then from 1 again.
+pub(super) const TRANSACTIONS: u32 = 999_999_999;
 
 /// The end of a message.
 #[derive(Clone, Copy, Debug)]
@@ -24,9 +44,49 @@ struct Mark {
 }
 
 impl Outbox {
+    /// For messages told apart like that.
+    pub(super) fn new(frame: Frame) -> Self {
+        Self { frame, bytes: Vec::new(), written: 0, marks: VecDeque::new() }
+    }
+
+    /// A connection begins, on which messages are told apart like that; nothing is in the outbox.
+    pub(super) fn begin(&mut self, frame: Frame) {
+        self.frame = frame;
+    }
+
+    /// How messages are told apart, and which transaction is next.
+    pub(super) fn frame(&self) -> Frame {
+        self.frame
+    }
+
     /// Appends a message with that many records of the backlog, and IPFIX data records.
     pub(super) fn push(&mut self, records: usize, counted: u32, write: impl FnOnce(&mut Vec<u8>)) {
-        write(&mut self.bytes);
+        /// Digits of the length of most messages; another length costs a move of its octets.
+        const USUAL: usize = 3;
+        let start = self.bytes.len();
+        match &mut self.frame {
+            Frame::Bare => write(&mut self.bytes),
+            Frame::Lf => {
+                write(&mut self.bytes);
+                self.bytes.push(b'\n');
+            }
+            Frame::OctetCounting | Frame::Relp { .. } => {
+                if let Frame::Relp { next } = &mut self.frame {
+                    self.bytes.extend_from_slice(next.to_string().as_bytes());
+                    self.bytes.extend_from_slice(b" syslog ");
+                    *next = *next % TRANSACTIONS + 1;
+                }
+                let place = self.bytes.len();
+                self.bytes.extend_from_slice(&[b' '; USUAL + 1]);
+                write(&mut self.bytes);
+                let length = (self.bytes.len() - place - USUAL - 1).to_string();
+                self.bytes.splice(place..place + USUAL, length.bytes());
+                if let Frame::Relp { .. } = self.frame {
+                    self.bytes.push(b'\n');
+                }
+            }
+        }
+        debug_assert!(self.bytes.len() > start);
         self.marks.push_back(Mark { end: self.bytes.len(), records, counted });
     }
 
@@ -78,7 +138,7 @@ mod tests {
 
     #[test]
     fn records_count_when_the_last_octet_of_their_message_is_written() {
-        let mut outbox = Outbox::default();
+        let mut outbox = Outbox::new(Frame::Bare);
         outbox.push(2, 2, |out| out.extend_from_slice(b"abcd"));
         outbox.push(1, 1, |out| out.extend_from_slice(b"efg"));
         assert_eq!(outbox.datagram(), b"abcd");
@@ -92,10 +152,25 @@ mod tests {
 
     #[test]
     fn marks_survive_compaction() {
-        let mut outbox = Outbox::default();
+        let mut outbox = Outbox::new(Frame::Bare);
         (0..100).for_each(|_| outbox.push(1, 0, |out| out.resize(out.len() + 1_000, 0)));
         assert_eq!(outbox.advance(70_500), 70);
         assert_eq!(outbox.advance(500), 1);
         assert_eq!(outbox.advance(29_000), 29);
+    }
+
+    #[test]
+    fn messages_are_framed() {
+        let framed = |frame, messages: &[&str]| {
+            let mut outbox = Outbox::new(frame);
+            messages.iter().for_each(|message| outbox.push(1, 0, |out| out.extend_from_slice(message.as_bytes())));
+            assert_eq!(outbox.clone().advance(outbox.len()), messages.len());
+            String::from_utf8(outbox.stream().to_vec()).unwrap()
+        };
+        let (short, long) = ("a", "b".repeat(1_234));
+        assert_eq!(framed(Frame::Lf, &[short, short]), "a\na\n");
+        assert_eq!(framed(Frame::OctetCounting, &[short, &long, short]), format!("1 a1234 {long}1 a"));
+        let relp = framed(Frame::Relp { next: TRANSACTIONS }, &[short, &long]);
+        assert_eq!(relp, format!("999999999 syslog 1 a\n1 syslog 1234 {long}\n"));
     }
 }

@@ -1,10 +1,9 @@
 //! How the log hosts are doing, for `show` and for tests.
 
-use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::SystemTime;
 
-use super::{Counts, Format};
+use super::{Counts, Format, Target};
 use crate::record::{Class, Name, Record};
 
 /// A log host in one of its formats; a host that takes its classes in two formats has two connections and two of these.
@@ -13,8 +12,8 @@ pub struct HostStatus {
     /// Its name.
     pub name: Name,
     /// Where it is.
-    pub address: SocketAddr,
-    /// `udp`, `tcp` or `tls`.
+    pub target: Target,
+    /// In the words of the configuration.
     pub transport: &'static str,
     /// What it gets.
     pub format: Format,
@@ -28,6 +27,17 @@ pub struct HostStatus {
     pub reconnects: u64,
     /// Why the last connection, or attempt, failed.
     pub last_error: Option<String>,
+    /// The group that it is in, and as what.
+    pub group: Option<(Name, Role)>,
+}
+
+/// What a host is in its group.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Role {
+    /// Gets records.
+    Active,
+    /// Gets records when those before it do not take any.
+    Standby,
 }
 
 /// One class at one host.
@@ -51,6 +61,8 @@ pub struct Waiting {
 /// What a log host does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum HostState {
+    /// Its name is looked up, or its socket made.
+    Opening,
     /// A connection or handshake is under way.
     Connecting,
     /// It takes records. Over UDP: nothing is known to the contrary.
@@ -67,6 +79,7 @@ impl HostState {
     /// In words.
     pub fn text(self) -> &'static str {
         match self {
+            Self::Opening => "opening",
             Self::Connecting => "connecting",
             Self::Up => "up",
             Self::Stalled => "stalled",

@@ -10,6 +10,9 @@ use thiserror::Error;
 /// What went wrong between us and a log host. Never fatal: the connection is tried again.
 #[derive(Debug, Error)]
 pub(super) enum Trouble {
+    /// What is asked for is not in this build.
+    #[error("{0} is not in this build")]
+    Unsupported(&'static str),
     /// The socket could not be made or set up.
     #[error("cannot open a socket: {0}")]
     Socket(io::Error),

@@ -1,9 +1,10 @@
 //! Records into messages of a host's format, framed for its transport.
 
+use std::io;
 use std::time::{Duration, Instant, SystemTime};
 
-use super::backlog::Backlog;
-use super::outbox::Outbox;
+use super::outbox::{Frame, Outbox};
+use super::owed::Matter;
 use super::{Format, Framing, HostConfig, Transport};
 use crate::record::huawei;
 use crate::record::ipfix::{Encoder, Outcome};
@@ -18,12 +19,17 @@ const DATAGRAM: usize = 1_400;
 /// On a stream, larger messages cost less.
 const STREAM_MESSAGE: usize = 8_192;
 
-/// Templates over UDP are sent again before data once they are this old, or this many messages ago (RFC 7011, 8.4).
-const TEMPLATE_AGE: Duration = Duration::from_secs(30);
-const TEMPLATE_MESSAGES: u32 = 500;
-
 /// How much may be encoded ahead of the socket.
 const AHEAD: usize = 64 * 1024;
+
+/// Where records to write come from.
+pub(super) trait Source {
+    /// The next; none where nothing waits, or no more may be on its way.
+    fn front(&self) -> Option<&Matter>;
+
+    /// The front is in a message now.
+    fn take(&mut self);
+}
 
 /// Writes the records of one host in one format.
 #[derive(Debug)]
@@ -32,19 +38,11 @@ pub(super) enum Writer {
     Syslog {
         /// The format.
         formatter: Formatter,
-        /// How messages are told apart; over UDP the datagram does that.
-        framing: Option<Framing>,
-        /// One message, before its length is known.
-        scratch: Vec<u8>,
     },
     /// The vendor's line.
     Huawei {
         /// The format.
         formatter: huawei::Formatter,
-        /// How messages are told apart; over UDP the datagram does that.
-        framing: Option<Framing>,
-        /// One message, before its length is known.
-        scratch: Vec<u8>,
     },
     /// RFC 7011.
     Ipfix {
@@ -54,6 +52,8 @@ pub(super) enum Writer {
         classes: Vec<Class>,
         /// Whether over UDP.
         datagrams: bool,
+        /// Over UDP, templates are sent again after so long, or so many messages.
+        refresh: (Duration, u32),
         /// When, and how many messages ago, templates were sent in this transport session.
         announced: Option<(Instant, u32)>,
         /// Records in the open message, and when it was opened.
@@ -63,27 +63,44 @@ pub(super) enum Writer {
 
 impl Writer {
     /// For records of `classes` to `host`.
-    pub(super) fn new(host: &HostConfig, format: Format, classes: Vec<Class>) -> Self {
+    ///
+    /// # Errors
+    /// If the format is not in this build.
+    pub(super) fn new(host: &HostConfig, format: Format, classes: Vec<Class>) -> io::Result<Self> {
         let datagrams = matches!(host.transport, Transport::Udp);
-        match format {
-            Format::Syslog => Self::Syslog {
-                formatter: Formatter::new(&host.host_name, std::process::id(), host.time_zone.clone()),
-                framing: (!datagrams).then_some(host.framing),
-                scratch: Vec::new(),
-            },
-            Format::Huawei => Self::Huawei {
-                formatter: huawei::Formatter::new(&host.host_name, host.time_zone.clone()),
-                framing: (!datagrams).then_some(host.framing),
-                scratch: Vec::new(),
-            },
+        Ok(match format {
+            Format::Syslog => {
+                Self::Syslog { formatter: Formatter::new(&host.host_name, std::process::id(), host.time_zone.clone()) }
+            }
+            Format::Huawei => {
+                Self::Huawei { formatter: huawei::Formatter::new(&host.host_name, host.time_zone.clone()) }
+            }
             Format::Binary => Self::Ipfix {
-                encoder: Encoder::new(host.observation_domain, if datagrams { DATAGRAM } else { STREAM_MESSAGE })
-                    .with_access(host.access_version),
+                encoder: Encoder::new(
+                    host.binary.observation_domain,
+                    if datagrams { DATAGRAM } else { STREAM_MESSAGE },
+                )
+                .with_access(host.binary.access_version),
                 classes,
                 datagrams,
+                refresh: host.binary.refresh,
                 announced: None,
                 open: (0, None),
             },
+            Format::Rfc3164 | Format::Json | Format::Cef => {
+                let words = format!("format {} is not in this build", format.text());
+                return Err(io::Error::new(io::ErrorKind::Unsupported, words));
+            }
+        })
+    }
+
+    /// How its messages are told apart on a transport that does not do so itself.
+    pub(super) fn frame(host: &HostConfig, format: Format) -> Frame {
+        match (&host.transport, host.framing) {
+            (Transport::Udp, _) => Frame::Bare,
+            _ if !format.is_text() => Frame::Bare,
+            (_, Framing::OctetCounting) => Frame::OctetCounting,
+            (_, Framing::Lf) => Frame::Lf,
         }
     }
 
@@ -96,30 +113,32 @@ impl Writer {
         }
     }
 
-    /// Moves records from the backlog to the outbox until it is well filled or nothing waits. An IPFIX message that has
+    /// Moves records from their source to the outbox until it is well filled or nothing waits. An IPFIX message that has
     /// room stays open until its time has come, or `flush` is set.
-    pub(super) fn fill(&mut self, backlog: &mut Backlog, outbox: &mut Outbox, now: Instant, flush: bool) {
+    pub(super) fn fill(&mut self, source: &mut impl Source, outbox: &mut Outbox, now: Instant, flush: bool) {
         while outbox.len() < AHEAD {
-            let Some(record) = backlog.front() else { break };
+            let Some(matter) = source.front() else { break };
             match self {
-                Self::Syslog { formatter, framing, scratch } => {
-                    scratch.clear();
-                    formatter.format(record, scratch);
-                    outbox.push(1, 0, |out| frame(out, scratch, *framing));
-                }
-                Self::Huawei { formatter, framing, scratch } => {
-                    scratch.clear();
-                    formatter.format(record, scratch);
-                    outbox.push(1, 0, |out| frame(out, scratch, *framing));
-                }
-                Self::Ipfix { encoder, classes, datagrams, announced, open } => {
-                    if open.0 == 0 && announce_is_due(*announced, *datagrams, now) {
+                Self::Syslog { formatter } => outbox.push(1, 0, |out| match matter {
+                    Matter::Record(record) => formatter.format(record, out),
+                    Matter::Payload(payload) => out.extend_from_slice(&payload.octets),
+                }),
+                Self::Huawei { formatter } => outbox.push(1, 0, |out| match matter {
+                    Matter::Record(record) => formatter.format(record, out),
+                    Matter::Payload(payload) => out.extend_from_slice(&payload.octets),
+                }),
+                Self::Ipfix { encoder, classes, datagrams, refresh, announced, open } => {
+                    if open.0 == 0 && announce_is_due(*announced, datagrams.then_some(*refresh), now) {
                         encoder.announce(classes, seconds(), |message, counted| {
                             outbox.push(0, counted, |out| out.extend_from_slice(message));
                         });
                         *announced = Some((now, 0));
                     }
-                    if encoder.add(record) == Outcome::Full {
+                    let outcome = match matter {
+                        Matter::Record(record) => encoder.add(record),
+                        Matter::Payload(payload) => encoder.add_encoded(payload.template, &payload.octets),
+                    };
+                    if outcome == Outcome::Full {
                         self.close(outbox);
                         continue;
                     }
@@ -127,7 +146,7 @@ impl Writer {
                     open.1.get_or_insert(now);
                 }
             }
-            backlog.take();
+            source.take();
         }
         if self.flush_at().is_some_and(|due| flush || due <= now) {
             self.close(outbox);
@@ -170,24 +189,13 @@ impl Writer {
     }
 }
 
-fn announce_is_due(announced: Option<(Instant, u32)>, datagrams: bool, now: Instant) -> bool {
-    match announced {
-        None => true,
-        Some((sent, messages)) => {
-            datagrams && (messages >= TEMPLATE_MESSAGES || now.saturating_duration_since(sent) >= TEMPLATE_AGE)
+fn announce_is_due(announced: Option<(Instant, u32)>, refresh: Option<(Duration, u32)>, now: Instant) -> bool {
+    match (announced, refresh) {
+        (None, _) => true,
+        (Some(_), None) => false,
+        (Some((sent, before)), Some((age, messages))) => {
+            before >= messages || now.saturating_duration_since(sent) >= age
         }
-    }
-}
-
-/// RFC 6587, 3.4.1 and 3.4.2.
-fn frame(out: &mut Vec<u8>, message: &[u8], framing: Option<Framing>) {
-    if framing == Some(Framing::OctetCounting) {
-        out.extend_from_slice(message.len().to_string().as_bytes());
-        out.push(b' ');
-    }
-    out.extend_from_slice(message);
-    if framing == Some(Framing::Lf) {
-        out.push(b'\n');
     }
 }
 
@@ -200,26 +208,16 @@ fn seconds() -> u32 {
 mod tests {
     use std::sync::Arc;
 
+    use super::super::backlog::Backlog;
+    use super::super::{BinaryOptions, Target};
     use super::*;
-    use crate::record::ipfix::AccessVersion;
     use crate::record::sample;
 
     fn writer(transport: Transport) -> (Writer, Backlog, Outbox) {
-        let host = HostConfig {
-            name: "nms".into(),
-            address: ([127, 0, 0, 1], 4739).into(),
-            transport,
-            framing: Framing::OctetCounting,
-            records: vec![(Class::Im, Format::Binary)],
-            queue: 10,
-            observation_domain: 0,
-            access_version: AccessVersion::default(),
-            host_name: "fw1".into(),
-            time_zone: None,
-            backoff: (Duration::ZERO, Duration::ZERO),
-        };
-        let writer = Writer::new(&host, Format::Binary, vec![Class::Im]);
-        (writer, Backlog::new("nms".into(), 10, false), Outbox::default())
+        let target = Target::Address(([127, 0, 0, 1], 4739).into());
+        let host = HostConfig::new("nms", target, transport, vec![(Class::Im, Format::Binary)]);
+        let writer = Writer::new(&host, Format::Binary, vec![Class::Im]).unwrap();
+        (writer, Backlog::new(&host), Outbox::new(Frame::Bare))
     }
 
     /// Writes one record at that time; whether templates went before it.
@@ -227,7 +225,8 @@ mod tests {
         backlog.push(&Arc::new(sample::login("10001")));
         writer.fill(backlog, outbox, now, true);
         let first_set = outbox.stream()[17];
-        backlog.written(outbox.advance(outbox.len()), now);
+        let octets = outbox.len();
+        backlog.written(outbox.advance(octets), octets, None, now);
         assert!(backlog.is_empty());
         first_set == 3
     }
@@ -235,18 +234,19 @@ mod tests {
     #[test]
     fn templates_are_sent_again_over_udp_by_time_and_by_messages() {
         let (now, mut parts) = (Instant::now(), writer(Transport::Udp));
+        let (age, messages) = BinaryOptions::default().refresh;
         assert!(announced(&mut parts, now));
-        assert!(!announced(&mut parts, now + TEMPLATE_AGE / 2));
-        assert!(announced(&mut parts, now + TEMPLATE_AGE));
-        let messages = (1..=TEMPLATE_MESSAGES).map(|_| announced(&mut parts, now + TEMPLATE_AGE)).collect::<Vec<_>>();
-        assert_eq!(messages.iter().position(|announced| *announced), Some(TEMPLATE_MESSAGES as usize - 1));
+        assert!(!announced(&mut parts, now + age / 2));
+        assert!(announced(&mut parts, now + age));
+        let after = (1..=messages).map(|_| announced(&mut parts, now + age)).collect::<Vec<_>>();
+        assert_eq!(after.iter().position(|announced| *announced), Some(messages as usize - 1));
     }
 
     #[test]
     fn templates_are_sent_once_a_connection() {
         let (now, mut parts) = (Instant::now(), writer(Transport::Tcp));
         assert!(announced(&mut parts, now));
-        assert!(!announced(&mut parts, now + TEMPLATE_AGE * 100));
+        assert!(!announced(&mut parts, now + Duration::from_secs(3_000)));
         parts.0.broke(0);
         assert!(announced(&mut parts, now));
     }

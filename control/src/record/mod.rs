@@ -13,6 +13,8 @@ use dataplane::nat::Translation;
 use dataplane::time::Nanos;
 use sigdb::Confidence;
 
+use crate::export::Cause;
+
 pub mod access;
 #[cfg(test)]
 mod access_tests;
@@ -253,10 +255,37 @@ pub struct LossRecord {
     pub class: Class,
     /// Where.
     pub place: LossPlace,
+    /// Why.
+    pub reason: LossReason,
     /// How many.
     pub count: u64,
+    /// Sequence numbers, in the run that this record's name has, of the first and last that were lost; none where they never
+    /// had one.
+    pub sequences: Option<(u64, u64)>,
     /// The first and last time at which the loss was noticed.
     pub span: (Nanos, Nanos),
+}
+
+/// Why records or events were lost.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum LossReason {
+    /// At a log host.
+    Host(Cause),
+    /// A worker's queue of events was full, or one segment showed more than it can tell.
+    Events,
+    /// The process ended without a stop; about so many records were in memory then.
+    Crash,
+}
+
+impl LossReason {
+    /// In the words of the records.
+    pub fn text(self) -> &'static str {
+        match self {
+            Self::Host(cause) => cause.text(),
+            Self::Events => "queue-full",
+            Self::Crash => "crash",
+        }
+    }
 }
 
 /// Where records or events were lost.
@@ -268,6 +297,12 @@ pub enum LossPlace {
     Host(Name),
     /// The exporter was told to stop before the host had taken all.
     Shutdown(Name),
+    /// The spool of a log host.
+    Spool(Name),
+    /// A rate limit of a log host.
+    Rate(Name),
+    /// The memory of a process that ended without a stop, as to a log host.
+    Crash(Name),
 }
 
 impl Body {
@@ -352,12 +387,15 @@ impl ImAction {
 }
 
 impl fmt::Display for LossPlace {
-    /// `worker:3`, `host:siem`, `shutdown:siem`.
+    /// `worker:3`, `host:siem`, `shutdown:siem`, `spool:siem`, `rate:siem`, `crash:siem`.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Worker(worker) => write!(f, "worker:{worker}"),
             Self::Host(name) => write!(f, "host:{name}"),
             Self::Shutdown(name) => write!(f, "shutdown:{name}"),
+            Self::Spool(name) => write!(f, "spool:{name}"),
+            Self::Rate(name) => write!(f, "rate:{name}"),
+            Self::Crash(name) => write!(f, "crash:{name}"),
         }
     }
 }

@@ -128,5 +128,12 @@ pub(crate) fn close_v6() -> Record {
 
 /// A loss that took ten seconds.
 pub(crate) fn loss(class: Class, place: LossPlace, count: u64) -> Record {
-    record(Body::Loss(LossRecord { class, place, count, span: (TIME - Duration::from_secs(10), TIME) }))
+    record(Body::Loss(LossRecord {
+        class,
+        place,
+        reason: LossReason::Events,
+        count,
+        sequences: None,
+        span: (TIME - Duration::from_secs(10), TIME),
+    }))
 }

@@ -13,8 +13,8 @@ use sigdb::{AppId, Generation};
 
 use super::access::{AccessRecord, interface_text};
 use super::{
-    AttackRecord, Body, BootId, Class, FlowContext, ImRecord, LossPlace, LossRecord, Name, Record, SessionAction,
-    SessionRecord, UserNote,
+    AttackRecord, Body, BootId, Class, FlowContext, ImRecord, LossPlace, LossReason, LossRecord, Name, Record,
+    SessionAction, SessionRecord, UserNote,
 };
 use crate::config::{Compiled, ImLogging, Names};
 use crate::presence::access::{AccessAction, AccessTable, AccessTransition, AccessUser, Forgery};
@@ -175,9 +175,12 @@ impl Recorder {
         self.record(forgery.time, Body::Attack(body))
     }
 
-    /// The record of a loss noticed between two times; it is dated by the second.
+    /// The record of a loss of a worker's events noticed between two times; it is dated by the second.
     pub fn loss(&mut self, class: Class, place: LossPlace, count: u64, span: (Nanos, Nanos)) -> Record {
-        self.record(span.1, Body::Loss(LossRecord { class, place, count, span }))
+        self.record(
+            span.1,
+            Body::Loss(LossRecord { class, place, reason: LossReason::Events, count, sequences: None, span }),
+        )
     }
 
     /// A session event's flow, with its names.

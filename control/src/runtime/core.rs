@@ -16,7 +16,7 @@ use super::keeper;
 use super::reload::Reloader;
 use super::{Dataplane, DataplaneConfig, StartError};
 use crate::config::Compiled;
-use crate::export::Exporters;
+use crate::export::{Delivery, Exporters};
 use crate::manage::{BindError, CLIENTS, Manager};
 use crate::receiver::Receiver;
 use crate::record::{BootId, LossPlace};
@@ -76,9 +76,10 @@ pub fn run(file: &Path, mut compiled: Compiled, ready: impl FnOnce(&Compiled)) -
         .map_err(|error| RunError::System("cannot watch signals", error))?;
     // What can fail for want of a file or a right comes before the dataplane: nothing is half started.
     let mut manager = Manager::bind(&compiled.socket, registry, MANAGER)?;
-    let exporters = Exporters::new(compiled.hosts.clone(), registry, Token(HOSTS))
-        .map_err(|error| RunError::System("cannot make the log hosts' sockets", error))?;
     let boot = BootId(random().map_err(|error| RunError::System("/dev/urandom", error))?);
+    let delivery = Delivery { hosts: compiled.hosts.clone(), ..Delivery::default() };
+    let exporters = Exporters::new(delivery, boot, registry, Token(HOSTS))
+        .map_err(|error| RunError::System("cannot make the log hosts' sockets", error))?;
     let seed = compiled.state.as_ref().and_then(keeper::seed);
     let seed = seed.map_or_else(random, Ok).map_err(|error| RunError::System("/dev/urandom", error))?;
     Arc::make_mut(&mut compiled.access.settings).seed = seed;
@@ -158,7 +159,11 @@ fn stop(mut house: House) -> Result<(), RunError> {
     for loss in house.exporters.drain(Instant::now() + FAREWELL) {
         let (count, class) = (loss.count, loss.class.text());
         match loss.place {
-            LossPlace::Host(name) | LossPlace::Shutdown(name) => {
+            LossPlace::Host(name)
+            | LossPlace::Shutdown(name)
+            | LossPlace::Spool(name)
+            | LossPlace::Rate(name)
+            | LossPlace::Crash(name) => {
                 eprintln!("ostiary: {count} {class} records did not reach log host {name}");
             }
             LossPlace::Worker(worker) => eprintln!("ostiary: {count} {class} events of worker {worker} were lost"),

@@ -15,9 +15,10 @@ use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use control::export::{Counts, Exporters, Format, Framing, HostConfig, HostState, HostStatus, Notice, Transport};
-use control::record::ipfix::AccessVersion;
-use control::record::{Class, Record};
+use control::export::{
+    BinaryOptions, Counts, Delivery, Exporters, Format, HostConfig, HostState, HostStatus, Notice, Target, Transport,
+};
+use control::record::{BootId, Class, Record};
 use mio::{Events, Poll, Token};
 
 pub use collector::Collector;
@@ -47,8 +48,12 @@ pub struct Rig {
 
 impl Rig {
     pub fn new(hosts: Vec<HostConfig>) -> Self {
+        Self::with(Delivery { hosts, ..Delivery::default() })
+    }
+
+    pub fn with(delivery: Delivery) -> Self {
         let poll = Poll::new().unwrap();
-        let exporters = Exporters::new(hosts, poll.registry(), Token(100)).unwrap();
+        let exporters = Exporters::new(delivery, BootId(0xb007), poll.registry(), Token(100)).unwrap();
         Self { poll, events: Events::with_capacity(64), exporters, notices: Vec::new() }
     }
 
@@ -72,8 +77,7 @@ impl Rig {
         self.notices.extend(self.exporters.take_notices());
         for status in self.exporters.status() {
             for class in &status.classes {
-                let Counts { pushed, sent, dropped, queued, uncarried, .. } = class.counts;
-                assert_eq!(pushed, sent + dropped + queued + uncarried, "{status:?}");
+                assert!(class.counts.holds(), "{status:?}");
             }
         }
     }
@@ -118,19 +122,11 @@ impl Rig {
 
 /// A host that wants sign-ons and sessions in one format.
 pub fn host(name: &str, address: SocketAddr, transport: Transport, format: Format) -> HostConfig {
-    HostConfig {
-        name: name.into(),
-        address,
-        transport,
-        framing: Framing::OctetCounting,
-        records: vec![(Class::Session, format), (Class::Im, format)],
-        queue: 100_000,
-        observation_domain: 7,
-        access_version: AccessVersion::default(),
-        host_name: "fw1".into(),
-        time_zone: None,
-        backoff: (Duration::from_millis(10), Duration::from_millis(100)),
-    }
+    let records = vec![(Class::Session, format), (Class::Im, format)];
+    let binary = BinaryOptions { observation_domain: 7, ..BinaryOptions::default() };
+    let backoff = (Duration::from_millis(10), Duration::from_millis(100));
+    let host = HostConfig::new(name, Target::Address(address), transport, records);
+    HostConfig { host_name: "fw1".into(), backoff, binary, ..host }
 }
 
 pub fn loopback(port: u16) -> SocketAddr {

@@ -293,8 +293,8 @@ pub(crate) fn default_port(format: Format, transport: TransportKind) -> u16 {
     match (format, transport) {
         (Format::Binary, TransportKind::Udp | TransportKind::Tcp) => 4739,
         (Format::Binary, TransportKind::Tls) => 4740,
-        (Format::Syslog | Format::Huawei, TransportKind::Udp | TransportKind::Tcp) => 514,
-        (Format::Syslog | Format::Huawei, TransportKind::Tls) => 6514,
+        (_, TransportKind::Udp | TransportKind::Tcp) => 514,
+        (_, TransportKind::Tls) => 6514,
     }
 }
 

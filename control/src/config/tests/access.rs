@@ -129,8 +129,8 @@ fn a10_a_version_that_does_nothing_or_leaves_out_is_warned_of() {
     logged_warns("version = 4", "version = 2", 3, "log.access.version", "with only IPv6");
     logged_warns("version = 4", "version = 3", 3, "log.access.version", "with two VLANs are not sent");
     assert_eq!(logged("", "").unwrap().1, []);
-    assert_eq!(logged("", "").unwrap().0.hosts[0].access_version, AccessVersion::V4);
-    assert_eq!(logged("version = 4", "version = 3").unwrap().0.hosts[0].access_version, AccessVersion::V3);
+    assert_eq!(logged("", "").unwrap().0.hosts[0].binary.access_version, AccessVersion::V4);
+    assert_eq!(logged("version = 4", "version = 3").unwrap().0.hosts[0].binary.access_version, AccessVersion::V3);
 }
 
 #[test]

@@ -22,10 +22,10 @@ fn refused_host(lines: &str, line: usize, key: &str, expected: &str, advice: &st
 fn a_host_has_defaults() {
     let compiled = compiled(HOST);
     let [host] = &compiled.hosts[..] else { panic!("one host") };
-    assert_eq!((&*host.name, host.address.to_string()), ("h", "192.0.2.9:4739".to_owned()));
+    assert_eq!((&*host.name, host.target.to_string()), ("h", "192.0.2.9:4739".to_owned()));
     assert!(matches!(host.transport, Transport::Udp));
     assert_eq!(host.records, Class::ALL.map(|class| (class, Format::Binary)));
-    assert_eq!((host.queue, host.observation_domain, host.framing), (65_536, 1, Framing::OctetCounting));
+    assert_eq!((host.queue, host.binary.observation_domain, host.framing), (65_536, 1, Framing::OctetCounting));
     assert_eq!(host.backoff, (Duration::from_secs(1), Duration::from_secs(60)));
     assert!(host.time_zone.is_none());
 }
@@ -46,7 +46,7 @@ fn default_ports_are_those_of_format_and_transport() {
         let policy = if lines.contains("tls") { policy } else { "" };
         let text = format!("{BASE}{}{policy}", host(lines));
         let (compiled, _) = load_text(&text, Purpose::Replay).unwrap();
-        assert_eq!(compiled.hosts[0].address.port(), port, "{lines}");
+        assert_eq!(compiled.hosts[0].target.port(), Some(port), "{lines}");
     }
 }
 

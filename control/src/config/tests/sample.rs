@@ -16,7 +16,7 @@ fn the_sample_is_accepted_without_a_warning() {
     assert_eq!(compiled.policy.source().rules[1].service.len(), 4);
     assert_eq!(compiled.policy.source().rules[2].source.len(), 3);
     assert_eq!(compiled.hosts.len(), 2);
-    assert_eq!(compiled.hosts[1].address.to_string(), "[2001:db8:2::20]:4739");
+    assert_eq!(compiled.hosts[1].target.to_string(), "[2001:db8:2::20]:4739");
     assert!(compiled.im.records(RuleId(0), "wechat", ImAction::Logout));
     assert!(!compiled.im.records(RuleId(1), "wechat", ImAction::Logout));
     assert!(compiled.im.records(RuleId(1), "wechat", ImAction::Login));

@@ -11,7 +11,7 @@ use serde_json::Value;
 
 use super::time_text;
 use crate::config::{Compiled, Names};
-use crate::export::{Counts, Format, HostConfig, HostStatus, Transport};
+use crate::export::{Cause, Counts, Format, HostConfig, HostStatus};
 use crate::presence::access::{AccessTally, AccessUser, SourceTally};
 use crate::receiver::ReceiverTally;
 use crate::record::access::{assigned_text, interface_text, legible, trust_text};
@@ -381,12 +381,9 @@ impl AccessHostRow {
     fn new(host: &HostConfig, format: Format) -> Self {
         Self {
             name: host.name.to_string(),
-            address: host.address.to_string(),
+            address: host.target.to_string(),
             transport: host.transport.text().to_owned(),
-            ssl_policy: match &host.transport {
-                Transport::Tls(policy) => Some(policy.name.to_string()),
-                Transport::Udp | Transport::Tcp => None,
-            },
+            ssl_policy: host.transport.tls().map(|policy| policy.name.to_string()),
             format: format.text().to_owned(),
         }
     }
@@ -426,13 +423,15 @@ impl ReceiverRow {
 impl AccessHostCountsRow {
     /// A host's counters since they were `before`. What waited then counts as come since.
     pub fn since(name: &str, now: Counts, before: Counts) -> Self {
+        let uncarried = |counts: Counts| counts.dropped_by(Cause::Uncarried);
+        let dropped = |counts: Counts| counts.dropped() - uncarried(counts);
         Self {
             name: name.to_owned(),
-            records: (now.pushed + before.queued).saturating_sub(before.pushed),
+            records: (now.generated + before.queued).saturating_sub(before.generated),
             sent: now.sent.saturating_sub(before.sent),
-            dropped: now.dropped.saturating_sub(before.dropped),
+            dropped: dropped(now).saturating_sub(dropped(before)),
             queued: now.queued,
-            uncarried: now.uncarried.saturating_sub(before.uncarried),
+            uncarried: uncarried(now).saturating_sub(uncarried(before)),
             resent: now.resent.saturating_sub(before.resent),
         }
     }

@@ -16,7 +16,7 @@ use dataplane::time::Nanos;
 use serde::{Deserialize, Serialize};
 
 use crate::config::Names;
-use crate::export::{ClassStatus, HostStatus};
+use crate::export::{Cause, ClassStatus, HostStatus};
 use crate::record::rfc3339;
 use crate::runtime::{PoolView, PortView};
 
@@ -331,17 +331,17 @@ impl From<&HostStatus> for HostRow {
     fn from(status: &HostStatus) -> Self {
         let class = |class: &ClassStatus| HostClassRow {
             class: class.class.text().to_owned(),
-            records: class.counts.pushed,
+            records: class.counts.generated,
             sent: class.counts.sent,
-            dropped: class.counts.dropped,
+            dropped: class.counts.dropped() - class.counts.dropped_by(Cause::Uncarried),
             queued: class.counts.queued,
-            uncarried: class.counts.uncarried,
+            uncarried: class.counts.dropped_by(Cause::Uncarried),
             resent: class.counts.resent,
         };
         let since = status.since.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
         Self {
             name: status.name.to_string(),
-            address: status.address.to_string(),
+            address: status.target.to_string(),
             transport: status.transport.to_owned(),
             format: status.format.text().to_owned(),
             state: status.state.text().to_owned(),

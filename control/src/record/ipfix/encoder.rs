@@ -98,6 +98,11 @@ impl Encoder {
         self.append(template.id, |out| template.fields().for_each(|field| write_field(out, field, record)))
     }
 
+    /// Appends a data record that was encoded before, of the template with that number.
+    pub fn add_encoded(&mut self, template: u16, octets: &[u8]) -> Outcome {
+        self.append(template, |out| out.extend_from_slice(octets))
+    }
+
     /// Closes the open message, to be sent at `time` (seconds since the epoch), and gives it and the number of data
     /// records in it; none where none is open.
     pub fn finish(&mut self, time: u32) -> Option<(&[u8], u32)> {

@@ -14,6 +14,7 @@ use super::backlog::Backlog;
 use super::backoff::Backoff;
 use super::link::{Answer, Link, Wrote};
 use super::notice::{Notices, Voice};
+use super::opener::{Opened, Opener};
 use super::outbox::Outbox;
 use super::status::{ClassStatus, HostState, HostStatus, Waiting};
 use super::trouble::Trouble;
@@ -32,6 +33,9 @@ const SLOW: Duration = Duration::from_secs(2);
 /// A connection that lasted so long was a good one: the next pause is the shortest again.
 const GOOD: Duration = Duration::from_secs(1);
 
+/// How often a name's look-up is asked for.
+const OPENING: Duration = Duration::from_millis(10);
+
 /// Writes in one turn; then it is another host's.
 const WRITES: usize = 32;
 
@@ -48,6 +52,7 @@ pub(super) struct Channel {
     /// Of one turn of reading.
     answers: Vec<Answer>,
     state: State,
+    opener: Opener,
     backoff: Backoff,
     voice: Voice,
     /// Connections that were established.
@@ -65,6 +70,8 @@ pub(super) struct Channel {
 enum State {
     /// For the next attempt.
     Waiting { until: Instant },
+    /// For a socket, which takes looking up a name or entering a namespace.
+    Opening { until: Instant },
     /// For the connection, then for the handshake.
     Connecting { link: Link, connected: bool, until: Instant },
     /// Records may be written.
@@ -79,8 +86,8 @@ struct Up {
     since: Instant,
     /// Since when the socket takes nothing.
     blocked: Option<Instant>,
-    /// Our side is closed; the host has yet to close its own.
-    closing: bool,
+    /// Since when our side is closing, and the host has yet to close its own.
+    closing: Option<Instant>,
     /// There may be something to read that no event will tell of.
     unread: bool,
 }
@@ -107,6 +114,7 @@ impl Channel {
             outbox: Outbox::new(Writer::frame(host, format)),
             answers: Vec::new(),
             state: State::Waiting { until: now },
+            opener: Opener::default(),
             backoff: Backoff::new(host.backoff),
             voice: Voice::new(host.name.clone(), now),
             connections: 0,
@@ -139,7 +147,7 @@ impl Channel {
                 }
                 self.pump(now, notices);
             }
-            State::Waiting { .. } | State::Stopped => {}
+            State::Waiting { .. } | State::Opening { .. } | State::Stopped => {}
         }
     }
 
@@ -152,11 +160,19 @@ impl Channel {
         self.overflow_said = overflows;
         match &self.state {
             State::Waiting { until } if *until <= now => self.connect(registry, now, notices),
-            State::Connecting { connected, until, .. } if *until <= now => {
-                let setup = self.host.patience.setup.as_secs();
+            State::Opening { until } => match self.opener.poll() {
+                Some(outcome) => self.opened(outcome, registry, now, notices),
+                None if *until <= now => {
+                    let name = self.host.target.to_string().into();
+                    self.broke(Trouble::Name(name, io::ErrorKind::TimedOut.into()), now, notices);
+                }
+                None => {}
+            },
+            State::Connecting { link, connected, until } if *until <= now => {
+                let setup = self.host.patience.setup;
                 let trouble = match connected {
-                    false => Trouble::ConnectTimeout(setup),
-                    true => Trouble::HandshakeTimeout(setup),
+                    false => Trouble::ConnectTimeout(setup.as_secs()),
+                    true => link.overdue(setup),
                 };
                 self.broke(trouble, now, notices);
             }
@@ -169,7 +185,9 @@ impl Channel {
     pub(super) fn next_deadline(&self, now: Instant) -> Option<Instant> {
         match &self.state {
             State::Waiting { until } | State::Connecting { until, .. } => Some(*until),
+            State::Opening { until } => Some((now + OPENING).min(*until)),
             State::Stopped => None,
+            State::Up(Up { closing: Some(since), .. }) => Some(*since + self.host.patience.close),
             State::Up(up) if up.unread => Some(now),
             State::Up(Up { blocked: Some(since), .. }) => Some(*since + STALL),
             State::Up(_) if self.outbox.len() > 0 || self.backlog.waits() => Some(now),
@@ -178,8 +196,16 @@ impl Channel {
     }
 
     fn connect(&mut self, registry: &Registry, now: Instant, notices: &mut Notices) {
+        match self.opener.begin(&self.host) {
+            Some(outcome) => self.opened(outcome, registry, now, notices),
+            None => self.enter(State::Opening { until: now + self.host.patience.setup }),
+        }
+    }
+
+    /// There is a socket, or none can be had.
+    fn opened(&mut self, outcome: Result<Opened, Trouble>, registry: &Registry, now: Instant, notices: &mut Notices) {
         let setup = self.host.patience.setup;
-        match Link::open(&self.host, registry, self.token) {
+        match outcome.and_then(|opened| Link::open(&self.host, opened, registry, self.token)) {
             Ok(link) if !link.is_stream() => self.up(link, now, notices),
             Ok(link) => self.enter(State::Connecting { link, connected: false, until: now + setup }),
             Err(trouble) => self.broke(trouble, now, notices),
@@ -215,7 +241,9 @@ impl Channel {
             self.voice.say(notices, format_args!("connected to {}{over}", self.host.target), now);
         }
         self.connections += 1;
-        self.enter(State::Up(Up { link, since: now, blocked: None, closing: false, unread: true }));
+        self.opener.worked();
+        self.outbox.begin(Writer::frame(&self.host, self.format));
+        self.enter(State::Up(Up { link, since: now, blocked: None, closing: None, unread: true }));
         self.pump(now, notices);
     }
 
@@ -228,11 +256,11 @@ impl Channel {
 
     fn work(&mut self, now: Instant) -> Result<(), Trouble> {
         let State::Up(up) = &mut self.state else { return Ok(()) };
+        if up.closing.is_some() {
+            return if up.link.closing()? { Err(Trouble::Closed) } else { Ok(()) };
+        }
         if up.unread {
             up.unread = !up.link.read(&mut self.answers)?;
-        }
-        if up.closing {
-            return Ok(());
         }
         if up.blocked.is_some_and(|since| now.saturating_duration_since(since) >= STALL) {
             return Err(Trouble::Stalled(STALL.as_secs()));
@@ -265,7 +293,7 @@ impl Channel {
 
     /// Leaves the connection, keeps what it owes, and waits.
     fn broke(&mut self, trouble: Trouble, now: Instant, notices: &mut Notices) {
-        let said_goodbye = matches!(&self.state, State::Up(up) if up.closing);
+        let said_goodbye = matches!(&self.state, State::Up(up) if up.closing.is_some());
         let never_left = self.outbox.clear();
         self.writer.broke(never_left);
         if said_goodbye {
@@ -302,18 +330,20 @@ impl Channel {
     }
 
     /// Closes the connection once everything is written; whether there is nothing left to do.
-    pub(super) fn stopped(&mut self) -> bool {
+    pub(super) fn stopped(&mut self, now: Instant) -> bool {
         let done = self.backlog.is_empty() && self.outbox.len() == 0;
         match &mut self.state {
             State::Stopped => return true,
             State::Waiting { .. } => return false,
             // Nothing is owed: no need for the connection.
-            State::Connecting { .. } if done => {}
-            State::Connecting { .. } => return false,
-            State::Up(up) if done && !up.closing && up.link.is_stream() => {
+            State::Opening { .. } | State::Connecting { .. } if done => {}
+            State::Opening { .. } | State::Connecting { .. } => return false,
+            // The host said goodbye, or does not care to.
+            State::Up(Up { closing: Some(since), .. })
+                if now.saturating_duration_since(*since) >= self.host.patience.close => {}
+            State::Up(up) if done && up.closing.is_none() && up.link.is_stream() => {
                 up.link.close();
-                up.closing = true;
-                up.unread = true;
+                up.closing = Some(now);
                 return false;
             }
             State::Up(up) if done && !up.link.is_stream() => {}
@@ -327,8 +357,8 @@ impl Channel {
     pub(super) fn poll_fd(&self) -> Option<PollFd<'_>> {
         let (link, write) = match &self.state {
             State::Connecting { link, connected, .. } => (link, !connected),
-            State::Up(up) => (&up.link, up.blocked.is_some()),
-            State::Waiting { .. } | State::Stopped => return None,
+            State::Up(up) => (&up.link, up.blocked.is_some() || up.link.wants_write()),
+            State::Waiting { .. } | State::Opening { .. } | State::Stopped => return None,
         };
         let flags = if write { PollFlags::IN | PollFlags::OUT } else { PollFlags::IN };
         Some(PollFd::from_borrowed_fd(link.as_fd(), flags))
@@ -352,6 +382,7 @@ impl Channel {
     pub(super) fn status(&self, now: Instant) -> HostStatus {
         let state = match &self.state {
             State::Waiting { .. } => HostState::Waiting,
+            State::Opening { .. } => HostState::Opening,
             State::Connecting { .. } => HostState::Connecting,
             State::Stopped => HostState::Stopped,
             State::Up(up) => match up.blocked {

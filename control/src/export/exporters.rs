@@ -109,7 +109,7 @@ impl Exporters {
         loop {
             let now = Instant::now();
             self.tick(now);
-            let running = self.channels.iter_mut().filter_map(|channel| (!channel.stopped()).then_some(())).count();
+            let running = self.channels.iter_mut().filter_map(|channel| (!channel.stopped(now)).then_some(())).count();
             if running == 0 || now >= deadline {
                 break;
             }

@@ -15,15 +15,18 @@ mod backlog;
 mod backoff;
 mod channel;
 mod counts;
+mod diagnosis;
 mod exporters;
 mod link;
 mod losses;
 mod notice;
+mod opener;
 #[allow(dead_code, reason = "for transports and a spool that are being built")]
 mod outbox;
 #[allow(dead_code, reason = "for transports and a spool that are being built")]
 mod owed;
 mod queue;
+pub mod relp;
 mod status;
 mod tls;
 mod trouble;
@@ -34,6 +37,7 @@ mod writer;
 pub use counts::{Cause, Counts};
 pub use exporters::Exporters;
 pub use notice::Notice;
+pub use opener::namespace_path;
 pub use owed::{Payload, Rank};
 pub use status::{ClassStatus, HostState, HostStatus, Role, Waiting};
 

@@ -11,21 +11,26 @@ use rustls_pki_types::pem::PemObject;
 use rustls_pki_types::{CertificateDer, CertificateRevocationListDer, PrivateKeyDer, ServerName};
 
 use super::trouble::{FileProblem, Trouble};
-use super::{TlsPolicy, TlsVersion};
+use super::{Target, TlsPolicy, TlsVersion};
 
 /// Reads the policy's files and begins a session with the host at `address`.
 ///
 /// The host's certificate must lead to an authority of the policy, be valid now, be meant for servers and be for the
-/// policy's name, or for the address (as an IP address in its subjectAltName) where no name is given. With revocation
+/// policy's name; where that gives none, for the name that the host is configured by; else for the address (as an IP address
+/// in its subjectAltName). With revocation
 /// lists, each certificate of the chain must be covered by one that is not out of date. Sessions are never resumed:
 /// each connection checks the certificate anew.
-pub(super) fn session(policy: &TlsPolicy, address: IpAddr) -> Result<ClientConnection, Trouble> {
+pub(super) fn session(policy: &TlsPolicy, target: &Target, address: IpAddr) -> Result<ClientConnection, Trouble> {
     let wrong = |problem: String| Trouble::Policy { policy: policy.name.to_string(), problem };
     let config = config(policy)?;
-    let name = match &policy.server_name {
-        Some(name) => ServerName::try_from(name.clone())
-            .map_err(|_| wrong(format!("server-name {name:?} is neither a DNS name nor an IP address")))?,
-        None => ServerName::from(address),
+    let named = |name: &str| {
+        let wrong = |_| wrong(format!("server-name {name:?} is neither a DNS name nor an IP address"));
+        ServerName::try_from(name.to_owned()).map_err(wrong)
+    };
+    let name = match (&policy.server_name, target) {
+        (Some(name), _) => named(name)?,
+        (None, Target::Name { name, .. }) => named(name)?,
+        (None, Target::Address(_) | Target::None) => ServerName::from(address),
     };
     ClientConnection::new(Arc::new(config), name).map_err(Trouble::Tls)
 }

@@ -1,11 +1,14 @@
 //! Why a log host cannot be reached, in words that tell an operator what to look at.
 
 use std::io;
+use std::net::IpAddr;
 use std::path::PathBuf;
 
 use rustls::{AlertDescription, CertificateError, PeerIncompatible};
 use rustls_pki_types::pem;
 use thiserror::Error;
+
+use super::relp;
 
 /// What went wrong between us and a log host. Never fatal: the connection is tried again.
 #[derive(Debug, Error)]
@@ -28,6 +31,27 @@ pub(super) enum Trouble {
     /// The host closed during the handshake.
     #[error("the host closed the connection during the TLS handshake; does it speak TLS on this port?")]
     HandshakeClosed,
+    /// The name has no address.
+    #[error("cannot look up {0}: {1}")]
+    Name(Box<str>, io::Error),
+    /// The network namespace cannot be entered.
+    #[error("cannot enter the network namespace {0}: {1}")]
+    Namespace(PathBuf, io::Error),
+    /// The interface cannot be bound to.
+    #[error("cannot bind to interface {0}: {1}")]
+    Interface(String, io::Error),
+    /// The source address cannot be bound to.
+    #[error("cannot send from {0}: {1}")]
+    Source(IpAddr, io::Error),
+    /// RELP's `open` has no answer.
+    #[error("no answer to RELP's open within {0} s; does the host speak RELP on this port?")]
+    RelpTimeout(u64),
+    /// The host closed instead of answering RELP's `open`.
+    #[error("the host closed the connection in place of opening a RELP session; does it speak RELP on this port?")]
+    RelpClosed,
+    /// What the host says in RELP, or that it ends the session.
+    #[error("{0}")]
+    Relp(relp::Fault),
     /// The host closed an established connection.
     #[error("the host closed the connection")]
     Closed,

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant, SystemTime};
 
 use super::outbox::{Frame, Outbox};
 use super::owed::Matter;
-use super::{Format, Framing, HostConfig, Transport};
+use super::{Format, Framing, HostConfig, Transport, relp};
 use crate::record::huawei;
 use crate::record::ipfix::{Encoder, Outcome};
 use crate::record::rfc5424::Formatter;
@@ -98,6 +98,7 @@ impl Writer {
     pub(super) fn frame(host: &HostConfig, format: Format) -> Frame {
         match (&host.transport, host.framing) {
             (Transport::Udp, _) => Frame::Bare,
+            (Transport::Relp | Transport::RelpTls(_), _) => Frame::Relp { next: relp::FIRST_MESSAGE },
             _ if !format.is_text() => Frame::Bare,
             (_, Framing::OctetCounting) => Frame::OctetCounting,
             (_, Framing::Lf) => Frame::Lf,

@@ -91,6 +91,24 @@ fn over_tcp_with_line_feeds() {
 }
 
 #[test]
+fn over_relp_and_relp_tls_with_a_clean_end() {
+    if !have(&["rsyslogd"]) {
+        return;
+    }
+    let pki = Pki::new();
+    let beds =
+        [(Rsyslog::relp(), Transport::Relp), (Rsyslog::relp_tls(&pki, "server"), Transport::RelpTls(pki.policy()))];
+    for (mut collector, transport) in beds {
+        let mut rig = deliver(host("siem", loopback(collector.port), transport, Format::Syslog), &collector);
+        assert_eq!(rig.counts("siem", Class::Im).acknowledged, 4);
+        let left = rig.exporters.drain(std::time::Instant::now() + std::time::Duration::from_secs(20));
+        assert!(left.is_empty());
+        let own = collector.terminate();
+        assert!(!own.contains("error"), "{own}");
+    }
+}
+
+#[test]
 fn over_tls_with_a_client_certificate_and_a_clean_end() {
     if !have(&["rsyslogd"]) {
         return;

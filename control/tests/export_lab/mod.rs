@@ -5,6 +5,7 @@
 mod collector;
 mod pki;
 mod records;
+mod relp_server;
 mod rsyslog;
 
 use std::fs;
@@ -24,6 +25,7 @@ use mio::{Events, Poll, Token};
 pub use collector::Collector;
 pub use pki::Pki;
 pub use records::*;
+pub use relp_server::{Manner, RelpServer, Seen};
 pub use rsyslog::Rsyslog;
 
 /// No condition of these tests takes longer, on however slow a machine.

@@ -42,6 +42,29 @@ impl Rsyslog {
         )
     }
 
+    /// RELP. An answer means that the message is written down, as nothing is queued.
+    pub fn relp() -> Self {
+        let input = "main_queue(queue.type=\"Direct\")\nmodule(load=\"imrelp\")\n\
+                     input(type=\"imrelp\" address=\"127.0.0.1\" port=\"@PORT@\")";
+        Self::start(input.into(), false)
+    }
+
+    /// [`Self::relp`] under TLS, with that certificate, for clients with the certificate of `fw1.test`.
+    pub fn relp_tls(pki: &Pki, certificate: &str) -> Self {
+        let path = |file: String| pki.path(&file).display().to_string();
+        Self::start(
+            format!(
+                "main_queue(queue.type=\"Direct\")\nmodule(load=\"imrelp\")\n\
+                 input(type=\"imrelp\" address=\"127.0.0.1\" port=\"@PORT@\" tls=\"on\" tls.caCert=\"{}\" \
+                 tls.myCert=\"{}\" tls.myPrivKey=\"{}\" tls.authMode=\"name\" tls.permittedPeer=[\"fw1.test\"])",
+                path("ca.pem".into()),
+                path(format!("{certificate}.pem")),
+                path(format!("{certificate}.key")),
+            ),
+            false,
+        )
+    }
+
     fn start(input: String, udp: bool) -> Self {
         let mut this = Self { dir: tempfile::tempdir().unwrap(), port: free_port(), input, running: None };
         this.restart();

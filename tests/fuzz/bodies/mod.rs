@@ -33,6 +33,8 @@ pub mod radius;
 #[cfg(feature = "dataplane")]
 pub mod records;
 #[cfg(feature = "dataplane")]
+pub mod relp;
+#[cfg(feature = "dataplane")]
 pub mod stream;
 pub mod tls;
 #[cfg(feature = "dataplane")]

@@ -7,7 +7,7 @@
 use std::collections::VecDeque;
 use std::ops::Range;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use dataplane::time::Nanos;
 
@@ -16,10 +16,13 @@ use super::owed::{Matter, Origin, Owed, Rank};
 use super::queue::Queue;
 use super::window::{Until, Window};
 use super::writer::Source;
-use super::{Cause, Counts, HostConfig};
+use super::{Cause, Counts, HostConfig, Transport};
 use crate::record::{Class, LossPlace, LossReason, LossRecord, Name, Record};
 
 const CLASSES: usize = Class::ALL.len();
+
+/// A record that the host does not take so often is given up.
+const REFUSALS: u8 = 5;
 
 /// See the module.
 #[derive(Debug)]
@@ -27,6 +30,8 @@ pub(super) struct Backlog {
     host: Name,
     /// Records that may wait.
     capacity: usize,
+    /// The host answers each record.
+    answers: bool,
     /// Records of the law that wait or are partly written, and were never sent.
     waiting: usize,
     queue: Queue,
@@ -43,6 +48,7 @@ impl Backlog {
         Self {
             host: host.name.clone(),
             capacity: host.queue.max(1),
+            answers: matches!(host.transport, Transport::Relp | Transport::RelpTls(_) | Transport::Kafka(_)),
             waiting: 0,
             queue: Queue::default(),
             taken: VecDeque::new(),
@@ -71,11 +77,10 @@ impl Backlog {
         self.queue.push(Matter::Record(Arc::clone(record)), Origin::Live);
     }
 
-    /// Counts a record that the host's format cannot tell.
-    pub(super) fn leave_out(&mut self, class: Class) {
-        let counts = &mut self.counts[at(class)];
-        counts.generated += 1;
-        counts.drop_by(Cause::Uncarried, 1);
+    /// Counts a record that is not even queued.
+    pub(super) fn leave_out(&mut self, record: &Arc<Record>, cause: Cause) {
+        self.counts[at(record.body.class())].generated += 1;
+        self.lose(&Matter::Record(Arc::clone(record)), cause, record.time);
     }
 
     /// The records of a class that wait at these places, or are partly written: the first that was ever queued had place 0.
@@ -101,10 +106,10 @@ impl Backlog {
         self.losses.add((class, cause, boot), 1, (sequence, sequence), (time, time));
     }
 
-    /// Queues a record about each loss, now that there is room.
-    pub(super) fn say_losses(&mut self) {
+    /// Queues a record about each loss that is due, now that there is room; about every loss if that is to be `at_once`.
+    pub(super) fn say_losses(&mut self, now: Instant, at_once: bool) {
         while self.waiting < self.capacity
-            && let Some(record) = self.losses.say()
+            && let Some(record) = self.losses.say(now, at_once)
         {
             self.queue.push(Matter::Record(Arc::new(record)), Origin::Saying);
         }
@@ -144,17 +149,58 @@ impl Backlog {
         }
     }
 
-    /// The host's TCP acknowledged the connection up to this octet.
-    pub(super) fn acknowledged(&mut self, position: u64, now: Instant) {
-        let counts = &mut self.counts;
-        self.window.acknowledged(position, now, |owed| {
-            if owed.counts() {
-                let counts = &mut counts[at(owed.matter.class())];
-                counts.queued -= 1;
-                counts.unacknowledged -= 1;
-                counts.acknowledged += 1;
-            }
-        });
+    /// The host's TCP acknowledged the connection up to this octet; whether any record was by that.
+    pub(super) fn acknowledged(&mut self, position: u64, now: Instant) -> bool {
+        let (counts, mut any) = (&mut self.counts, false);
+        self.window.acknowledged(position, now, |owed| any |= acknowledge(counts, owed));
+        any
+    }
+
+    /// The connection lives, on which nothing can be out for so `long`: whether any record was acknowledged by that.
+    pub(super) fn outlived(&mut self, long: Duration, now: Instant) -> bool {
+        let (counts, mut any) = (&mut self.counts, false);
+        self.window.outlived(long, now, |owed| any |= acknowledge(counts, owed));
+        any
+    }
+
+    /// A connection begins, on which the next record has this transaction.
+    pub(super) fn begin(&mut self, transaction: u32) {
+        self.window.begin(transaction);
+    }
+
+    /// The host answered a transaction, whether it took the record; false where that is not out.
+    pub(super) fn answered(&mut self, transaction: u32, took: bool, time: Nanos) -> bool {
+        let Some(mut owed) = self.window.answered(transaction) else { return false };
+        if took {
+            acknowledge(&mut self.counts, &owed);
+            return true;
+        }
+        let counts = &mut self.counts[at(owed.matter.class())];
+        counts.refused += 1;
+        counts.unacknowledged -= u64::from(owed.counts());
+        owed.refused += 1;
+        if owed.refused < REFUSALS {
+            self.queue.put_back(std::iter::once(owed));
+        } else if owed.counts() {
+            counts.queued -= 1;
+            self.lose(&owed.matter, Cause::Refused, time);
+        }
+        true
+    }
+
+    /// Forgets of the reserve what is old.
+    pub(super) fn expire(&mut self, now: Instant) {
+        self.window.expire(now);
+    }
+
+    /// Octets that are written and not acknowledged.
+    pub(super) fn unacknowledged(&self) -> usize {
+        self.window.octets()
+    }
+
+    /// Since when the oldest record that is out was not acknowledged.
+    pub(super) fn oldest(&self) -> Option<Instant> {
+        self.window.oldest()
     }
 
     /// The connection broke: what it did not, or perhaps did not, deliver goes first on the next.
@@ -221,8 +267,22 @@ impl Backlog {
     }
 }
 
+/// Counts what the host acknowledged; whether there was anything to count.
+fn acknowledge(counts: &mut [Counts; CLASSES], owed: &Owed) -> bool {
+    if owed.counts() {
+        let counts = &mut counts[at(owed.matter.class())];
+        counts.queued -= 1;
+        counts.unacknowledged -= 1;
+        counts.acknowledged += 1;
+    }
+    !owed.acknowledged
+}
+
 impl Source for Backlog {
     fn front(&self) -> Option<&Matter> {
+        if self.answers && !self.window.has_room(self.taken.len()) {
+            return None;
+        }
         self.queue.front().map(|owed| &owed.matter)
     }
 

@@ -15,23 +15,22 @@ use super::backoff::Backoff;
 use super::link::{Answer, Link, Wrote};
 use super::notice::{Notices, Voice};
 use super::opener::{Opened, Opener};
-use super::outbox::Outbox;
+use super::outbox::{Frame, Outbox};
 use super::status::{ClassStatus, HostState, HostStatus, Waiting};
 use super::trouble::Trouble;
 use super::window::Until;
 use super::writer::Writer;
-use super::{Format, HostConfig};
+use super::{Cause, Format, HostConfig, time};
 use crate::record::{Class, LossRecord, Record};
 
-/// A host that takes nothing for so long is left and tried again. Longer than TCP_USER_TIMEOUT, which usually finds it
-/// first.
-const STALL: Duration = Duration::from_secs(40);
-
-/// Blocked for so long, a host is shown as stalled.
-const SLOW: Duration = Duration::from_secs(2);
-
-/// A connection that lasted so long was a good one: the next pause is the shortest again.
+/// Where nothing of the kind is acknowledged, a connection that lasted so long was a good one.
 const GOOD: Duration = Duration::from_secs(1);
+
+/// How often the kernel is asked what the host's TCP has acknowledged.
+const ASK: Duration = Duration::from_millis(20);
+
+/// Where the kernel does not tell: more than a socket of ours holds.
+const SOCKET: u64 = 512 * 1024;
 
 /// How often a name's look-up is asked for.
 const OPENING: Duration = Duration::from_millis(10);
@@ -84,8 +83,14 @@ enum State {
 struct Up {
     link: Link,
     since: Instant,
-    /// Since when the socket takes nothing.
-    blocked: Option<Instant>,
+    /// The socket takes nothing now.
+    blocked: bool,
+    /// When the socket or the host last took something, or nothing was out.
+    progress: Instant,
+    /// When the kernel was last asked what the host's TCP acknowledged.
+    asked: Instant,
+    /// No progress for too long.
+    stalled: bool,
     /// Since when our side is closing, and the host has yet to close its own.
     closing: Option<Instant>,
     /// There may be something to read that no event will tell of.
@@ -130,7 +135,7 @@ impl Channel {
         let class = record.body.class();
         match self.classes.contains(&class) {
             true if self.writer.carries(record) => self.backlog.push(record),
-            true => self.backlog.leave_out(class),
+            true => self.backlog.leave_out(record, Cause::Uncarried),
             false => {}
         }
     }
@@ -142,9 +147,7 @@ impl Channel {
             State::Up(up) => {
                 // An event that is neither is an error, which reading finds.
                 up.unread |= readable || !writable;
-                if writable {
-                    up.blocked = None;
-                }
+                up.blocked &= !writable;
                 self.pump(now, notices);
             }
             State::Waiting { .. } | State::Opening { .. } | State::Stopped => {}
@@ -189,9 +192,11 @@ impl Channel {
             State::Stopped => None,
             State::Up(Up { closing: Some(since), .. }) => Some(*since + self.host.patience.close),
             State::Up(up) if up.unread => Some(now),
-            State::Up(Up { blocked: Some(since), .. }) => Some(*since + STALL),
-            State::Up(_) if self.outbox.len() > 0 || self.backlog.waits() => Some(now),
-            State::Up(_) => self.writer.flush_at(),
+            State::Up(up) if !up.blocked && (self.outbox.len() > 0 || self.backlog.waits()) => Some(now),
+            State::Up(up) => {
+                let out = (self.outbox.len() > 0 || self.backlog.oldest().is_some()).then(|| up.asked + ASK);
+                [out, self.writer.flush_at()].into_iter().flatten().min()
+            }
         }
     }
 
@@ -243,7 +248,20 @@ impl Channel {
         self.connections += 1;
         self.opener.worked();
         self.outbox.begin(Writer::frame(&self.host, self.format));
-        self.enter(State::Up(Up { link, since: now, blocked: None, closing: None, unread: true }));
+        if let Frame::Relp { next } = self.outbox.frame() {
+            self.backlog.begin(next);
+        }
+        let (blocked, closing, stalled) = (false, None, false);
+        self.enter(State::Up(Up {
+            link,
+            since: now,
+            blocked,
+            progress: now,
+            asked: now,
+            stalled,
+            closing,
+            unread: true,
+        }));
         self.pump(now, notices);
     }
 
@@ -262,31 +280,71 @@ impl Channel {
         if up.unread {
             up.unread = !up.link.read(&mut self.answers)?;
         }
-        if up.blocked.is_some_and(|since| now.saturating_duration_since(since) >= STALL) {
-            return Err(Trouble::Stalled(STALL.as_secs()));
-        }
-        if now.saturating_duration_since(up.since) >= GOOD {
-            self.backoff.reset();
-        }
+        self.listen(now)?;
+        let State::Up(up) = &mut self.state else { return Ok(()) };
         for _ in 0..WRITES {
-            if up.blocked.is_some() {
-                return Ok(());
+            if up.blocked {
+                break;
             }
-            self.backlog.say_losses();
+            self.backlog.say_losses(now, self.stopping);
             self.writer.fill(&mut self.backlog, &mut self.outbox, now, self.stopping);
             if self.outbox.len() == 0 {
-                return Ok(());
+                break;
             }
             match up.link.write(&self.outbox)? {
                 Wrote::Octets(octets) => {
-                    let (records, position) = (self.outbox.advance(octets), up.link.position());
-                    let until = up.link.is_stream().then_some(Until::Position(position));
-                    self.backlog.written(records, octets, until, now);
-                    // What the kernel took is all that is known.
-                    self.backlog.acknowledged(position, now);
+                    let until = match self.outbox.frame() {
+                        _ if !up.link.is_stream() => None,
+                        Frame::Relp { .. } => Some(Until::Answer),
+                        Frame::Bare | Frame::OctetCounting | Frame::Lf => Some(Until::Position(up.link.position())),
+                    };
+                    self.backlog.written(self.outbox.advance(octets), octets, until, now);
+                    up.progress = now;
                 }
-                Wrote::Blocked => up.blocked = Some(now),
+                Wrote::Blocked => up.blocked = true,
             }
+        }
+        if self.outbox.len() == 0 && self.backlog.oldest().is_none() {
+            up.progress = now;
+        }
+        up.stalled = now.saturating_duration_since(up.progress) >= self.host.patience.stall;
+        Ok(())
+    }
+
+    /// Takes in what the host acknowledged: by its answers, or by its TCP.
+    fn listen(&mut self, now: Instant) -> Result<(), Trouble> {
+        let State::Up(up) = &mut self.state else { return Ok(()) };
+        let mut any = false;
+        for answer in self.answers.drain(..) {
+            if !self.backlog.answered(answer.transaction, answer.ok, time()) {
+                return Err(Trouble::Answer(answer.transaction));
+            }
+            any = true;
+        }
+        if let Frame::Relp { .. } = self.outbox.frame() {
+            let patience = self.host.patience.answer;
+            if self.backlog.oldest().is_some_and(|sent| now.saturating_duration_since(sent) >= patience) {
+                return Err(Trouble::Stalled(patience.as_secs()));
+            }
+        } else if self.backlog.oldest().is_some() && now.saturating_duration_since(up.asked) >= ASK {
+            up.asked = now;
+            let position = up.link.position();
+            any |= match up.link.queued() {
+                Some(octets) => self.backlog.acknowledged(position.saturating_sub(octets), now),
+                // A connection whose host acknowledges nothing does not outlive the user timeout by much.
+                None => {
+                    self.backlog.acknowledged(position.saturating_sub(SOCKET), now)
+                        | self.backlog.outlived(self.host.patience.user_timeout * 2, now)
+                }
+            };
+        }
+        self.backlog.expire(now);
+        if any {
+            up.progress = now;
+        }
+        // Over a stream, a connection says nothing about the program behind it.
+        if any || (!up.link.is_stream() && now.saturating_duration_since(up.since) >= GOOD) {
+            self.backoff.reset();
         }
         Ok(())
     }
@@ -357,7 +415,7 @@ impl Channel {
     pub(super) fn poll_fd(&self) -> Option<PollFd<'_>> {
         let (link, write) = match &self.state {
             State::Connecting { link, connected, .. } => (link, !connected),
-            State::Up(up) => (&up.link, up.blocked.is_some() || up.link.wants_write()),
+            State::Up(up) => (&up.link, up.blocked || up.link.wants_write()),
             State::Waiting { .. } | State::Opening { .. } | State::Stopped => return None,
         };
         let flags = if write { PollFlags::IN | PollFlags::OUT } else { PollFlags::IN };
@@ -379,16 +437,14 @@ impl Channel {
     }
 
     /// For the operator.
-    pub(super) fn status(&self, now: Instant) -> HostStatus {
+    pub(super) fn status(&self) -> HostStatus {
         let state = match &self.state {
             State::Waiting { .. } => HostState::Waiting,
             State::Opening { .. } => HostState::Opening,
             State::Connecting { .. } => HostState::Connecting,
             State::Stopped => HostState::Stopped,
-            State::Up(up) => match up.blocked {
-                Some(since) if now.saturating_duration_since(since) >= SLOW => HostState::Stalled,
-                _ => HostState::Up,
-            },
+            State::Up(up) if up.stalled => HostState::Stalled,
+            State::Up(_) => HostState::Up,
         };
         let class = |class: &Class| ClassStatus { class: *class, counts: self.backlog.counts(*class) };
         HostStatus {
@@ -402,6 +458,7 @@ impl Channel {
             reconnects: self.connections.saturating_sub(1),
             last_error: self.last_error.clone(),
             group: None,
+            unacknowledged: self.backlog.unacknowledged(),
         }
     }
 }

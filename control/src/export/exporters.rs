@@ -3,16 +3,15 @@
 use std::io;
 use std::ops::Range;
 use std::sync::Arc;
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Duration, Instant};
 
-use dataplane::time::Nanos;
 use mio::{Registry, Token};
 use rustix::event::{PollFd, Timespec, poll};
 
 use super::channel::Channel;
 use super::notice::{Notice, Notices};
 use super::status::{HostStatus, Waiting};
-use super::{Delivery, Format};
+use super::{Delivery, Format, time};
 use crate::record::{BootId, Class, LossRecord, Record};
 
 /// Delivers records to log hosts. Nothing here blocks, but [`Self::drain`], and that for a bounded time.
@@ -84,8 +83,7 @@ impl Exporters {
 
     /// How each host is doing.
     pub fn status(&self) -> Vec<HostStatus> {
-        let now = Instant::now();
-        self.channels.iter().map(|channel| channel.status(now)).collect()
+        self.channels.iter().map(Channel::status).collect()
     }
 
     /// What each host is still owed of a class at these places: the first record that was ever queued for it had place 0,
@@ -116,8 +114,7 @@ impl Exporters {
             let wait = self.next_deadline().unwrap_or(deadline).min(deadline).saturating_duration_since(now).min(SLEEP);
             self.poll(wait);
         }
-        let time = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
-        let time = Nanos::from_parts(time.as_secs(), time.subsec_nanos());
+        let time = time();
         self.channels.iter_mut().flat_map(|channel| channel.give_up(time)).collect()
     }
 

@@ -3,13 +3,18 @@
 //! Each record about a loss has the name (boot, sequence) of the first record lost. This host never gets that one, so the
 //! name is unique at this host, and a receiver that collapses duplicates by it collapses this record too.
 
+use std::time::{Duration, Instant};
+
 use dataplane::time::Nanos;
 
 use super::Cause;
 use crate::record::{Body, BootId, Class, LossPlace, LossReason, LossRecord, Name, Record};
 
+/// Losses that an operator asked for are told this often.
+const PERIOD: Duration = Duration::from_secs(10);
+
 /// What is told in one record.
-type Key = (Class, Cause, BootId);
+pub(super) type Key = (Class, Cause, BootId);
 
 /// A loss that the host was not told of yet.
 #[derive(Clone, Copy, Debug)]
@@ -19,6 +24,8 @@ struct Loss {
     /// First and last.
     sequences: (u64, u64),
     span: (Nanos, Nanos),
+    /// Not to be told earlier.
+    due: Instant,
 }
 
 /// The losses of one host.
@@ -38,10 +45,12 @@ impl Losses {
     }
 
     /// Counts records of a run that were lost: how many, their first and last sequence, and when.
-    pub(super) fn add(&mut self, (class, cause, boot): Key, count: u64, sequences: (u64, u64), span: (Nanos, Nanos)) {
-        let key = (class, cause, boot);
+    pub(super) fn add(&mut self, key: Key, count: u64, sequences: (u64, u64), span: (Nanos, Nanos)) {
         match self.open.iter_mut().find(|loss| loss.key == key) {
-            None => self.open.push(Loss { key, count, sequences, span }),
+            None => {
+                let pause = if matches!(key.1, Cause::Uncarried | Cause::Suppressed) { PERIOD } else { Duration::ZERO };
+                self.open.push(Loss { key, count, sequences, span, due: Instant::now() + pause });
+            }
             Some(loss) => {
                 loss.count += count;
                 loss.sequences = (loss.sequences.0.min(sequences.0), loss.sequences.1.max(sequences.1));
@@ -51,9 +60,10 @@ impl Losses {
     }
 
     /// The record about the loss that was noticed first, of those of which none is on its way: so a host that is always too
-    /// slow gets one for each length of its queue.
-    pub(super) fn say(&mut self) -> Option<Record> {
-        let place = self.open.iter().position(|loss| !self.saying.contains(&loss.key))?;
+    /// slow gets one for each length of its queue. None is told before it is due, but `at_once`.
+    pub(super) fn say(&mut self, now: Instant, at_once: bool) -> Option<Record> {
+        let ready = |loss: &Loss| (at_once || loss.due <= now) && !self.saying.contains(&loss.key);
+        let place = self.open.iter().position(ready)?;
         let loss = self.open.remove(place);
         self.saying.push(loss.key);
         let (boot, sequence, time) = (loss.key.2, loss.sequences.0, loss.span.1);
@@ -86,7 +96,7 @@ impl Losses {
         open.into_iter().map(|loss| self.body(loss)).collect()
     }
 
-    fn body(&self, Loss { key: (class, cause, _), count, sequences, span }: Loss) -> LossRecord {
+    fn body(&self, Loss { key: (class, cause, _), count, sequences, span, .. }: Loss) -> LossRecord {
         let host = self.host.clone();
         let place = match cause {
             Cause::QueueFull | Cause::Uncarried | Cause::Refused => LossPlace::Host(host),
@@ -117,7 +127,7 @@ mod tests {
         losses.add((Class::Im, Cause::QueueFull, BootId(2)), 1, (2, 2), SPAN);
         losses.add((Class::Im, Cause::SpoolAge, BootId(1)), 3, (3, 7), SPAN);
         losses.add((Class::Im, Cause::QueueFull, BootId(1)), 1, (8, 8), SPAN);
-        let said: Vec<Record> = std::iter::from_fn(|| losses.say()).collect();
+        let said: Vec<Record> = std::iter::from_fn(|| losses.say(Instant::now(), false)).collect();
         let told = |record: &Record| (record.boot.0, record.sequence, record.body.clone());
         let told: Vec<(u64, u64, Body)> = said.iter().map(told).collect();
         let [(1, 8, Body::Loss(one)), (2, 2, Body::Loss(two)), (1, 3, Body::Loss(three))] = &told[..] else {
@@ -133,11 +143,22 @@ mod tests {
         let mut losses = Losses::new("siem".into());
         let key = (Class::Session, Cause::QueueFull, BootId(1));
         losses.add(key, 2, (4, 5), SPAN);
-        let said = losses.say().unwrap();
+        let said = losses.say(Instant::now(), false).unwrap();
         losses.add(key, 1, (8, 8), (Nanos(9), Nanos(9)));
-        assert!(losses.say().is_none(), "one of them at a time");
+        assert!(losses.say(Instant::now(), true).is_none(), "one of them at a time");
         losses.unsay(&said);
-        let Body::Loss(loss) = losses.say().unwrap().body else { panic!("a loss") };
+        let Body::Loss(loss) = losses.say(Instant::now(), false).unwrap().body else { panic!("a loss") };
         assert_eq!((loss.count, loss.sequences, loss.span), (3, Some((4, 8)), (Nanos(5), Nanos(9))));
+    }
+
+    #[test]
+    fn what_was_asked_for_is_told_now_and_then() {
+        let (now, mut losses) = (Instant::now(), Losses::new("siem".into()));
+        (1..=5).for_each(|number| losses.add((Class::Im, Cause::Suppressed, BootId(1)), 1, (number, number), SPAN));
+        assert!(losses.say(now, false).is_none());
+        let Body::Loss(loss) = losses.say(now + PERIOD * 2, false).unwrap().body else { panic!("a loss") };
+        assert_eq!((loss.count, loss.sequences, loss.place.to_string()), (5, Some((1, 5)), "rate:siem".to_owned()));
+        losses.add((Class::Im, Cause::Uncarried, BootId(1)), 1, (6, 6), SPAN);
+        assert!(losses.say(now, true).is_some(), "before the end");
     }
 }

@@ -44,8 +44,9 @@ pub use status::{ClassStatus, HostState, HostStatus, Role, Waiting};
 use std::fmt;
 use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
+use dataplane::time::Nanos;
 use jiff::tz::TimeZone;
 
 use crate::record::ipfix::AccessVersion;
@@ -462,4 +463,10 @@ impl Transport {
             Self::Kafka(_) => "kafka",
         }
     }
+}
+
+/// Now, of the system's clock.
+fn time() -> Nanos {
+    let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+    Nanos::from_parts(since.as_secs(), since.subsec_nanos())
 }

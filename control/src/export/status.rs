@@ -27,6 +27,8 @@ pub struct HostStatus {
     pub reconnects: u64,
     /// Why the last connection, or attempt, failed.
     pub last_error: Option<String>,
+    /// Octets of records that are written, and not acknowledged.
+    pub unacknowledged: usize,
     /// The group that it is in, and as what.
     pub group: Option<(Name, Role)>,
 }
@@ -67,7 +69,7 @@ pub enum HostState {
     Connecting,
     /// It takes records. Over UDP: nothing is known to the contrary.
     Up,
-    /// Connected, but it has taken nothing for two seconds and more.
+    /// Connected, but it takes nothing, or acknowledges nothing, and did not for as long as it is given.
     Stalled,
     /// The last connection or attempt failed; the next is due after a pause.
     Waiting,

@@ -58,6 +58,9 @@ pub(super) enum Trouble {
     /// The host's kernel takes nothing more, for this many seconds.
     #[error("the host took nothing for {0} s")]
     Stalled(u64),
+    /// RELP: an answer to what the host was not sent.
+    #[error("the host answered transaction {0}, which is not under way")]
+    Answer(u32),
     /// Reading or writing failed.
     #[error("connection lost: {0}")]
     Lost(io::Error),

@@ -2,7 +2,7 @@
 //! as far as its transport can tell, but that its program may not have read.
 
 use std::collections::VecDeque;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use super::WindowLimits;
 use super::outbox::TRANSACTIONS;
@@ -94,6 +94,18 @@ impl Window {
         self.expire(now);
     }
 
+    /// A connection on which nothing can have been out for so `long` lives on: what was written before that arrived.
+    pub(super) fn outlived(&mut self, long: Duration, now: Instant, each: impl FnMut(&Owed)) {
+        let old = |out: &&Out| now.saturating_duration_since(out.written) > long;
+        let position = self.out.iter().take_while(old).filter_map(|out| match out.until {
+            Until::Position(end) => Some(end),
+            Until::Answer => None,
+        });
+        if let Some(position) = position.last() {
+            self.acknowledged(position, now, each);
+        }
+    }
+
     /// The host answered a transaction: its record, whatever the answer; none where it is not out, which no sane host does.
     pub(super) fn answered(&mut self, transaction: u32) -> Option<Owed> {
         let place = (transaction + TRANSACTIONS).checked_sub(self.transaction)? % TRANSACTIONS;
@@ -132,6 +144,11 @@ impl Window {
         self.out.front().map(|out| out.written)
     }
 
+    /// Octets that are not acknowledged.
+    pub(super) fn octets(&self) -> usize {
+        self.octets
+    }
+
     /// Whether everything written was acknowledged.
     pub(super) fn is_empty(&self) -> bool {
         self.out.is_empty()
@@ -141,7 +158,6 @@ impl Window {
 #[cfg(test)]
 mod tests {
     use std::sync::Arc;
-    use std::time::Duration;
 
     use super::super::owed::{Matter, Origin};
     use super::*;
@@ -180,6 +196,19 @@ mod tests {
         window.acknowledged(100, now, |_| ());
         window.expire(now + Duration::from_secs(601));
         assert!(window.broke().1.is_empty());
+    }
+
+    #[test]
+    fn a_connection_that_lives_on_acknowledges_what_is_old() {
+        let (now, mut window) = (Instant::now(), window(10, 1_000));
+        let (long, later) = (Duration::from_secs(60), now + Duration::from_secs(61));
+        window.sent(owed(1), Until::Position(100), 100, now);
+        window.sent(owed(2), Until::Position(200), 100, later);
+        let mut acknowledged = Vec::new();
+        window.outlived(long, now + long, |owed| acknowledged.push(owed.arrival));
+        assert!(acknowledged.is_empty());
+        window.outlived(long, later, |owed| acknowledged.push(owed.arrival));
+        assert_eq!(acknowledged, [1]);
     }
 
     #[test]

@@ -18,7 +18,7 @@ fn account_for(messages: &[String], class: &str) -> (BTreeSet<u64>, u64) {
     let (mut sequences, mut losses) = (BTreeSet::new(), std::collections::BTreeMap::new());
     for message in messages {
         let sequence: u64 = parameter(message, "seq").unwrap().parse().unwrap();
-        if parameter(message, "event").as_deref() != Some("loss") {
+        if parameter(message, "event").as_deref() != Some("log-loss") {
             sequences.insert(sequence);
         } else if parameter(message, "class").as_deref() == Some(class) {
             losses.insert(sequence, parameter(message, "count").unwrap().parse::<u64>().unwrap());

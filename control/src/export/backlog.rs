@@ -17,6 +17,7 @@ use super::queue::Queue;
 use super::window::{Until, Window};
 use super::writer::Source;
 use super::{Cause, Counts, HostConfig, Transport};
+use crate::record::ipfix::NotSent;
 use crate::record::{Class, LossPlace, LossReason, LossRecord, Name, Record};
 
 const CLASSES: usize = Class::ALL.len();
@@ -40,6 +41,8 @@ pub(super) struct Backlog {
     window: Window,
     counts: [Counts; CLASSES],
     losses: Losses,
+    /// When the first and the last record were lost.
+    lost: Option<(Nanos, Nanos)>,
 }
 
 impl Backlog {
@@ -55,6 +58,7 @@ impl Backlog {
             window: Window::new(host.window),
             counts: Default::default(),
             losses: Losses::new(host.name.clone()),
+            lost: None,
         }
     }
 
@@ -103,6 +107,8 @@ impl Backlog {
     fn lose(&mut self, matter: &Matter, cause: Cause, time: Nanos) {
         let (class, (boot, sequence)) = (matter.class(), matter.name());
         self.counts[at(class)].drop_by(cause, 1);
+        let (first, last) = self.lost.unwrap_or((time, time));
+        self.lost = Some((first.min(time), last.max(time)));
         self.losses.add((class, cause, boot), 1, (sequence, sequence), (time, time));
     }
 
@@ -288,6 +294,11 @@ impl Source for Backlog {
 
     fn take(&mut self) {
         self.taken.extend(self.queue.pop());
+    }
+
+    fn not_sent(&self) -> NotSent {
+        let records = self.counts.iter().map(Counts::dropped).sum();
+        NotSent { records, span: self.lost.unwrap_or_default() }
     }
 }
 

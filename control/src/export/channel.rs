@@ -115,7 +115,7 @@ impl Channel {
             classes: classes.clone(),
             token,
             backlog: Backlog::new(host),
-            writer: Writer::new(host, format, classes)?,
+            writer: Writer::new(host, format, classes),
             outbox: Outbox::new(Writer::frame(host, format)),
             answers: Vec::new(),
             state: State::Waiting { until: now },

@@ -213,6 +213,8 @@ pub struct TextOptions {
     pub digits: u8,
     /// `timeQuality` (RFC 5424, 7.1).
     pub quality: bool,
+    /// What that says of the clock: whether an external source keeps it.
+    pub synchronised: bool,
     /// `origin` (RFC 5424, 7.2).
     pub origin: bool,
     /// A sentence for people behind the structured data.
@@ -376,7 +378,16 @@ impl Default for TextOptions {
     /// Facility local0.
     fn default() -> Self {
         let (facility, digits) = (16, 6);
-        Self { facility, bom: false, digits, quality: false, origin: false, sentence: true, sequence_id: true }
+        Self {
+            facility,
+            bom: false,
+            digits,
+            quality: false,
+            synchronised: false,
+            origin: false,
+            sentence: true,
+            sequence_id: true,
+        }
     }
 }
 

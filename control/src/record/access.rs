@@ -11,7 +11,7 @@ use dataplane::event::Volume;
 use dataplane::time::Nanos;
 
 use super::Name;
-use super::fields::Fields;
+use super::fields::{Fields, Label, label};
 use crate::presence::access::{AccessAction, AccessReason, AccessUser};
 
 /// A sign-on of an access user.
@@ -61,79 +61,81 @@ impl AccessRecord {
     /// Writes the fields, every one of them: those that are not known say so.
     pub(super) fn write<F: Fields + ?Sized>(&self, time: Nanos, out: &mut F) {
         let user = &*self.user;
-        out.word("action", self.action.text());
+        out.word(label!("action"), self.action.text());
         if let Some(result) = self.action.result_text() {
-            out.word("result", result);
+            out.word(label!("result"), result);
         }
-        out.word("reason", self.reason.text());
+        out.word(label!("reason"), self.reason.text());
         if let AccessReason::Other(cause) = self.reason {
-            out.number("cause", cause.into());
+            out.number(label!("cause"), cause.into());
         }
-        out.word("class", self.class().text());
-        out.word("application", user.source.name());
-        octets(out, "account", &user.account);
-        octets(out, "user", user.user.as_deref().unwrap_or_default());
-        octets(out, "domain", self.domain().unwrap_or_default());
+        out.word(label!("class"), self.class().text());
+        out.word(label!("application"), user.source.name());
+        octets(out, label!("account"), &user.account);
+        octets(out, label!("user"), user.user.as_deref().unwrap_or_default());
+        octets(out, label!("domain"), self.domain().unwrap_or_default());
         match user.ipv4 {
-            Some(address) => out.word("ipv4", std::net::Ipv4Addr::from(address)),
-            None => out.unknown("ipv4"),
+            Some(address) => out.address(label!("ipv4"), address.into()),
+            None => out.unknown(label!("ipv4")),
         }
         match user.ipv6 {
-            Some(address) => out.word("ipv6", std::net::Ipv6Addr::from(address)),
-            None => out.unknown("ipv6"),
+            Some(address) => out.address(label!("ipv6"), address.into()),
+            None => out.unknown(label!("ipv6")),
         }
         match user.prefix {
             Some((address, length)) => {
-                out.word("prefix", format_args!("{}/{length}", std::net::Ipv6Addr::from(address)));
+                out.word(label!("prefix"), &format!("{}/{length}", std::net::Ipv6Addr::from(address)));
             }
-            None => out.unknown("prefix"),
+            None => out.unknown(label!("prefix")),
         }
-        known(out, "assigned", assigned_text(user.assigned));
+        known(out, label!("assigned"), assigned_text(user.assigned));
         match user.mac {
-            Some(mac) => out.word("mac", mac),
-            None => out.unknown("mac"),
+            Some(mac) => out.mac(label!("mac"), mac),
+            None => out.unknown(label!("mac")),
         }
-        name(out, "interface", self.interface().as_deref());
-        name(out, "client-interface", self.port.as_deref());
-        name(out, "zone", self.zone.as_deref());
-        number(out, "svlan", (user.svlan != 0).then_some(user.svlan.into()));
-        number(out, "cvlan", (user.cvlan != 0).then_some(user.cvlan.into()));
+        name(out, label!("interface"), self.interface().as_deref());
+        name(out, label!("client-interface"), self.port.as_deref());
+        name(out, label!("zone"), self.zone.as_deref());
+        number(out, label!("svlan"), (user.svlan != 0).then_some(user.svlan.into()));
+        number(out, label!("cvlan"), (user.cvlan != 0).then_some(user.cvlan.into()));
         match user.nas {
-            Some(nas) => out.word("nas", nas.ip()),
-            None => out.unknown("nas"),
+            Some(nas) => out.address(label!("nas"), nas.ip()),
+            None => out.unknown(label!("nas")),
         }
-        octets(out, "nas-id", user.text(Text::NasId));
-        number(out, "nas-port", user.nas_port.map(u64::from));
-        octets(out, "nas-port-id", user.text(Text::NasPortId));
-        octets(out, "circuit-id", user.text(Text::CircuitId));
-        octets(out, "remote-id", user.text(Text::RemoteId));
-        octets(out, "host-name", user.text(Text::HostName));
-        octets(out, "group", user.text(Text::Class));
-        octets(out, "filter", user.text(Text::Filter));
-        octets(out, "session-id", user.text(Text::SessionId));
-        octets(out, "message", user.text(Text::Message));
-        for (field, moment) in [("login-time", self.login_time(time)), ("logout-time", self.logout_time(time))] {
+        octets(out, label!("nas-id"), user.text(Text::NasId));
+        number(out, label!("nas-port"), user.nas_port.map(u64::from));
+        octets(out, label!("nas-port-id"), user.text(Text::NasPortId));
+        octets(out, label!("circuit-id"), user.text(Text::CircuitId));
+        octets(out, label!("remote-id"), user.text(Text::RemoteId));
+        octets(out, label!("host-name"), user.text(Text::HostName));
+        octets(out, label!("group"), user.text(Text::Class));
+        octets(out, label!("filter"), user.text(Text::Filter));
+        octets(out, label!("session-id"), user.text(Text::SessionId));
+        octets(out, label!("message"), user.text(Text::Message));
+        for (field, moment) in
+            [(label!("login-time"), self.login_time(time)), (label!("logout-time"), self.logout_time(time))]
+        {
             match moment {
                 Some(moment) => out.time(field, moment),
                 None => out.unknown(field),
             }
         }
         match self.online {
-            Some(online) => out.seconds("online", online),
-            None => out.unknown("online"),
+            Some(online) => out.seconds(label!("online"), online),
+            None => out.unknown(label!("online")),
         }
         let [from, to] = user.traffic.map_or([None; 2], |volumes| volumes.map(Some));
         let count = |volume: Option<Volume>, of: fn(Volume) -> u64| volume.map(of);
-        number(out, "from-user-packets", count(from, |volume| volume.packets));
-        number(out, "from-user-octets", count(from, |volume| volume.octets));
-        number(out, "to-user-packets", count(to, |volume| volume.packets));
-        number(out, "to-user-octets", count(to, |volume| volume.octets));
-        out.word("identifies", user.identifies());
-        known(out, "trust", trust_text(user.trust));
-        for (field, end) in [("client", user.ends.0), ("server", user.ends.1)] {
+        number(out, label!("from-user-packets"), count(from, |volume| volume.packets));
+        number(out, label!("from-user-octets"), count(from, |volume| volume.octets));
+        number(out, label!("to-user-packets"), count(to, |volume| volume.packets));
+        number(out, label!("to-user-octets"), count(to, |volume| volume.octets));
+        out.word(label!("identifies"), user.identifies());
+        known(out, label!("trust"), trust_text(user.trust));
+        for (field, end) in [(label!("client"), user.ends.0), (label!("server"), user.ends.1)] {
             match end {
                 end if end == Endpoint::default() => out.unknown(field),
-                end => out.end(field, end.socket()),
+                end => out.end(field, end),
             }
         }
     }
@@ -193,28 +195,28 @@ pub fn legible(octets: &[u8]) -> Cow<'_, str> {
     Cow::Owned(text)
 }
 
-fn octets<F: Fields + ?Sized>(out: &mut F, field: &str, octets: &[u8]) {
+fn octets<F: Fields + ?Sized>(out: &mut F, field: Label, octets: &[u8]) {
     match octets {
         [] => out.unknown(field),
         octets => out.text(field, &legible(octets)),
     }
 }
 
-fn name<F: Fields + ?Sized>(out: &mut F, field: &str, text: Option<&str>) {
+fn name<F: Fields + ?Sized>(out: &mut F, field: Label, text: Option<&str>) {
     match text {
         Some(text) => out.text(field, text),
         None => out.unknown(field),
     }
 }
 
-fn known<F: Fields + ?Sized>(out: &mut F, field: &str, word: Option<&'static str>) {
+fn known<F: Fields + ?Sized>(out: &mut F, field: Label, word: Option<&'static str>) {
     match word {
         Some(word) => out.word(field, word),
         None => out.unknown(field),
     }
 }
 
-fn number<F: Fields + ?Sized>(out: &mut F, field: &str, value: Option<u64>) {
+fn number<F: Fields + ?Sized>(out: &mut F, field: Label, value: Option<u64>) {
     match value {
         Some(value) => out.number(field, value),
         None => out.unknown(field),

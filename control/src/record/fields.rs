@@ -1,9 +1,9 @@
 //! The named fields of a record, told once for every format that is text: RFC 5424's structured data and JSON.
 
-use std::fmt::Display;
-use std::net::SocketAddr;
+use std::net::IpAddr;
 use std::time::Duration;
 
+use dataplane::endpoint::{Endpoint, Mac};
 use dataplane::time::Nanos;
 
 use super::access::legible;
@@ -12,26 +12,68 @@ use super::{
     confidence_text, phase_text,
 };
 
+/// The name of a field, with what the formats put around it, so that each is one copy of known length. Made by [`label!`].
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Label {
+    /// `seq`.
+    pub name: &'static str,
+    /// ` seq="`: a PARAM-NAME of RFC 5424.
+    pub parameter: &'static str,
+    /// `,"seq":`: a member's name in JSON.
+    pub member: &'static str,
+    /// ` seq=`: a key of a line of words.
+    pub key: &'static str,
+}
+
+/// The [`Label`] of a name.
+macro_rules! label {
+    ($name:literal) => {
+        $crate::record::fields::Label {
+            name: $name,
+            parameter: concat!(" ", $name, "=\""),
+            member: concat!(",\"", $name, "\":"),
+            key: concat!(" ", $name, "="),
+        }
+    };
+}
+pub(crate) use label;
+
 /// A format that takes named fields.
 pub(crate) trait Fields {
-    /// A word, number or address of our own: needs no escaping.
-    fn word(&mut self, name: &str, value: impl Display);
+    /// A word of our own: needs no escaping.
+    fn word(&mut self, label: Label, word: &str);
     /// An address and port, that of IPv6 in brackets.
-    fn end(&mut self, name: &str, end: SocketAddr) {
-        self.word(name, end);
-    }
+    fn end(&mut self, label: Label, end: Endpoint);
+    /// An address.
+    fn address(&mut self, label: Label, address: IpAddr);
+    /// A MAC address.
+    fn mac(&mut self, label: Label, mac: Mac);
     /// A number.
-    fn number(&mut self, name: &str, value: u64);
+    fn number(&mut self, label: Label, value: u64);
     /// Text that others chose.
-    fn text(&mut self, name: &str, text: &str);
+    fn text(&mut self, label: Label, text: &str);
     /// A time.
-    fn time(&mut self, name: &str, time: Nanos);
+    fn time(&mut self, label: Label, time: Nanos);
     /// A span, in seconds with three digits of the fraction.
-    fn seconds(&mut self, name: &str, span: Duration);
+    fn seconds(&mut self, label: Label, span: Duration);
     /// A field that applies, but has no value.
-    fn absent(&mut self, name: &str);
+    fn absent(&mut self, label: Label);
     /// A field of which it has to be said that it is not known.
-    fn unknown(&mut self, name: &str);
+    fn unknown(&mut self, label: Label);
+
+    /// The names that a configuration gave to what a flow came through, in this order.
+    fn statics(&mut self, flow: &FlowContext) {
+        self.text(label!("rule"), &flow.rule);
+        self.places(flow);
+    }
+
+    /// Of those, ports and zones.
+    fn places(&mut self, flow: &FlowContext) {
+        self.text(label!("client-interface"), &flow.interfaces.0);
+        self.text(label!("server-interface"), &flow.interfaces.1);
+        self.text(label!("client-zone"), &flow.zones.0);
+        self.text(label!("server-zone"), &flow.zones.1);
+    }
 
     /// What happened, but for its time, number and run.
     fn body(&mut self, time: Nanos, body: &Body) {
@@ -46,119 +88,117 @@ pub(crate) trait Fields {
 
     /// Create, close or deny.
     fn session(&mut self, time: Nanos, session: &SessionRecord) {
-        self.word("action", session.action.text());
+        self.word(label!("action"), session.action.text());
         if let SessionAction::Close { reason, .. } = session.action {
-            self.word("reason", close_reason_text(reason));
+            self.word(label!("reason"), close_reason_text(reason));
         }
-        self.text("application", &session.flow.application);
+        self.text(label!("application"), &session.flow.application);
         self.flow(&session.flow);
         if let SessionAction::Deny { packets, first } = session.action {
-            self.number("count", packets);
-            self.time("first", first);
+            self.number(label!("count"), packets);
+            self.time(label!("first"), first);
         }
         if let SessionAction::Close { start, to_server, to_client, .. } = session.action {
-            self.time("start", start);
-            self.seconds("duration", time.since(start));
-            self.number("to-server-packets", to_server.packets);
-            self.number("to-server-octets", to_server.octets);
-            self.number("to-client-packets", to_client.packets);
-            self.number("to-client-octets", to_client.octets);
+            self.time(label!("start"), start);
+            self.seconds(label!("duration"), time.since(start));
+            self.number(label!("to-server-packets"), to_server.packets);
+            self.number(label!("to-server-octets"), to_server.octets);
+            self.number(label!("to-client-packets"), to_client.packets);
+            self.number(label!("to-client-octets"), to_client.octets);
         }
     }
 
     /// What an instant-messaging user did.
     fn sign_on(&mut self, im: &ImRecord) {
-        self.word("action", im.action.text());
+        self.word(label!("action"), im.action.text());
         if let Some(result) = im.action.result_text() {
-            self.word("result", result);
+            self.word(label!("result"), result);
         }
-        self.word("reason", im.reason.text());
-        self.text("application", &im.flow.application);
+        self.word(label!("reason"), im.reason.text());
+        self.text(label!("application"), &im.flow.application);
         match &im.account {
-            Some(account) => self.text("account", account),
-            None => self.absent("account"),
+            Some(account) => self.text(label!("account"), account),
+            None => self.absent(label!("account")),
         }
         if let Some(key) = im.pseudonym_key {
-            self.word("pseudonym-key", key);
+            self.word(label!("pseudonym-key"), &key.to_string());
         }
-        self.word("confidence", confidence_text(im.confidence));
+        self.word(label!("confidence"), confidence_text(im.confidence));
         self.flow(&im.flow);
         if let Some(online) = im.online {
-            self.seconds("online", online);
+            self.seconds(label!("online"), online);
         }
-        self.text("signatures", &im.signatures);
+        self.text(label!("signatures"), &im.signatures);
     }
 
     /// An attack.
     fn attack(&mut self, time: Nanos, attack: &AttackRecord) {
-        self.word("action", phase_text(attack.phase));
-        self.word("kind", attack.kind);
-        self.number("count", attack.recent.packets);
-        self.number("octets", attack.recent.octets);
-        self.number("total", attack.total.packets);
-        self.number("total-octets", attack.total.octets);
-        self.number("rate", attack.rate(time));
-        self.time("start", attack.begin);
+        self.word(label!("action"), phase_text(attack.phase));
+        self.word(label!("kind"), attack.kind);
+        self.number(label!("count"), attack.recent.packets);
+        self.number(label!("octets"), attack.recent.octets);
+        self.number(label!("total"), attack.total.packets);
+        self.number(label!("total-octets"), attack.total.octets);
+        self.number(label!("rate"), attack.rate(time));
+        self.time(label!("start"), attack.begin);
         let flow = &attack.flow;
-        self.end("client", flow.tuple.client.socket());
-        self.end("server", flow.tuple.server.socket());
+        self.end(label!("client"), flow.tuple.client);
+        self.end(label!("server"), flow.tuple.server);
         self.protocol(flow);
-        self.text("client-interface", &flow.interfaces.0);
-        self.text("server-interface", &flow.interfaces.1);
-        self.text("client-zone", &flow.zones.0);
-        self.text("server-zone", &flow.zones.1);
+        self.places(flow);
     }
 
     /// What was lost.
     fn loss(&mut self, loss: &LossRecord) {
-        self.word("class", loss.class.text());
-        self.text("place", &loss.place.to_string());
-        self.number("count", loss.count);
-        self.time("first", loss.span.0);
-        self.time("last", loss.span.1);
+        self.word(label!("class"), loss.class.text());
+        self.text(label!("place"), &loss.place.to_string());
+        self.word(label!("reason"), loss.reason.text());
+        self.number(label!("count"), loss.count);
+        if let Some((first, last)) = loss.sequences {
+            self.number(label!("first-sequence"), first);
+            self.number(label!("last-sequence"), last);
+        }
+        self.time(label!("first"), loss.span.0);
+        self.time(label!("last"), loss.span.1);
     }
 
     /// The protocol by its name, or its number.
     fn protocol(&mut self, flow: &FlowContext) {
         match flow.tuple.protocol {
-            1 => self.word("protocol", "icmp"),
-            6 => self.word("protocol", "tcp"),
-            17 => self.word("protocol", "udp"),
-            58 => self.word("protocol", "icmpv6"),
-            number => self.word("protocol", number),
+            1 => self.word(label!("protocol"), "icmp"),
+            6 => self.word(label!("protocol"), "tcp"),
+            17 => self.word(label!("protocol"), "udp"),
+            58 => self.word(label!("protocol"), "icmpv6"),
+            number => self.word(label!("protocol"), &number.to_string()),
         }
     }
 
     /// Where it happened.
     fn flow(&mut self, flow: &FlowContext) {
-        self.end("client", flow.tuple.client.socket());
-        self.end("server", flow.tuple.server.socket());
+        self.end(label!("client"), flow.tuple.client);
+        self.end(label!("server"), flow.tuple.server);
         if let Some(translation) = flow.translation {
-            self.word("nat-source-address", translation.endpoint().address.ip());
-            self.number("nat-source-port", translation.port.into());
+            self.address(label!("nat-source-address"), translation.endpoint().address.ip());
+            self.number(label!("nat-source-port"), translation.port.into());
         }
         self.protocol(flow);
-        self.number("session", flow.session.0);
-        self.text("rule", &flow.rule);
-        self.text("client-interface", &flow.interfaces.0);
-        self.text("server-interface", &flow.interfaces.1);
-        self.text("client-zone", &flow.zones.0);
-        self.text("server-zone", &flow.zones.1);
+        self.number(label!("session"), flow.session.0);
+        self.statics(flow);
         if flow.tuple.svlan != 0 {
-            self.number("svlan", flow.tuple.svlan.into());
+            self.number(label!("svlan"), flow.tuple.svlan.into());
         }
         if flow.tuple.cvlan != 0 {
-            self.number("cvlan", flow.tuple.cvlan.into());
+            self.number(label!("cvlan"), flow.tuple.cvlan.into());
         }
         if let Some(user) = &flow.user {
             if let Some(name) = &user.name {
-                self.text("user", &legible(name));
+                self.text(label!("user"), &legible(name));
             }
             if let Some(mac) = user.mac {
-                self.word("user-mac", mac);
+                self.mac(label!("user-mac"), mac);
             }
             if let Some(interface) = &user.interface {
-                self.text("user-interface", interface);
+                self.text(label!("user-interface"), interface);
             }
         }
     }
@@ -170,6 +210,6 @@ pub(crate) fn event(body: &Body) -> &'static str {
         Body::Session(_) => "session",
         Body::Im(_) | Body::Access(_) => "signon",
         Body::Attack(_) => "attack",
-        Body::Loss(_) => "loss",
+        Body::Loss(_) => "log-loss",
     }
 }

@@ -105,6 +105,10 @@ impl Formatter {
     fn loss(&self, time: Nanos, loss: &LossRecord) -> String {
         let mut line = self.head(WARNING, time, "INFOCENTER", "LOG_LOST");
         let _ = write!(line, "CLASS:{};PLACE:{};COUNT:{};", loss.class.text(), loss.place, loss.count);
+        let _ = write!(line, "REASON:{};", loss.reason.text());
+        if let Some((first, last)) = loss.sequences {
+            let _ = write!(line, "FIRST:{first};LAST:{last};");
+        }
         line
     }
 }
@@ -294,7 +298,10 @@ mod tests {
     #[test]
     fn what_was_lost_is_told_and_what_has_no_form_is_not() {
         let loss = text(&sample::loss(Class::Access, LossPlace::Host("nms".into()), 17), None);
-        assert!(loss.ends_with(" %%01INFOCENTER/4/LOG_LOST(l):CLASS:access;PLACE:host:nms;COUNT:17;"), "{loss}");
+        assert!(
+            loss.ends_with(" %%01INFOCENTER/4/LOG_LOST(l):CLASS:access;PLACE:host:nms;COUNT:17;REASON:queue-full;"),
+            "{loss}"
+        );
         assert_eq!(text(&sample::login("10001"), None), "");
     }
 

@@ -1,21 +1,24 @@
 //! Records as JSON, one object a line. Names and words are those of the structured data of RFC 5424 (see
-//! [`super::rfc5424::PARAMETERS`]), so that what a replay prints and what a log host gets agree field by field.
+//! [`super::schema::PARAMETERS`]), so that what a replay prints and what a log host gets agree field by field.
 
 use std::fmt;
+use std::net::IpAddr;
 use std::time::Duration;
 
+use dataplane::endpoint::{Endpoint, Mac};
 use dataplane::time::Nanos;
 use sigdb::Confidence;
 
-use super::fields::{Fields, event};
-use super::{FlowContext, Record, confidence_text, rfc3339};
+use super::clock::Clock;
+use super::fields::{Fields, Label, event, label};
+use super::{FlowContext, Record, confidence_text, digits, rfc3339};
 
 /// Appends a record as an object and a line feed. Times are in UTC; `seq` is the record's number, and the run of the
 /// process (`boot`) is left to whoever names the file.
 pub fn write(out: &mut Vec<u8>, record: &Record) {
     let mut object = Object::begin(out);
     object.head(event(&record.body), record.time);
-    object.number("seq", record.sequence);
+    object.number(label!("seq"), record.sequence);
     object.body(record.time, &record.body);
     object.end();
 }
@@ -24,23 +27,55 @@ pub fn write(out: &mut Vec<u8>, record: &Record) {
 pub fn write_application(out: &mut Vec<u8>, time: Nanos, flow: &FlowContext, confidence: Confidence) {
     let mut object = Object::begin(out);
     object.head("application", time);
-    object.text("application", &flow.application);
-    object.text("confidence", confidence_text(confidence));
+    object.text(label!("application"), &flow.application);
+    object.word(label!("confidence"), confidence_text(confidence));
     object.flow(flow);
     object.end();
+}
+
+/// Writes records for one receiver: what [`write`] writes, and before all else which version of the format it is, who
+/// says it, and in which run.
+#[derive(Debug)]
+pub struct Formatter {
+    /// `"schema":2,"host":"fw1"`, escaped.
+    origin: Vec<u8>,
+    clock: Clock,
+}
+
+impl Formatter {
+    /// For objects of `host_name`, of that version; time stamps in `clock`'s zone.
+    pub(crate) fn new(host_name: &str, schema: u16, clock: Clock) -> Self {
+        let mut origin = format!("\"schema\":{schema},\"host\":").into_bytes();
+        string(&mut origin, host_name);
+        Self { origin, clock }
+    }
+
+    /// Appends an object, without the line feed.
+    pub fn format(&mut self, record: &Record, out: &mut Vec<u8>) {
+        out.push(b'{');
+        out.extend_from_slice(&self.origin);
+        let mut object = Object { out, first: false, clock: Some(&mut self.clock) };
+        object.word(label!("boot"), &record.boot.to_string());
+        object.number(label!("seq"), record.sequence);
+        object.head(event(&record.body), record.time);
+        object.body(record.time, &record.body);
+        object.out.push(b'}');
+    }
 }
 
 /// An object being written.
 pub(crate) struct Object<'a> {
     out: &'a mut Vec<u8>,
     first: bool,
+    /// Writes times; none: in UTC.
+    clock: Option<&'a mut Clock>,
 }
 
 impl<'a> Object<'a> {
     /// Opens it.
     pub(crate) fn begin(out: &'a mut Vec<u8>) -> Self {
         out.push(b'{');
-        Self { out, first: true }
+        Self { out, first: true, clock: None }
     }
 
     /// Closes it, and the line.
@@ -49,8 +84,8 @@ impl<'a> Object<'a> {
     }
 
     fn head(&mut self, event: &str, time: Nanos) {
-        self.text("event", event);
-        self.time("time", time);
+        self.word(label!("event"), event);
+        self.time(label!("time"), time);
     }
 
     /// A value that is JSON as it prints: a number, `true`, `null`.
@@ -72,7 +107,7 @@ impl<'a> Object<'a> {
     pub(crate) fn nested(&mut self, name: &str, fill: impl FnOnce(&mut Object<'_>)) {
         self.name(name);
         self.out.push(b'{');
-        fill(&mut Object { out: self.out, first: true });
+        fill(&mut Object { out: self.out, first: true, clock: None });
         self.out.push(b'}');
     }
 
@@ -83,49 +118,101 @@ impl<'a> Object<'a> {
         string(self.out, name);
         self.out.push(b':');
     }
+
+    #[inline]
+    fn member(&mut self, label: Label) {
+        if std::mem::take(&mut self.first) {
+            self.out.extend_from_slice(&label.member.as_bytes()[1..]);
+        } else {
+            self.out.extend_from_slice(label.member.as_bytes());
+        }
+    }
 }
 
 impl Fields for Object<'_> {
-    fn word(&mut self, name: &str, value: impl fmt::Display) {
-        self.name(name);
-        put(self.out, format_args!("\"{value}\""));
+    #[inline]
+    fn word(&mut self, label: Label, word: &str) {
+        self.member(label);
+        self.out.push(b'"');
+        self.out.extend_from_slice(word.as_bytes());
+        self.out.push(b'"');
     }
 
-    fn number(&mut self, name: &str, value: u64) {
-        self.value(name, value);
+    #[inline]
+    fn end(&mut self, label: Label, end: Endpoint) {
+        self.member(label);
+        self.out.push(b'"');
+        digits::end(self.out, end, b"]");
+        self.out.push(b'"');
     }
 
-    fn text(&mut self, name: &str, text: &str) {
-        self.name(name);
+    #[inline]
+    fn address(&mut self, label: Label, address: IpAddr) {
+        self.member(label);
+        self.out.push(b'"');
+        digits::address(self.out, address);
+        self.out.push(b'"');
+    }
+
+    fn mac(&mut self, label: Label, mac: Mac) {
+        self.member(label);
+        self.out.push(b'"');
+        digits::mac(self.out, mac);
+        self.out.push(b'"');
+    }
+
+    #[inline]
+    fn number(&mut self, label: Label, value: u64) {
+        self.member(label);
+        digits::decimal(self.out, value);
+    }
+
+    #[inline]
+    fn text(&mut self, label: Label, text: &str) {
+        self.member(label);
         string(self.out, text);
     }
 
-    fn time(&mut self, name: &str, time: Nanos) {
-        self.name(name);
+    fn time(&mut self, label: Label, time: Nanos) {
+        self.member(label);
         self.out.push(b'"');
-        rfc3339::write(self.out, time, None);
+        match &mut self.clock {
+            Some(clock) => clock.write(self.out, time),
+            None => rfc3339::write(self.out, time, None),
+        }
         self.out.push(b'"');
     }
 
-    fn seconds(&mut self, name: &str, span: Duration) {
-        self.value(name, format_args!("{}.{:03}", span.as_secs(), span.subsec_millis()));
+    fn seconds(&mut self, label: Label, span: Duration) {
+        self.member(label);
+        digits::seconds(self.out, span);
     }
 
-    fn absent(&mut self, name: &str) {
-        self.value(name, "null");
+    fn absent(&mut self, label: Label) {
+        self.member(label);
+        self.out.extend_from_slice(b"null");
     }
 
-    fn unknown(&mut self, name: &str) {
-        self.absent(name);
+    fn unknown(&mut self, label: Label) {
+        self.absent(label);
     }
 }
 
 /// A string; what a terminal takes for more than text, and JSON need not escape, is escaped as well: DEL, controls above
 /// ASCII, line separators and direction overrides.
 fn string(out: &mut Vec<u8>, text: &str) {
+    out.push(b'"');
+    if digits::is_plain(text) {
+        out.extend_from_slice(text.as_bytes());
+    } else {
+        escaped(out, text);
+    }
+    out.push(b'"');
+}
+
+fn escaped(out: &mut Vec<u8>, text: &str) {
     let is_hidden = |c| matches!(c, '\x7f'..='\u{9f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
     let mut rest = text;
-    out.push(b'"');
     while let Some(place) = rest.find(is_hidden) {
         let (before, after) = rest.split_at(place);
         inside(out, before);
@@ -134,7 +221,6 @@ fn string(out: &mut Vec<u8>, text: &str) {
         rest = &after[hidden.len_utf8()..];
     }
     inside(out, rest);
-    out.push(b'"');
 }
 
 /// What is between the quotes.
@@ -225,7 +311,10 @@ mod tests {
     #[test]
     fn a_loss_is_told() {
         let loss = written(&sample::loss(Class::Im, LossPlace::Worker(3), 7));
-        assert_eq!((&loss["event"], &loss["place"], &loss["count"]), (&json!("loss"), &json!("worker:3"), &json!(7)));
+        assert_eq!(
+            (&loss["event"], &loss["place"], &loss["count"]),
+            (&json!("log-loss"), &json!("worker:3"), &json!(7))
+        );
     }
 
     #[test]
@@ -255,7 +344,7 @@ mod tests {
         let translated = sample::create(sample::flow_translated());
         for record in [sample::login("1"), sample::close_v6(), sample::deny(sample::flow_v4()), translated, losses] {
             for name in written(&record).as_object().unwrap().keys() {
-                let known = crate::record::rfc5424::PARAMETERS.iter().any(|(known, _)| known == name);
+                let known = crate::record::schema::PARAMETERS.iter().any(|(known, _)| known == name);
                 assert!(known || ours.contains(&name.as_str()), "{name}");
             }
         }

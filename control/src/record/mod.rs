@@ -19,15 +19,27 @@ pub mod access;
 #[cfg(test)]
 mod access_tests;
 pub mod account;
+pub mod cef;
+pub(crate) mod clock;
+pub(crate) mod digits;
 pub(crate) mod fields;
 pub mod huawei;
 pub mod ipfix;
 pub mod json;
+mod kind;
+pub mod rfc3164;
 pub mod rfc3339;
 pub mod rfc5424;
 #[cfg(test)]
 pub(crate) mod sample;
+pub mod schema;
+mod sentence;
 pub mod sequence;
+mod statics;
+#[cfg(test)]
+mod twin;
+
+use kind::kind;
 
 /// Names one run of the process: random, made at start.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

@@ -8,7 +8,7 @@ use dataplane::time::Nanos;
 use dataplane::verdict::DropReason;
 
 use super::report::SignOns;
-use crate::record::fields::Fields as _;
+use crate::record::fields::{Fields as _, label};
 use crate::record::json::Object;
 use crate::record::rfc3339;
 
@@ -51,7 +51,7 @@ impl Summary {
 
     pub(super) fn write_json(&self, out: &mut Vec<u8>) {
         let mut object = Object::begin(out);
-        object.text("event", "summary");
+        object.text(label!("event"), "summary");
         object.value("files", self.files);
         object.value("packets", self.packets);
         object.value("octets", self.octets);
@@ -59,8 +59,8 @@ impl Summary {
         object.value("truncated", self.truncated);
         match self.span {
             Some((first, last)) => {
-                object.time("first", first);
-                object.time("last", last);
+                object.time(label!("first"), first);
+                object.time(label!("last"), last);
             }
             None => {
                 object.value("first", "null");

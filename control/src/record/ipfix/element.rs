@@ -91,8 +91,9 @@ pub(super) const SERVER_INTERFACE: OwnElement = text(12, "ostiaryServerInterface
 pub(super) const CLIENT_ZONE: OwnElement = text(13, "ostiaryClientZone", "zone of the client's side");
 pub(super) const SERVER_ZONE: OwnElement = text(14, "ostiaryServerZone", "zone of the server's side");
 pub(super) const LOSS_CLASS: OwnElement =
-    text(15, "ostiaryLossClass", "class of the lost records: session, im or attack");
-pub(super) const LOSS_PLACE: OwnElement = text(16, "ostiaryLossPlace", "worker:NUMBER, host:NAME or shutdown:NAME");
+    text(15, "ostiaryLossClass", "class of the lost records: session, im, attack, access or call-status");
+pub(super) const LOSS_PLACE: OwnElement =
+    text(16, "ostiaryLossPlace", "worker:NUMBER, or host:, spool:, rate:, shutdown: or crash: and the log host's NAME");
 pub(super) const LOSS_COUNT: OwnElement =
     number(17, "ostiaryLossCount", Semantics::DeltaCounter, 12, "records lost in the span");
 pub(super) const LOSS_FIRST: OwnElement = time(18, "ostiaryLossFirst", "when the first was lost");
@@ -144,6 +145,21 @@ pub(super) const LOGIN_TIME: OwnElement = time(47, "ostiaryLoginTime", "when the
 pub(super) const LOGOUT_TIME: OwnElement = time(48, "ostiaryLogoutTime", "when the user signed off; 0: did not");
 pub(super) const ACCESS_CAUSE: OwnElement =
     small(49, "ostiaryAccessCause", DataType::Unsigned32, "Acct-Terminate-Cause, of reason other; 0: none");
+
+pub(super) const LOSS_REASON: OwnElement = text(
+    50,
+    "ostiaryLossReason",
+    "queue-full, spool-full, spool-age, spool-corrupt, suppressed, uncarried, refused, shutdown or crash",
+);
+pub(super) const LOSS_FIRST_SEQUENCE: OwnElement = number(
+    51,
+    "ostiaryLossFirstSequence",
+    Semantics::Identifier,
+    0,
+    "ostiaryRecordSequence of the first lost; 0: none",
+);
+pub(super) const LOSS_LAST_SEQUENCE: OwnElement =
+    number(52, "ostiaryLossLastSequence", Semantics::Identifier, 0, "ostiaryRecordSequence of the last lost; 0: none");
 
 const fn octets(id: u16, name: &'static str, description: &'static str) -> OwnElement {
     OwnElement { id, name, data_type: DataType::Octets, semantics: Semantics::Default, units: 0, description }
@@ -208,6 +224,9 @@ pub const OWN: &[OwnElement] = &[
     LOGIN_TIME,
     LOGOUT_TIME,
     ACCESS_CAUSE,
+    LOSS_REASON,
+    LOSS_FIRST_SEQUENCE,
+    LOSS_LAST_SEQUENCE,
 ];
 
 #[cfg(test)]

@@ -2,9 +2,11 @@
 
 use super::element::OWN;
 use super::field::{Field, Specifier};
+use super::statistics::{self, Exported, NotSent};
 use super::template::{AccessVersion, Template};
-use super::type_information;
 use super::values::write_field;
+use super::{flow, type_information};
+use crate::record::statics::Statics;
 use crate::record::{Body, Class, Record, beginning};
 
 /// RFC 7011, 3.1.
@@ -34,6 +36,14 @@ pub struct Encoder {
     message: Vec<u8>,
     /// Number and place of the open set.
     set: Option<(u16, usize)>,
+    statics: Statics,
+    exported: Exported,
+}
+
+/// What the open message was before something was appended.
+struct Before {
+    length: usize,
+    set: Option<(u16, usize)>,
 }
 
 /// What became of a record.
@@ -57,6 +67,8 @@ impl Encoder {
             records: 0,
             message: Vec::with_capacity(limit),
             set: None,
+            statics: Statics::default(),
+            exported: Exported::default(),
         }
     }
 
@@ -95,7 +107,16 @@ impl Encoder {
     /// Appends `record` to the open message, opening one where there is none.
     pub fn add(&mut self, record: &Record) -> Outcome {
         let template = Template::of(record, self.version);
-        self.append(template.id, |out| template.fields().for_each(|field| write_field(out, field, record)))
+        let before = self.open(template.id);
+        write(&mut self.message, template, record, &mut self.statics);
+        self.close(&before, template.id)
+    }
+
+    /// Appends the data record of `record` alone, without a message, and gives the number of its template.
+    pub fn encode(&mut self, record: &Record, out: &mut Vec<u8>) -> u16 {
+        let template = Template::of(record, self.version);
+        write(out, template, record, &mut self.statics);
+        template.id
     }
 
     /// Appends a data record that was encoded before, of the template with that number.
@@ -117,6 +138,9 @@ impl Encoder {
         header[12..].copy_from_slice(&self.domain.to_be_bytes());
         let records = std::mem::take(&mut self.records);
         self.sequence = self.sequence.wrapping_add(records);
+        self.exported.messages += 1;
+        self.exported.records += u64::from(records);
+        self.exported.octets += u64::from(length);
         Some((&self.message, records))
     }
 
@@ -133,6 +157,14 @@ impl Encoder {
             word(out, type_information::SCOPES);
             type_information::FIELDS.iter().for_each(|specifier| write_specifier(out, *specifier));
         });
+        for (id, fields) in statistics::TEMPLATES {
+            self.must(time, &mut send, OPTIONS_TEMPLATE_SET, |out| {
+                word(out, *id);
+                word(out, fields.len() as u16);
+                word(out, statistics::SCOPES);
+                fields.iter().for_each(|specifier| write_specifier(out, *specifier));
+            });
+        }
         for element in OWN {
             self.must(time, &mut send, type_information::TEMPLATE, |out| type_information::write(out, element));
         }
@@ -151,6 +183,19 @@ impl Encoder {
         }
     }
 
+    /// Gives `send` a message about the export itself: what was, and what never will be sent. The open message must be
+    /// finished.
+    pub fn state(&mut self, not_sent: NotSent, time: u32, mut send: impl FnMut(&[u8], u32)) {
+        debug_assert!(self.set.is_none());
+        let (domain, exported) = (self.domain, self.exported);
+        let [(exported_id, _), (not_sent_id, _)] = statistics::TEMPLATES;
+        self.must(time, &mut send, *exported_id, |out| exported.write(out, domain));
+        self.must(time, &mut send, *not_sent_id, |out| not_sent.write(out));
+        if let Some((message, records)) = self.finish(time) {
+            send(message, records);
+        }
+    }
+
     /// Appends to the open message, or to a new one.
     fn must(&mut self, time: u32, send: &mut impl FnMut(&[u8], u32), set: u16, write: impl Fn(&mut Vec<u8>)) {
         while self.append(set, &write) == Outcome::Full {
@@ -162,22 +207,33 @@ impl Encoder {
 
     /// Appends what `write` writes to a set of that number.
     fn append(&mut self, set: u16, write: impl FnOnce(&mut Vec<u8>)) -> Outcome {
+        let before = self.open(set);
+        write(&mut self.message);
+        self.close(&before, set)
+    }
+
+    /// Makes a set of that number the open one.
+    fn open(&mut self, set: u16) -> Before {
         if self.set.is_none() {
             // What is in there was finished.
             self.message.clear();
             self.message.resize(HEADER, 0);
         }
-        let (before, open) = (self.message.len(), self.set);
-        if open.is_none_or(|(id, _)| id != set) {
+        let before = Before { length: self.message.len(), set: self.set };
+        if before.set.is_none_or(|(id, _)| id != set) {
             self.close_set();
             self.set = Some((set, self.message.len()));
             word(&mut self.message, set);
             word(&mut self.message, 0);
         }
-        write(&mut self.message);
-        if self.message.len() > self.limit && before > HEADER {
-            self.message.truncate(before);
-            self.set = open;
+        before
+    }
+
+    /// Takes what was appended to the open set, of that number, unless the message is too long by that.
+    fn close(&mut self, before: &Before, set: u16) -> Outcome {
+        if self.message.len() > self.limit && before.length > HEADER {
+            self.message.truncate(before.length);
+            self.set = before.set;
             return Outcome::Full;
         }
         debug_assert!(self.message.len() <= self.limit);
@@ -192,6 +248,14 @@ impl Encoder {
         let Some((_, start)) = self.set.take() else { return };
         let length = (self.message.len() - start) as u16;
         self.message[start + SET_HEADER - 2..start + SET_HEADER].copy_from_slice(&length.to_be_bytes());
+    }
+}
+
+/// Appends a data record. Those of sessions are many, and written by hand.
+fn write(out: &mut Vec<u8>, template: &Template, record: &Record, statics: &mut Statics) {
+    match &record.body {
+        Body::Session(session) => flow::write(out, record, session, statics),
+        _ => template.fields().for_each(|field| write_field(out, field, record)),
     }
 }
 
@@ -271,7 +335,7 @@ mod tests {
             assert_eq!(sequence(message), announced);
             announced += records;
         });
-        assert_eq!(announced, OWN.len() as u32);
+        assert_eq!(announced, OWN.len() as u32, "options templates are no data records");
         for record in [sample::login("1"), sample::login("2"), sample::close_v6()] {
             assert_eq!(encoder.add(&record), Outcome::Added);
         }
@@ -334,7 +398,83 @@ mod tests {
         }
     }
 
+    /// RFC 7011, 4: what was exported and what was not, in data records that count.
+    #[test]
+    fn the_export_states_its_own_figures() {
+        let mut encoder = Encoder::new(7, 1_400);
+        (0..3).for_each(|_| assert_eq!(encoder.add(&sample::close_v6()), Outcome::Added));
+        let octets = encoder.finish(0).unwrap().0.len() as u64;
+        let (first, last) = (sample::TIME, sample::TIME + std::time::Duration::from_secs(1));
+        let mut messages = Vec::new();
+        encoder.state(NotSent { records: 5, span: (first, last) }, 9, |message, records| {
+            messages.push((message.to_vec(), records));
+        });
+        let [(message, 2)] = &messages[..] else { panic!("one message of two records: {messages:?}") };
+        assert_eq!(sequence(message), 3);
+        let sets = sets(message);
+        assert_eq!(sets.iter().map(|(id, _)| *id).collect::<Vec<_>>(), [257, 258]);
+        let exported = [&7_u32.to_be_bytes()[..], &1_u64.to_be_bytes(), &3_u64.to_be_bytes(), &octets.to_be_bytes()];
+        assert_eq!(sets[0].1, exported.concat());
+        let process = std::process::id().to_be_bytes();
+        let moments = [first, last].map(|time| time.millis().to_be_bytes());
+        assert_eq!(sets[1].1, [&process[..], &5_u64.to_be_bytes(), &moments[0], &moments[1]].concat());
+        for ((_, fields), (_, content)) in statistics::TEMPLATES.iter().zip(sets) {
+            assert_eq!(fields.iter().map(|(_, _, length)| usize::from(*length)).sum::<usize>(), content.len());
+        }
+    }
+
     proptest! {
+        /// Records of sessions, field by field: the slow twin.
+        #[test]
+        fn sessions_by_hand_agree_with_their_fields(
+            kind in 0..3_usize,
+            place in 0..3_usize,
+            (rule, application, zone) in (".{0,200}", ".{0,100}", ".{0,100}"),
+            user in prop::option::of((prop::option::of(prop::collection::vec(any::<u8>(), 0..300)), any::<[u8; 6]>(), ".{0,90}")),
+            numbers in any::<[u64; 6]>(),
+            (port, svlan, cvlan, protocol) in any::<(u16, u16, u16, u8)>(),
+            reason in 0..7_usize,
+        ) {
+            use dataplane::event::{CloseReason, SessionId, Volume};
+            use dataplane::time::Nanos;
+            use crate::record::{SessionAction, SessionRecord};
+            let mut flow = [sample::flow_v4(), sample::flow_v6(), sample::flow_translated()][place].clone();
+            (flow.rule, flow.application, flow.zones.1) = (rule.into(), application.into(), zone.into());
+            flow.session = SessionId(numbers[0]);
+            (flow.tuple.client.port, flow.tuple.protocol) = (port, protocol);
+            (flow.tuple.svlan, flow.tuple.cvlan) = (svlan, cvlan);
+            flow.user = user.map(|(name, mac, interface)| {
+                let (name, interface) = (name.map(Into::into), (!interface.is_empty()).then(|| interface.into()));
+                UserNote { name, mac: (mac[0] != 0).then_some(dataplane::endpoint::Mac(mac)), interface }.into()
+            });
+            let reasons = [
+                CloseReason::Fin, CloseReason::Reset, CloseReason::Timeout, CloseReason::Policy, CloseReason::Logout,
+                CloseReason::Evicted, CloseReason::Shutdown,
+            ];
+            let action = match kind {
+                0 => SessionAction::Create,
+                1 => SessionAction::Deny { packets: numbers[1], first: Nanos(numbers[2]) },
+                _ => SessionAction::Close {
+                    reason: reasons[reason],
+                    start: Nanos(numbers[1]),
+                    to_server: Volume { packets: numbers[2], octets: numbers[3] },
+                    to_client: Volume { packets: numbers[4], octets: numbers[5] },
+                },
+            };
+            let record = Record { body: Body::Session(SessionRecord { flow, action }), ..sample::close_v6() };
+            let template = Template::of(&record, AccessVersion::default());
+            let mut slow = Vec::new();
+            template.fields().for_each(|field| write_field(&mut slow, field, &record));
+            let mut encoder = Encoder::new(0, 1_400);
+            for _ in 0..2 {
+                let mut fast = Vec::new();
+                prop_assert_eq!(encoder.encode(&record, &mut fast), template.id);
+                prop_assert_eq!(&fast, &slow);
+            }
+            prop_assert_eq!(encoder.add(&record), Outcome::Added);
+            prop_assert_eq!(&encoder.finish(0).unwrap().0[HEADER + SET_HEADER..], &slow[..]);
+        }
+
         /// A template and the records under it agree: walking the fields of the template uses up the record exactly.
         #[test]
         fn templates_describe_their_records(account in ".{0,200}", rule in ".{0,300}", kind in 0..10_usize) {

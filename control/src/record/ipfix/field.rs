@@ -100,6 +100,12 @@ pub enum Field {
     LossFirst,
     /// ostiaryLossLast.
     LossLast,
+    /// ostiaryLossReason.
+    LossReason,
+    /// ostiaryLossFirstSequence.
+    LossFirstSequence,
+    /// ostiaryLossLastSequence.
+    LossLastSequence,
     /// packetDeltaCount: of denied packets or of an attack, since the last record.
     Packets,
     /// ostiaryAttackKind.
@@ -223,6 +229,9 @@ impl Field {
             Self::LossCount => own(element::LOSS_COUNT),
             Self::LossFirst => own(element::LOSS_FIRST),
             Self::LossLast => own(element::LOSS_LAST),
+            Self::LossReason => own(element::LOSS_REASON),
+            Self::LossFirstSequence => own(element::LOSS_FIRST_SEQUENCE),
+            Self::LossLastSequence => own(element::LOSS_LAST_SEQUENCE),
             Self::Packets => (None, 2, 8),
             Self::AttackKind => own(element::ATTACK_KIND),
             Self::AttackPhase => own(element::ATTACK_PHASE),

@@ -7,6 +7,8 @@
 mod element;
 mod encoder;
 mod field;
+mod flow;
+mod statistics;
 mod template;
 mod type_information;
 mod values;
@@ -14,6 +16,7 @@ mod values;
 pub use element::{DataType, OWN, OwnElement, Semantics};
 pub use encoder::{Encoder, MIN_LIMIT, Outcome};
 pub use field::Field;
+pub use statistics::NotSent;
 pub use template::{AccessVersion, Template};
 
 /// The private enterprise number of our own elements and of the structured data of RFC 5424.

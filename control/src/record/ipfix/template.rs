@@ -204,7 +204,16 @@ const ACCESS: &[Field] = &[
     Field::Identifies,
     Field::Trust,
 ];
-const LOSS: &[Field] = &[Field::LossClass, Field::LossPlace, Field::LossCount, Field::LossFirst, Field::LossLast];
+const LOSS: &[Field] = &[
+    Field::LossClass,
+    Field::LossPlace,
+    Field::LossCount,
+    Field::LossFirst,
+    Field::LossLast,
+    Field::LossReason,
+    Field::LossFirstSequence,
+    Field::LossLastSequence,
+];
 
 static CREATE_V4: Template = Template { id: 260, fields: [ALL, V4, MOMENT] };
 static CREATE_V6: Template = Template { id: 261, fields: [ALL, V6, MOMENT] };

@@ -152,6 +152,10 @@ fn write_loss(out: &mut Vec<u8>, field: Field, loss: &LossRecord) {
         Field::LossCount => long(out, loss.count),
         Field::LossFirst => long(out, loss.span.0.millis()),
         Field::LossLast => long(out, loss.span.1.millis()),
+        Field::LossReason => variable(out, loss.reason.text(), SHORT_TEXT),
+        // Records are numbered from 1.
+        Field::LossFirstSequence => long(out, loss.sequences.unwrap_or_default().0),
+        Field::LossLastSequence => long(out, loss.sequences.unwrap_or_default().1),
         other => debug_assert!(false, "no {other:?} in the template of losses"),
     }
 }
@@ -202,7 +206,7 @@ fn v4(address: &Address) -> &[u8] {
 }
 
 /// IANA's registry `flowEndReason`: 1 idle timeout, 3 end of flow detected, 4 forced end, 5 lack of resources.
-fn end_reason(reason: CloseReason) -> u8 {
+pub(super) fn end_reason(reason: CloseReason) -> u8 {
     match reason {
         CloseReason::Timeout => 1,
         CloseReason::Fin | CloseReason::Reset => 3,

@@ -27,6 +27,7 @@ mod outbox;
 mod owed;
 mod queue;
 pub mod relp;
+pub mod spool;
 mod status;
 mod tls;
 mod trouble;

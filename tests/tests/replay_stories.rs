@@ -111,6 +111,7 @@ stories_told! {
     access_echo_loss
     access_radius_day
     access_radius_troubles
+    access_pppoe_and_radius
     access_dhcp_day
     access_dot1x
     access_hostile_names

@@ -157,7 +157,7 @@ pub(super) fn user_cells(row: &UserRow) -> Vec<Cell> {
     let known = |text: &Option<String>| Cell::text(text.as_deref().unwrap_or("-"));
     let addresses: Vec<&str> = [&row.ipv4, &row.ipv6, &row.prefix].into_iter().filter_map(Option::as_deref).collect();
     vec![
-        Cell::text(&row.source),
+        Cell::text(row.sources.join(" ")),
         Cell::text(&row.account),
         known(&row.user),
         Cell::text(if addresses.is_empty() { "-".to_owned() } else { addresses.join(" ") }),
@@ -190,6 +190,7 @@ mod tests {
     fn a_user_is_shown_with_all_addresses() {
         let row = UserRow {
             source: "radius".into(),
+            sources: vec!["radius".into(), "pppoe".into()],
             account: "alice".into(),
             user: Some("alice\u{1b}[2J".into()),
             identifies: "person".into(),
@@ -213,7 +214,7 @@ mod tests {
         let line = &table.lines(false)[1];
         let cells: Vec<&str> = line.split("  ").filter(|cell| !cell.is_empty()).map(str::trim).collect();
         let expected = [
-            "radius",
+            "radius pppoe",
             "alice",
             "alice\\u{1b}[2J",
             "198.51.100.7 2001:db8::/56",

@@ -24,7 +24,7 @@ use tempfile::TempDir;
 use super::protocol::{Action, Answer, Request};
 use super::*;
 use crate::config::{self, Compiled};
-use crate::presence::access::AccessAction;
+use crate::presence::access::{AccessAction, Person};
 use crate::record::access::AccessRecord;
 use crate::record::{Body, Class, sample};
 
@@ -225,10 +225,11 @@ impl Source for Fixture {
             panic!("a user")
         };
         let names = &self.compiled.names;
+        let person = Person { user, others: Vec::new() };
         let all = self.sessions as usize;
-        let here = (from..all).take(most).filter(|_| filter.takes(&user, names));
+        let here = (from..all).take(most).filter(|_| filter.takes(&person, names));
         UserPage {
-            rows: here.map(|_| UserRow::new(&user, vec!["gold".to_owned()], names)).collect(),
+            rows: here.map(|_| UserRow::new(&person, vec!["gold".to_owned()], names)).collect(),
             ends: from + most > all,
         }
     }

@@ -9,7 +9,7 @@ use crate::pktgen::eapol::Supplicant;
 use crate::pktgen::frames::{Link, Side};
 use crate::pktgen::pppoe::Line;
 use crate::pktgen::radius::{INTERIM, Nas, OFF, ON, START, STOP, Subscriber, number};
-use crate::pktgen::script::Script;
+use crate::pktgen::script::{AccessSignOn, Script};
 use crate::pktgen::story::Tale;
 
 pub(super) const TALES: &[Tale] = &[
@@ -36,6 +36,12 @@ pub(super) const TALES: &[Tale] = &[
         about: "requests twice, Stop before Start, lost Stops, an address used again",
         link: plain,
         write: radius_troubles,
+    },
+    Tale {
+        name: "access_pppoe_and_radius",
+        about: "PPPoE, and the access server's RADIUS of the same users: both are told",
+        link: plain,
+        write: pppoe_and_radius,
     },
     Tale { name: "access_dhcp_day", about: "leases, option 82, NAK, DECLINE, expiry", link: plain, write: dhcp_day },
     Tale {
@@ -257,6 +263,52 @@ fn radius_troubles(script: &mut Script) {
     server.account(script, minutes(24), &fourth, INTERIM, &number(85, 600));
     script.expect_access(lost);
     surround(script, minutes(54), minutes(3));
+}
+
+/// Each source's sign-on is told for itself, whichever begins and ends first; what both know is in both.
+fn pppoe_and_radius(script: &mut Script) {
+    let mut server = Nas::new("bras-d", 14);
+    let mut end = Duration::ZERO;
+    for (place, is_line_first) in [(1, true), (2, false)] {
+        let user = subscriber(4, place);
+        let mut line =
+            Line::new(self::line(40 + place, &[200, 140 + u16::from(place)]), 70, &user.name, minutes(place.into()));
+        let user = Subscriber { mac: line.link.client, ..user };
+        line.discover(script, Some("olt-3 1/1/9"));
+        line.pap(script, "by both ways", 1, true);
+        let line_of = |record: &mut AccessSignOn, line: &Line| {
+            let tags = line.link.tags.iter().map(|(_, vlan)| vlan.to_string());
+            record.details.extend(["svlan", "cvlan"].into_iter().zip(tags));
+        };
+        if is_line_first {
+            line.ipcp(script, user.address);
+            server.account(script, line.at + seconds(1), &user, START, &[]);
+            let mut record = server.record(&user, "login", "message", line.at + seconds(1));
+            line_of(&mut record, &line);
+            script.expect_access(record);
+        } else {
+            server.start(script, line.at + seconds(1), &user);
+            line.wait(seconds(2));
+            line.ipcp(script, user.address);
+        }
+        line.talk(script, 4);
+        line.wait(minutes(5));
+        // The access server says it again; the other's end is not this one's.
+        server.account(script, line.at - minutes(1), &user, INTERIM, &number_of_octets(42, line.at));
+        if is_line_first {
+            server.stop(script, line.at, &user, 6, "admin-reset");
+            line.wait(seconds(30));
+            line.hang_up(script, Side::Server);
+        } else {
+            line.hang_up(script, Side::Client);
+            server.account(script, line.at + seconds(30), &user, STOP, &number(49, 1));
+            let mut record = server.record(&user, "logout", "user-request", line.at + seconds(30));
+            line_of(&mut record, &line);
+            script.expect_access(record);
+        }
+        end = end.max(line.at);
+    }
+    surround(script, end, minutes(2));
 }
 
 fn dhcp_day(script: &mut Script) {

@@ -12,7 +12,7 @@ use serde_json::Value;
 use super::time_text;
 use crate::config::{Compiled, Names};
 use crate::export::{Cause, Counts, Format, HostConfig, HostStatus};
-use crate::presence::access::{AccessTally, AccessUser, SourceTally};
+use crate::presence::access::{AccessTally, AccessUser, Person, SourceTally};
 use crate::receiver::ReceiverTally;
 use crate::record::access::{assigned_text, interface_text, legible, trust_text};
 use crate::record::{Class, Record, json};
@@ -88,7 +88,7 @@ pub struct AccessTableRow {
     pub unknown: u64,
     /// Refusals of an address that nobody was seen to ask for.
     pub unasked: u64,
-    /// Sign-ons that another source had told of already: the same person at the same address.
+    /// Sign-ons of whom another source had told already: the same person at the same address.
     pub merged: u64,
     /// Users who gave way to others as the table was full.
     pub evicted: u64,
@@ -205,8 +205,11 @@ pub struct ResetRow {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub struct UserRow {
-    /// `radius`, `pppoe`, `8021x`, `dhcp` or `dhcpv6`.
+    /// `radius`, `pppoe`, `8021x`, `dhcp` or `dhcpv6`: which told first.
     pub source: String,
+    /// All that know the user, that one among them.
+    #[serde(default)]
+    pub sources: Vec<String>,
     /// What the source identifies: the name, of DHCP the MAC address. Octets that are no text are `\xHH`.
     pub account: String,
     /// The person's name, where any source knows it.
@@ -291,10 +294,14 @@ impl UserFilter {
         })
     }
 
-    /// Whether a user is asked for.
-    pub fn takes(&self, user: &AccessUser, names: &Names) -> bool {
+    /// Whether a user is asked for, as any of the sources knows one.
+    pub fn takes(&self, person: &Person<'_>, names: &Names) -> bool {
+        // With what the other sources know.
+        let user = &*person.user;
         let is_named = |name: &String| {
-            legible(&user.account) == **name || user.user.as_deref().is_some_and(|octets| legible(octets) == **name)
+            person.sign_ons().any(|user| {
+                legible(&user.account) == **name || user.user.as_deref().is_some_and(|octets| legible(octets) == **name)
+            })
         };
         let is_at = |wanted: &String| {
             interface(user, names).is_some_and(|there| {
@@ -306,10 +313,10 @@ impl UserFilter {
                 || user.nas.is_some_and(|address| address.ip().to_string() == **nas)
         };
         self.user.as_ref().is_none_or(is_named)
-            && self.address.is_none_or(|network| has_address(user, network))
-            && self.mac.is_none_or(|mac| user.mac == Some(mac))
+            && self.address.is_none_or(|network| person.sign_ons().any(|user| has_address(user, network)))
+            && self.mac.is_none_or(|mac| person.sign_ons().any(|user| user.mac == Some(mac)))
             && self.interface.as_ref().is_none_or(is_at)
-            && self.source.is_none_or(|source| user.source.name() == source.name())
+            && self.source.is_none_or(|source| person.sign_ons().any(|user| user.source.name() == source.name()))
             && self.nas.as_ref().is_none_or(is_of)
     }
 }
@@ -329,13 +336,15 @@ fn interface(user: &AccessUser, names: &Names) -> Option<String> {
 
 impl UserRow {
     /// A user in these groups, with the name of his port.
-    pub fn new(user: &AccessUser, groups: Vec<String>, names: &Names) -> Self {
+    pub fn new(person: &Person<'_>, groups: Vec<String>, names: &Names) -> Self {
+        let user = &*person.user;
         let text = |which: Text| match user.text(which) {
             [] => None,
             octets => Some(legible(octets).into_owned()),
         };
         Self {
             source: user.source.name().to_owned(),
+            sources: person.sources().into_iter().map(|source| source.name().to_owned()).collect(),
             account: legible(&user.account).into_owned(),
             user: user.user.as_deref().map(|octets| legible(octets).into_owned()),
             identifies: user.identifies().to_owned(),

@@ -8,7 +8,8 @@ use super::{AccessAction, AccessReason, AccessTable, AccessTransition, AccessUse
 
 impl AccessTable {
     /// Adds where a user was whose sessions are to end because of what the table concluded just now; nothing where it was no
-    /// logout, where the user is only forgotten for want of room, and where who signed off is there by another sign-on.
+    /// logout, where the user is only forgotten for want of room, and where who signed off is there by another sign-on: of a
+    /// person whom two sources know, sessions end with the last of them, wherever either knew the person.
     pub fn see_off(&self, transition: &AccessTransition, now: Nanos, leavers: &mut Leavers) {
         let is_logout = transition.action == AccessAction::Logout && transition.reason != AccessReason::Evicted;
         if !is_logout {
@@ -19,10 +20,15 @@ impl AccessTable {
         let hosts = of_hosts.filter(|(_, entry)| !entry.user.source.is_personal());
         // A port has no address: those behind it have.
         let behind = hosts.flat_map(|(_, entry)| entry.user.places()).flatten();
-        for place in user.places().into_iter().flatten().chain(behind) {
+        // By whichever source the person was there.
+        let elsewhere = user.elsewhere.into_iter().flat_map(|vlans| user.places().map(|place| (vlans, place)));
+        let elsewhere = elsewhere.filter_map(|(vlans, place)| Some((Place { vlans, ..place? }, true)));
+        let places = user.places().into_iter().flatten().chain(behind).map(|place| (place, false));
+        for (place, is_elsewhere) in places.chain(elsewhere) {
             let Some(tag) = place.tag() else { continue };
             match self.successor(user, place) {
                 Successor::Same => {}
+                Successor::Another if is_elsewhere => {}
                 // What began since is theirs.
                 Successor::Another => leavers.add(tag, transition.time),
                 Successor::Nobody => leavers.add(tag, transition.time.max(now)),
@@ -49,6 +55,7 @@ impl AccessTable {
         };
         match () {
             () if here().chain(by_mac.filter(has_place)).any(is_same) => Successor::Same,
+            () if self.index.of_person(user, place).next().is_some() => Successor::Same,
             () if here().any(|entry| entry.user.source.is_personal() || !user.source.is_personal()) => {
                 Successor::Another
             }

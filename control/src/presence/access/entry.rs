@@ -62,6 +62,8 @@ pub(super) enum Phase {
     Pending(Nanos),
     /// Told.
     Online,
+    /// Its end is told; the person is there by another source, and has the addresses.
+    Over,
     /// Let in by its port; has no address, and was told as a result only.
     Admitted,
 }
@@ -83,20 +85,25 @@ pub(super) struct Entry {
     pub(super) beats: (Nanos, u8),
     /// Whether it answers echoes.
     pub(super) echoes: bool,
-    /// Whether another source told of the same person: nobody is told of this one.
-    pub(super) is_quiet: bool,
+    /// Whether the person is listed by another source's sign-on.
+    pub(super) is_second: bool,
 }
 
 impl Entry {
     pub(super) fn new(user: AccessUser, phase: Phase, now: Nanos) -> Self {
         let (until, queued) = (NEVER, NEVER);
         let user = Arc::new(user);
-        Self { user, phase, last: now, until, queued, interim: 0, beats: (now, 0), echoes: false, is_quiet: false }
+        Self { user, phase, last: now, until, queued, interim: 0, beats: (now, 0), echoes: false, is_second: false }
     }
 
-    /// Whether it is a user of its own whom somebody was told of.
+    /// Whether a person or host, of whom somebody was told, is listed by it.
     pub(super) fn is_listed(&self) -> bool {
-        !self.is_quiet && !matches!(self.phase, Phase::Pending(_))
+        !self.is_second && matches!(self.phase, Phase::Online | Phase::Admitted)
+    }
+
+    /// Whether it goes on.
+    pub(super) fn is_there(&self) -> bool {
+        self.phase != Phase::Over
     }
 
     pub(super) fn family(&self) -> Family {
@@ -148,6 +155,7 @@ impl Entry {
         match self.phase {
             Phase::Pending(until) => until,
             Phase::Online | Phase::Admitted => self.deadline(limits).0,
+            Phase::Over => NEVER,
         }
     }
 

@@ -4,6 +4,7 @@
 use dataplane::access::Source;
 use dataplane::time::Nanos;
 
+use super::entry::Entry;
 use super::index::Slot;
 use super::{AccessReason, AccessTable, AccessTransition};
 
@@ -20,11 +21,13 @@ impl AccessTable {
         let candidates = front(false).chain(front(true)).chain(self.some_slots());
         let rank = |slot: &Slot| {
             let entry = self.index.get(*slot)?;
-            Some((entry.user.source.is_personal(), entry.due(&self.limits), *slot))
+            // What is over first: nobody signs off by it.
+            let due = if entry.is_there() { entry.due(&self.limits) } else { Nanos(0) };
+            Some((entry.user.source.is_personal() && entry.is_there(), due, *slot))
         };
         match candidates.filter_map(|slot| rank(&slot)).min() {
             Some((is_personal, _, slot)) if source.is_personal() || !is_personal => {
-                self.tally.evicted += 1;
+                self.tally.evicted += u64::from(self.index.get(slot).is_some_and(Entry::is_there));
                 self.leave(slot, time, AccessReason::Evicted, out);
                 true
             }

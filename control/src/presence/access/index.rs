@@ -7,7 +7,7 @@ use foldhash::fast::RandomState;
 use hashbrown::HashTable;
 
 use super::AccessUser;
-use super::entry::{Entry, Family, Place};
+use super::entry::{ANYWHERE, Entry, Family, Place};
 use super::memory::without_realm;
 
 /// Lengths of prefixes that are looked for, the longest first: more are in use nowhere.
@@ -70,14 +70,15 @@ impl Index {
         self.touched.as_mut().map(std::mem::take).unwrap_or_default()
     }
 
-    /// Notes where a sign-on is, and others of its MAC address: what is known of one is of use to the others.
+    /// Notes where a sign-on is, and others of its MAC address and person: what is known of one is of use to the others.
     pub(super) fn touch(&mut self, slot: Slot) {
         if self.touched.is_none() {
             return;
         }
         let Some(user) = self.get(slot).map(|entry| &entry.user) else { return };
         let others = user.mac.into_iter().flat_map(|mac| self.of(mac)).flat_map(|(_, entry)| entry.user.places());
-        let places: Vec<Place> = user.places().into_iter().chain(others).flatten().collect();
+        let twins = self.twins(user).into_iter().filter_map(|twin| self.get(twin)).flat_map(|twin| twin.user.places());
+        let places: Vec<Place> = user.places().into_iter().chain(others).chain(twins).flatten().collect();
         if let Some(touched) = &mut self.touched {
             touched.extend(places);
         }
@@ -87,7 +88,7 @@ impl Index {
         self.entries.len() - self.free.len()
     }
 
-    /// How many of them are users of their own whom somebody was told of.
+    /// How many persons and hosts there are of whom somebody was told.
     pub(super) fn listed(&self) -> usize {
         self.listed
     }
@@ -166,20 +167,36 @@ impl Index {
         found.take(8)
     }
 
-    /// The sign-on of the same person, by name, at one of the same addresses, that another source told of. VLANs are not asked:
-    /// RADIUS knows none.
-    pub(super) fn twin(&self, slot: Slot) -> Option<Slot> {
-        let this = self.get(slot)?;
-        let name = person(&this.user)?;
-        this.user.places().into_iter().flatten().find_map(|place| {
-            let key = (name, place.address, place.length);
-            let is_twin = |item: &&u32| {
-                self.get(**item / 4).is_some_and(|other| {
-                    other.family() != this.family() && person_at(&other.user, **item as usize % 4) == Some(key)
-                })
-            };
-            self.persons.iter_hash(hash(&self.state, key)).take(8).find(is_twin).map(|item| *item / 4)
+    /// Sign-ons of a person, by name, at a place, or where no VLAN is known of one of the two; a few at most.
+    pub(super) fn of_person<'a>(
+        &'a self,
+        user: &'a AccessUser,
+        place: Place,
+    ) -> impl Iterator<Item = (Slot, &'a Entry)> {
+        person(user).into_iter().flat_map(move |name| {
+            let key = (without_realm(name), place.address, place.length);
+            self.persons.iter_hash(hash(&self.state, key)).take(8).filter_map(move |item| {
+                let entry = self.get(*item / 4)?;
+                let vlans = entry.user.vlans();
+                let is_here = vlans == place.vlans || [vlans, place.vlans].contains(&ANYWHERE);
+                let is_it = person_at(&entry.user, *item as usize % 4) == Some(key);
+                (is_here && is_it && is_name_of(name, &entry.user)).then_some((*item / 4, entry))
+            })
         })
+    }
+
+    /// Sign-ons of the same person at one of the same addresses that other sources tell of. RADIUS knows no VLANs.
+    pub(super) fn twins(&self, user: &AccessUser) -> Vec<Slot> {
+        let mut twins = Vec::new();
+        for place in user.places().into_iter().flatten() {
+            let others = self.of_person(user, place).filter(|(_, entry)| entry.family() != Family::of(user.source));
+            for (slot, _) in others {
+                if !twins.contains(&slot) {
+                    twins.push(slot);
+                }
+            }
+        }
+        twins
     }
 
     /// The places at which one is looked for by an address: itself, then the prefixes that it may be of.
@@ -268,14 +285,21 @@ impl Index {
     }
 }
 
-/// A person's name without its realm, which not every source knows; none of a host.
+/// A person's name; none of a host.
 fn person(user: &AccessUser) -> Option<&[u8]> {
-    user.user.as_deref().filter(|_| user.source.is_personal()).map(without_realm)
+    user.user.as_deref().filter(|_| user.source.is_personal())
 }
 
-/// A person's name and one of the addresses.
+/// Whether a name is a user's but for the realm, which not every source knows; two realms are two persons.
+fn is_name_of(name: &[u8], user: &AccessUser) -> bool {
+    let Some(other) = person(user) else { return false };
+    let (short, other_short) = (without_realm(name), without_realm(other));
+    name == other || short == other_short && (name.len() == short.len() || other.len() == other_short.len())
+}
+
+/// A person's name without its realm, and one of the addresses.
 fn person_at(user: &AccessUser, which: usize) -> Option<(&[u8], Address, u8)> {
-    let name = person(user)?;
+    let name = without_realm(person(user)?);
     let place = (*user.places().get(which)?)?;
     Some((name, place.address, place.length))
 }

@@ -81,13 +81,12 @@ impl UserLabels {
 
     /// The labels of a user, by what is known of this sign-on alone.
     pub fn of(&self, user: &AccessUser) -> u64 {
-        let by = |signs: &HashMap<Box<[u8]>, u64>, octets: &[u8]| match octets {
-            [] => 0,
-            octets => signs.get(octets).copied().unwrap_or(0),
-        };
-        by(&self.users, user.name().unwrap_or_default())
-            | by(&self.classes, user.text(Text::Class))
-            | by(&self.filters, user.text(Text::Filter))
+        by(&self.users, user.name().unwrap_or_default()) | self.granted(user)
+    }
+
+    /// Those by what RADIUS granted, whatever the name.
+    pub(super) fn granted(&self, user: &AccessUser) -> u64 {
+        by(&self.classes, user.text(Text::Class)) | by(&self.filters, user.text(Text::Filter))
     }
 
     /// The users that labels stand for.
@@ -105,5 +104,12 @@ impl UserLabels {
 
     fn named(&self, labels: u64) -> impl Iterator<Item = &Label> {
         self.labels.iter().enumerate().filter(move |(place, _)| labels >> place & 1 == 1).map(|(_, label)| label)
+    }
+}
+
+fn by(signs: &HashMap<Box<[u8]>, u64>, octets: &[u8]) -> u64 {
+    match octets {
+        [] => 0,
+        octets => signs.get(octets).copied().unwrap_or(0),
     }
 }

@@ -59,12 +59,13 @@ impl AccessTable {
         let Some(entry) = self.index.get_mut(slot) else { return };
         entry.hear(now, event);
         if entry.user.says_more(event) {
+            let before = self.twins(slot);
             self.index.change(slot, |entry| Arc::make_mut(&mut entry.user).take_up(event));
             if let Some(user) = self.index.get(slot).map(|entry| Arc::clone(&entry.user)) {
                 self.vacate(&user, Some(slot), event.header.time, out);
             }
             self.name_hosts_of(slot);
-            self.stand_alone(slot, out);
+            self.regroup(slot, before, event.header.time);
             self.changes += 1;
         } else if let Some(traffic) = event.traffic
             && let Some(entry) = self.index.get_mut(slot)
@@ -97,9 +98,8 @@ impl AccessTable {
     }
 
     pub(super) fn tell_arrival(&mut self, slot: Slot, out: &mut Vec<AccessTransition>) {
-        if self.joins(slot) {
-            return;
-        }
+        let Some(since) = self.index.get(slot).map(|entry| entry.user.since) else { return };
+        self.tally.merged += u64::from(self.pair(slot, since));
         let Some(entry) = self.index.get(slot) else { return };
         let is_lease = matches!(entry.user.source, Source::Dhcp | Source::Dhcpv6);
         let (action, reason) = match (entry.user.login, is_lease) {
@@ -108,7 +108,7 @@ impl AccessTable {
             (false, true) => (AccessAction::Seen, AccessReason::Renewal),
             (false, false) => (AccessAction::Seen, AccessReason::MidSession),
         };
-        let user = Arc::clone(&entry.user);
+        let Some(user) = self.known(slot) else { return };
         self.tell(AccessTransition { time: user.since, action, reason, user, online: None }, out);
     }
 
@@ -120,8 +120,13 @@ impl AccessTable {
     /// A user is gone since a time; it is told, and who it was remembered for a while.
     pub(super) fn leave(&mut self, slot: Slot, time: Nanos, reason: AccessReason, out: &mut Vec<AccessTransition>) {
         self.arrive(slot, out);
-        let Some(slot) = self.part(slot, time, reason) else { return };
-        let Some(user) = self.forget(slot, time) else { return };
+        let Some(entry) = self.index.get(slot) else { return };
+        let is_told = entry.is_there();
+        let Some(user) = self.known(slot) else { return };
+        self.part(slot, time, reason);
+        if !is_told {
+            return;
+        }
         let time = time.max(user.since);
         let online = user.login.then(|| time.since(user.since));
         self.tell(AccessTransition { time, action: AccessAction::Logout, reason, user, online }, out);
@@ -129,6 +134,7 @@ impl AccessTable {
 
     /// The same, and nothing is told.
     pub(super) fn forget(&mut self, slot: Slot, time: Nanos) -> Option<Arc<AccessUser>> {
+        let twins = self.twins(slot);
         let entry = self.index.remove(slot)?;
         self.queue.take(slot, &entry);
         let user = entry.user;
@@ -139,7 +145,15 @@ impl AccessTable {
         }
         self.formers.push(&user, time.max(user.since));
         self.changes += 1;
+        for twin in twins {
+            self.pair(twin, time);
+        }
         Some(user)
+    }
+
+    /// Sign-ons of the same person by other sources.
+    pub(super) fn twins(&self, slot: Slot) -> Vec<Slot> {
+        self.index.get(slot).map_or_else(Vec::new, |entry| self.index.twins(&entry.user))
     }
 
     /// Looks at a sign-on whose time may be up.

@@ -10,6 +10,7 @@ mod index;
 pub mod labels;
 mod life;
 mod memory;
+mod person;
 mod queue;
 mod recent;
 mod sources;
@@ -18,7 +19,6 @@ mod sweep;
 mod table;
 mod tagging;
 mod tally;
-mod twin;
 mod user;
 
 use std::sync::Arc;
@@ -27,6 +27,7 @@ use std::time::Duration;
 use dataplane::time::Nanos;
 
 pub use self::forged::Forgery;
+pub use self::person::Person;
 pub use self::table::{AccessLimits, AccessTable, Holder};
 pub use self::tally::{AccessTally, SourceTally};
 pub use self::user::AccessUser;

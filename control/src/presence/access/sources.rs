@@ -176,7 +176,10 @@ impl AccessTable {
             return self.refresh(slot, event, out);
         }
         let vlans = (event.svlan, event.cvlan);
-        let is_it = |entry: &Entry| entry.user.vlans() == vlans && entry.phase != Phase::Admitted;
+        let is_it = |entry: &Entry| {
+            let has_addresses = matches!(entry.phase, Phase::Online | Phase::Pending(_));
+            has_addresses && entry.user.vlans() == vlans
+        };
         let slots: Vec<Slot> = match (self.index.session(Family::of(Source::Pppoe), event.session), event.mac) {
             (Some(slot), _) => vec![slot],
             (None, Some(mac)) => self.index.of(mac).filter(|(_, entry)| is_it(entry)).map(|(slot, _)| slot).collect(),
@@ -187,7 +190,9 @@ impl AccessTable {
         }
         for slot in slots {
             if event.kind == AccessKind::Logout {
+                let before = self.twins(slot);
                 self.index.change(slot, |entry| Arc::make_mut(&mut entry.user).give_back(event));
+                self.regroup(slot, before, event.header.time);
                 self.changes += 1;
             } else {
                 // How long these addresses last is not how long the user stays.
@@ -216,7 +221,7 @@ impl AccessTable {
             return self.index.session(family, session);
         }
         let user = user_of(event);
-        let is_it = |entry: &Entry| entry.family() == family && entry.user.account == user.account;
+        let is_it = |entry: &Entry| entry.is_there() && entry.family() == family && entry.user.account == user.account;
         let mut places = user.places().into_iter().flatten();
         places.find_map(|place| self.index.at(place).find(|(_, entry)| is_it(entry)).map(|(slot, _)| slot))
     }

@@ -22,7 +22,7 @@ use crate::presence::store::StoreError;
 /// The file in the folder for state.
 pub const FILE: &str = "access";
 
-const MAGIC: &[u8; 8] = b"OSTACCS2";
+const MAGIC: &[u8; 8] = b"OSTACCS3";
 /// How long whoever was taken over stays at least.
 const LEAST: Duration = Duration::from_secs(60);
 /// What of the time that went by counts at most.
@@ -77,7 +77,7 @@ struct Saved {
     left: Option<u64>,
     interim: u32,
     echoes: bool,
-    is_quiet: bool,
+    is_over: bool,
 }
 
 const ASSIGNED: [Assigned; 5] =
@@ -143,7 +143,7 @@ impl Saved {
             left: (entry.until != NEVER).then(|| entry.until.0.saturating_sub(now.0)),
             interim: entry.interim,
             echoes: entry.echoes,
-            is_quiet: entry.is_quiet,
+            is_over: entry.phase == Phase::Over,
         }
     }
 
@@ -177,7 +177,12 @@ impl Saved {
         user.account = self.account.into();
         user.user = self.user.map(Into::into);
         user.set_packed_texts(self.texts.into());
-        Some((user, if self.is_admitted { Phase::Admitted } else { Phase::Online }))
+        let phase = match (self.is_over, self.is_admitted) {
+            (true, _) => Phase::Over,
+            (false, true) => Phase::Admitted,
+            (false, false) => Phase::Online,
+        };
+        Some((user, phase))
     }
 }
 
@@ -217,9 +222,13 @@ impl AccessTable {
         for _ in 0..header.count {
             let (saved, after) = postcard::take_from_bytes::<Saved>(rest).map_err(|_| StoreError::Damaged)?;
             rest = after;
-            let (left, interim, echoes, is_quiet) = (saved.left, saved.interim, saved.echoes, saved.is_quiet);
+            let (left, interim, echoes) = (saved.left, saved.interim, saved.echoes);
             let Some((user, phase)) = saved.user(&ports) else { continue };
-            let is_there = self.index.session(Family::of(user.source), user.session).is_some();
+            let family = Family::of(user.source);
+            let has_place =
+                |place| phase == Phase::Over && self.index.at(place).any(|(_, entry)| entry.family() == family);
+            let is_there = self.index.session(family, user.session).is_some()
+                || user.places().into_iter().flatten().any(has_place);
             if is_there || self.index.len() >= self.limits.users {
                 continue;
             }
@@ -227,17 +236,13 @@ impl AccessTable {
             let mut entry = Entry::new(user, phase, begin);
             let left = left.map(|left| Duration::from_nanos(left).saturating_sub(down).max(LEAST));
             entry.until = left.map_or(NEVER, |left| begin + left);
-            (entry.interim, entry.echoes, entry.is_quiet) = (interim, echoes, is_quiet);
+            (entry.interim, entry.echoes) = (interim, echoes);
             let slot = self.index.insert(entry);
             self.requeue(slot);
             count += 1;
         }
-        // Whose twin found no room is a user of its own.
-        for slot in 0..self.index.slots() as Slot {
-            if self.index.get(slot).is_some_and(|entry| entry.is_quiet) && self.index.twin(slot).is_none() {
-                self.index.mark(slot, |entry| entry.is_quiet = false);
-            }
-        }
+        // Each person is listed once, and what is over goes where the other sign-on found no room.
+        (0..self.index.slots() as Slot).for_each(|slot| _ = self.pair(slot, now));
         Ok(count)
     }
 }

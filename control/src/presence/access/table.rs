@@ -3,8 +3,8 @@
 //! A sign-on is named by its source's own number; it is found by its addresses in the VLANs that it is in, or anywhere where
 //! only a server elsewhere tells of it, and by its MAC address. Sources (RADIUS, PPPoE, 802.1X, DHCP) are followed apart, each
 //! with records of its own, as each of them may be all that crosses the firewall. Of one source, one sign-on has an address. Where
-//! two that know persons (RADIUS, PPPoE) tell of the same name at the same address, that is one user: told once, with what both
-//! know.
+//! two that know persons (RADIUS, PPPoE) tell of the same name at the same address, that is one user: each tells with what both
+//! know, and the user is gone when both are over.
 
 use std::time::Duration;
 
@@ -13,11 +13,12 @@ use dataplane::endpoint::Address;
 use dataplane::time::Nanos;
 
 use super::clock::Clock;
-use super::entry::{ANYWHERE, Phase};
+use super::entry::{ANYWHERE, Entry, Phase};
 use super::forged::{Forgeries, Forgery};
 use super::former::Formers;
 use super::index::{Index, Slot};
 use super::memory::Memory;
+use super::person::Person;
 use super::queue::Queue;
 use super::sweep::Sweep;
 use super::tagging::Tagging;
@@ -166,9 +167,9 @@ impl AccessTable {
         holder
     }
 
-    /// Everyone who is signed on.
+    /// Everyone who is signed on, each once, as the source says that told first.
     pub fn users(&self) -> impl Iterator<Item = &AccessUser> {
-        self.page(0, usize::MAX)
+        self.index.iter().filter(|(_, entry)| entry.is_listed()).map(|(_, entry)| &*entry.user)
     }
 
     /// How many are.
@@ -177,10 +178,9 @@ impl AccessTable {
     }
 
     /// Those of them in a number of places of the table from one on. Whoever stays has the same place.
-    pub fn page(&self, from: usize, most: usize) -> impl Iterator<Item = &AccessUser> {
-        let entries =
-            (from..from.saturating_add(most).min(self.places())).filter_map(|slot| self.index.get(slot as Slot));
-        entries.filter(|entry| entry.is_listed()).map(|entry| &*entry.user)
+    pub fn page(&self, from: usize, most: usize) -> impl Iterator<Item = Person<'_>> {
+        let slots = (from..from.saturating_add(most).min(self.places())).map(|slot| slot as Slot);
+        slots.filter(|slot| self.index.get(*slot).is_some_and(Entry::is_listed)).filter_map(|slot| self.person(slot))
     }
 
     /// How many places there are, used or not.
@@ -188,7 +188,7 @@ impl AccessTable {
         self.index.slots()
     }
 
-    /// How many sign-ons are followed, those among them that are not told yet, or of which another source told.
+    /// How many sign-ons are followed, those among them that are not told yet, and those that are over by one source only.
     pub fn len(&self) -> usize {
         self.index.len()
     }

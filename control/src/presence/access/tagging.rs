@@ -85,12 +85,14 @@ impl AccessTable {
         }
     }
 
-    /// The labels of a user: by this sign-on, and by others of the same name and MAC address (a group is told by RADIUS, the
-    /// address by PPPoE or DHCP).
+    /// The labels of a user: by this sign-on, and by others of the same name and MAC address or of the same person at the same
+    /// address (a group is told by RADIUS, the line by PPPoE or DHCP).
     pub fn labels_of(&self, user: &AccessUser, labels: &UserLabels) -> u64 {
         let others = user.mac.into_iter().flat_map(|mac| self.index.of(mac)).map(|(_, entry)| &*entry.user);
         let is_same = |other: &&AccessUser| other.name().is_some() && other.name() == user.name();
-        others.filter(is_same).map(|other| labels.of(other)).fold(labels.of(user), |all, more| all | more)
+        let own = others.filter(is_same).map(|other| labels.of(other)).fold(labels.of(user), |all, more| all | more);
+        let twins = self.index.twins(user).into_iter().filter_map(|twin| self.index.get(twin));
+        twins.map(|twin| labels.granted(&twin.user)).fold(own, |all, more| all | more)
     }
 
     /// The labels at a place: of the person there, else of the host.

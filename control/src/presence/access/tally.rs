@@ -19,7 +19,7 @@ pub struct AccessTally {
     pub repeated: u64,
     /// Refusals of an address that nobody was seen to ask for.
     pub unasked: u64,
-    /// Sign-ons that another source had told of already: the same person at the same address.
+    /// Sign-ons of whom another source had told already: the same person at the same address.
     pub merged: u64,
 }
 

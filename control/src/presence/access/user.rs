@@ -50,6 +50,8 @@ pub struct AccessUser {
     pub user: Option<Box<[u8]>>,
     /// Of a host: the person logged off at the port that it is behind. The name is then of use to records only.
     pub(super) logged_off: bool,
+    /// As told: the VLANs in which another source knew the person, whose sign-on there ended before.
+    pub(super) elsewhere: Option<(u16, u16)>,
     /// The other texts, one after the other: which, its length, its octets.
     texts: Box<[u8]>,
 }
@@ -86,6 +88,7 @@ impl AccessUser {
             account,
             user: (!name.is_empty()).then(|| name.into()),
             logged_off: false,
+            elsewhere: None,
             texts: packed(kept(&event.texts)),
         }
     }
@@ -158,7 +161,7 @@ impl AccessUser {
         self.mac = self.mac.or(other.mac);
         self.nas = self.nas.or(other.nas);
         self.nas_port = self.nas_port.or(other.nas_port);
-        self.traffic = other.traffic.or(self.traffic);
+        self.traffic = self.traffic.or(other.traffic);
         for (which, octets) in other.texts() {
             if let Some(which) = Text::ALL.into_iter().find(|text| *text as u8 == which) {
                 self.fill(which, octets);

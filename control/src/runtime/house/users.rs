@@ -10,7 +10,7 @@ use crate::manage::{
     AccessHostCountsRow, AccessSourceRow, AccessStatisticsRow, AccessTableRow, Peer, ReceiverRow, ResetRow, UserFilter,
     UserPage, UserRow, time_text,
 };
-use crate::presence::access::{AccessAction, AccessTally, AccessTransition, AccessUser};
+use crate::presence::access::{AccessAction, AccessTally, AccessTransition, Person};
 use crate::receiver::ReceiverTally;
 use crate::record::Class;
 
@@ -109,17 +109,17 @@ impl House {
     /// Looks at a piece of the table of users.
     pub(super) fn user_page(&self, filter: &UserFilter, from: usize, most: usize) -> UserPage {
         let names = &self.compiled.names;
-        let users = self.access.page(from, most).filter(|user| filter.takes(user, names));
+        let users = self.access.page(from, most).filter(|person| filter.takes(person, names));
         UserPage {
-            rows: users.map(|user| self.user_row(user)).collect(),
+            rows: users.map(|person| self.user_row(&person)).collect(),
             ends: from.saturating_add(most) >= self.access.places(),
         }
     }
 
-    fn user_row(&self, user: &AccessUser) -> UserRow {
+    fn user_row(&self, person: &Person<'_>) -> UserRow {
         let labels = &self.compiled.users;
-        let groups = labels.groups(self.access.labels_of(user, labels));
-        UserRow::new(user, groups, &self.compiled.names)
+        let groups = labels.groups(self.access.labels_of(&person.user, labels));
+        UserRow::new(person, groups, &self.compiled.names)
     }
 
     /// Records what access users did.

@@ -1,6 +1,7 @@
 //! What the table concludes, told by events as workers make them.
 
 mod leases;
+mod pairs;
 mod persons;
 mod random;
 mod store;

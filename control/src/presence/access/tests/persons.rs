@@ -230,87 +230,6 @@ fn accounting_on_both_sides_of_a_proxy_is_one_session() {
     assert!(story.observe(stop(1, "alice", 9)).is_empty());
 }
 
-/// RADIUS knows the session, PPPoE the line: of one person at one address that is one user.
-#[test]
-fn a_person_of_whom_two_sources_tell_is_one_user() {
-    let radius = |kind, session| {
-        let mut event = accounting(kind, session, "alice", 9);
-        event.texts.push(Text::SessionId, b"s-17");
-        event.texts.push(Text::NasId, b"bras1");
-        event
-    };
-    let line = |kind| AccessEvent { ports: (4, 5), ..pppoe(kind, 1, "alice@isp", 9) };
-    let login = AccessKind::Login { more: false };
-    // Whichever comes first.
-    for is_radius_first in [true, false] {
-        let mut story = Story::new();
-        let (first, second) =
-            if is_radius_first { (radius(login, 7), line(login)) } else { (line(login), radius(login, 7)) };
-        let name = if is_radius_first { "alice" } else { "alice@isp" };
-        assert_eq!(story.observe(first), [format!("login message {name} 10.0.0.9")]);
-        story.after(1_000);
-        assert!(story.observe(second).is_empty(), "no second login");
-        assert_eq!((story.table.listed(), story.table.len(), story.table.tally().merged), (1, 2, 1));
-        // What either knows is known.
-        let user = story.table.users().next().unwrap();
-        assert_eq!((user.mac, user.ports, user.svlan), (Some(mac(1)), (4, 5), 101));
-        assert_eq!((user.text(Text::SessionId), user.text(Text::NasId)), (&b"s-17"[..], &b"bras1"[..]));
-        assert_eq!(user.nas, Some(Address::v4([192, 0, 2, 1])));
-        // In the VLAN, and behind the access server.
-        assert_eq!(
-            (story.holder((101, 0), "10.0.0.9"), story.holder((0, 0), "10.0.0.9")),
-            ("alice@isp -".into(), "alice -".into())
-        );
-        assert!(story.observe(radius(AccessKind::Seen, 7)).is_empty());
-        // The first end is the user's; the other is nothing any more.
-        story.after(1_000);
-        let (first, second) = if is_radius_first {
-            (line(AccessKind::Logout), AccessEvent { cause: 1, ..radius(AccessKind::Logout, 7) })
-        } else {
-            (AccessEvent { cause: 1, ..radius(AccessKind::Logout, 7) }, line(AccessKind::Logout))
-        };
-        let reason = if is_radius_first { "terminated" } else { "user-request" };
-        assert_eq!(story.observe(first), [format!("logout {reason} {name} 10.0.0.9 2s")]);
-        assert!(story.observe(second).is_empty());
-        assert_eq!((story.table.len(), story.table.listed()), (0, 0));
-        // And again.
-        assert_eq!(story.observe(radius(login, 8)), ["login message alice 10.0.0.9"]);
-    }
-}
-
-#[test]
-fn the_silence_of_one_source_is_not_the_end_while_the_other_speaks() {
-    let mut story = Story::new();
-    let login = AccessKind::Login { more: false };
-    story.observe(AccessEvent { interim: Some(300), ..start(1, "alice", 9) });
-    assert!(story.observe(pppoe(login, 1, "alice", 9)).is_empty());
-    // RADIUS falls silent; PPPoE tells from now on.
-    assert!(story.after(1_000_000).is_empty());
-    assert_eq!((story.table.listed(), story.table.len()), (1, 1));
-    assert_eq!(story.table.users().next().unwrap().source, Source::Pppoe);
-    assert_eq!(story.observe(pppoe(AccessKind::Logout, 1, "alice", 9)), ["logout terminated alice 10.0.0.9 1000s"]);
-}
-
-#[test]
-fn others_are_not_one_user() {
-    let mut story = Story::new();
-    let login = AccessKind::Login { more: false };
-    story.observe(start(1, "alice", 9));
-    // Another name; the same name elsewhere; a host.
-    assert_eq!(story.observe(pppoe(login, 1, "bob", 9)).len(), 1);
-    assert_eq!(story.observe(pppoe(login, 2, "alice", 8)).len(), 1);
-    assert_eq!(story.observe(lease(1, 5, 9, 600)).len(), 1);
-    assert_eq!((story.table.listed(), story.table.tally().merged), (4, 0));
-    // One who moves away from the other is a user of his own again.
-    let mut story = Story::new();
-    story.observe(pppoe(login, 1, "alice", 9));
-    assert!(story.observe(start(1, "alice", 9)).is_empty());
-    assert_eq!(story.observe(interim(1, "alice", 8)), ["login message alice 10.0.0.8"]);
-    assert_eq!((story.table.listed(), story.table.len()), (2, 2));
-    assert_eq!(story.observe(pppoe(AccessKind::Logout, 1, "alice", 9)), ["logout terminated alice 10.0.0.9 0s"]);
-    assert_eq!(story.observe(stop(1, "alice", 8)), ["logout user-request alice 10.0.0.8 0s"]);
-}
-
 #[test]
 fn pages_have_everyone_once_whoever_comes_and_goes() {
     let mut story = Story::new();
@@ -319,7 +238,7 @@ fn pages_have_everyone_once_whoever_comes_and_goes() {
     }
     let (mut seen, mut from) = (Vec::new(), 0);
     while from < story.table.places() {
-        seen.extend(story.table.page(from, 7).map(|user| user.session));
+        seen.extend(story.table.page(from, 7).map(|person| person.user.session));
         from += 7;
         // Who was shown goes, and others take the places.
         let gone = seen[seen.len() - 1];

@@ -5,11 +5,11 @@ use crate::config::Compiled;
 use crate::presence::access::store::{self, Snapshot};
 use crate::presence::store::StoreError;
 
-fn configuration() -> Compiled {
+pub(super) fn configuration() -> Compiled {
     crate::config::replay_default(crate::signatures::shipped())
 }
 
-fn written(story: &Story, now: Nanos) -> Vec<u8> {
+pub(super) fn written(story: &Story, now: Nanos) -> Vec<u8> {
     let mut snapshot = Snapshot::default();
     while !snapshot.copy(&story.table, 2) {}
     snapshot.encode(now, 77, &["inside".to_owned(), "outside".to_owned()])

@@ -84,13 +84,12 @@ fn a_group_of_radius_is_that_of_the_same_user_by_pppoe() {
     let of_radius = AccessEvent { mac: Some(mac(1)), ..with(start(2, "alice", 1), Text::Class, b"gold") };
     story.observe(of_radius);
     assert_eq!((at_address(&tags, 101, 1), at_address(&tags, 0, 1)), (ALICE | GOLD, ALICE | GOLD));
-    // It is one user, who is gone when either says so; another who has the address elsewhere is another.
+    // The group is of the session that ends, the address hers until both have ended; another who has it elsewhere is another.
     story.observe(stop(2, "alice", 1));
-    assert_eq!((at_address(&tags, 101, 1), at_address(&tags, 0, 1)), (0, 0));
-    story.observe(pppoe(AccessKind::Login { more: false }, 2, "alice", 1));
+    assert_eq!((at_address(&tags, 101, 1), at_address(&tags, 0, 1)), (ALICE, ALICE));
     story.observe(with(start(3, "bob", 1), Text::Class, b"gold"));
     assert_eq!((at_address(&tags, 101, 1), at_address(&tags, 0, 1)), (ALICE, STAFF | GOLD));
-    story.observe(pppoe(AccessKind::Logout, 2, "alice", 1));
+    story.observe(pppoe(AccessKind::Logout, 1, "alice", 1));
     assert_eq!(at_address(&tags, 101, 1), STAFF | GOLD);
 }
 
@@ -199,9 +198,8 @@ fn who_is_there_by_another_sign_on_is_not_seen_off() {
     story.after(100_000);
     story.observe(pppoe(AccessKind::Login { more: false }, 1, "alice", 1));
     story.observe(AccessEvent { mac: Some(mac(1)), ..start(2, "alice", 1) });
-    // Of a person whom two sources know the first end is the end.
-    assert_eq!(ends(&mut story, stop(2, "alice", 1), 1), Some(0));
-    assert_eq!(ends(&mut story, pppoe(AccessKind::Logout, 1, "alice", 1), 1), None);
+    assert_eq!(ends(&mut story, stop(2, "alice", 1), 1), None);
+    assert_eq!(ends(&mut story, pppoe(AccessKind::Logout, 1, "alice", 1), 1), Some(0));
     // A lease that ends is not the end of the person who has the address.
     story.observe(AccessEvent { svlan: 101, ..lease(1, 1, 3, 600) });
     story.observe(start(3, "carol", 3));
@@ -209,6 +207,39 @@ fn who_is_there_by_another_sign_on_is_not_seen_off() {
     assert_eq!(ends(&mut story, stop(3, "carol", 3), 3), Some(0));
     story.observe(AccessEvent { svlan: 101, ..lease(3, 1, 3, 600) });
     assert_eq!(ends(&mut story, AccessEvent { svlan: 101, ..dhcp(AccessKind::Logout, 4, 1, 3) }, 3), Some(0));
+}
+
+/// Whichever source is the last, the sessions end in the user's VLAN and behind the access server.
+#[test]
+fn the_last_end_of_two_sources_ends_sessions_in_the_realms_of_both() {
+    for is_radius_last in [true, false] {
+        let (mut story, tags) = told_of();
+        story.after(100_000);
+        story.observe(pppoe(AccessKind::Login { more: false }, 1, "alice", 1));
+        // Another name for the same, and no MAC address.
+        story.observe(with(start(2, "alice@isp", 1), Text::Class, b"gold"));
+        assert_eq!((at_address(&tags, 101, 1), at_address(&tags, 0, 1)), (ALICE | GOLD, GOLD));
+        let ends = [stop(2, "alice@isp", 1), pppoe(AccessKind::Logout, 1, "alice", 1)];
+        let [first, last] = if is_radius_last {
+            let [radius, line] = ends;
+            [line, radius]
+        } else {
+            ends
+        };
+        let mut leavers_of = |mut event: AccessEvent| {
+            let (mut out, mut leavers) = (Vec::new(), Leavers::default());
+            event.header.time = at(story.now);
+            story.table.observe(&event, &mut out);
+            assert_eq!(out.len(), 1, "{out:?}");
+            out.iter().for_each(|told| story.table.see_off(told, at(story.now), &mut leavers));
+            [101, 0].map(|svlan| leavers.had(Realm::new(0, svlan, 0), Address::v4([10, 0, 0, 1]), at(0)))
+        };
+        assert_eq!(leavers_of(first), [false; 2]);
+        assert!(at_address(&tags, 101, 1) & ALICE != 0);
+        assert!(!tags.is_empty());
+        assert_eq!(leavers_of(last), [true; 2]);
+        assert_eq!((at_address(&tags, 101, 1), at_address(&tags, 0, 1), tags.len()), (0, 0, 0));
+    }
 }
 
 #[test]

@@ -19,7 +19,7 @@ type Body = fn(&[u8]);
 
 #[test]
 fn every_seed_is_survived() {
-    let targets: [(&str, Body); 21] = [
+    let targets: [(&str, Body); 22] = [
         ("http", bodies::http::run),
         ("tls", bodies::tls::run),
         ("quic", bodies::quic::run),
@@ -40,6 +40,7 @@ fn every_seed_is_survived() {
         ("dhcpv6", bodies::dhcpv6::run),
         ("access", bodies::access::run),
         ("records", bodies::records::run),
+        ("spool", bodies::spool::run),
         ("relp", bodies::relp::run),
     ];
     for (target, run) in targets {

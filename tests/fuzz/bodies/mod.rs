@@ -35,6 +35,8 @@ pub mod records;
 #[cfg(feature = "dataplane")]
 pub mod relp;
 #[cfg(feature = "dataplane")]
+pub mod spool;
+#[cfg(feature = "dataplane")]
 pub mod stream;
 pub mod tls;
 #[cfg(feature = "dataplane")]

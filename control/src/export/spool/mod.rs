@@ -129,6 +129,26 @@ pub struct SpoolSize {
     pub segments: u32,
 }
 
+/// What a file of a spool has.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Contents {
+    /// Records that can be read.
+    pub kept: u64,
+    /// Records that were there and cannot.
+    pub lost: u64,
+    /// The ordinal behind the last.
+    pub end: u64,
+}
+
+/// Reads a file of a spool of which the first record has the ordinal `first`, as the start does with the last one.
+///
+/// # Errors
+/// Of reading.
+pub fn inspect(file: impl io::Read, first: u64) -> io::Result<Contents> {
+    let survey = walk::survey(file, walk::Expected { first, end: None, from: first, before: None }, |_| {})?;
+    Ok(Contents { kept: survey.kept.total(), lost: survey.lost.total(), end: survey.end })
+}
+
 /// What both sides see at any time.
 #[derive(Debug, Default)]
 struct Shared {

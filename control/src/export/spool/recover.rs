@@ -114,7 +114,8 @@ fn unread(expected: Expected, octets: u64) -> Survey {
         let count = end - expected.from.clamp(expected.first, end);
         match expected.before {
             Some(before) => {
-                lost.add_unread(&before, count, (before.sequence + 1, before.sequence + count));
+                let last = before.sequence;
+                lost.add_unread(&before, count, (last.saturating_add(1), last.saturating_add(count)));
             }
             None => lost.add_unknown(count),
         }

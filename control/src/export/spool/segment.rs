@@ -125,7 +125,9 @@ pub(super) fn ordinals(folder: &Path) -> io::Result<Vec<u64>> {
         let digits = entry.to_str().and_then(|name| name.strip_suffix(".seg")).filter(|digits| digits.len() == 16);
         let first = digits.and_then(|digits| u64::from_str_radix(digits, 16).ok());
         // What has another spelling is not ours.
-        ordinals.extend(first.filter(|first| entry.to_str() == Some(name(*first).as_str())));
+        let first = first.filter(|first| entry.to_str() == Some(name(*first).as_str()));
+        // Nor what no spool has ever counted to.
+        ordinals.extend(first.filter(|first| *first < u64::MAX / 2));
     }
     ordinals.sort_unstable();
     Ok(ordinals)

@@ -228,7 +228,9 @@ impl Survey {
         }
         let before = self.last;
         let sequences = match (&before, behind) {
-            (Some(before), Some(behind)) if before.boot == behind.boot && before.sequence + 1 < behind.sequence => {
+            (Some(before), Some(behind))
+                if before.boot == behind.boot && before.sequence.saturating_add(1) < behind.sequence =>
+            {
                 (before.sequence + 1, behind.sequence - 1)
             }
             (Some(before), _) => (before.sequence.saturating_add(1), before.sequence.saturating_add(count)),

@@ -12,6 +12,7 @@ use rustix::event::{PollFd, PollFlags};
 
 use super::backlog::Backlog;
 use super::backoff::Backoff;
+use super::limiter::Limiter;
 use super::link::{Answer, Link, Wrote};
 use super::notice::{Notices, Voice};
 use super::opener::{Opened, Opener};
@@ -46,6 +47,7 @@ pub(super) struct Channel {
     classes: Vec<Class>,
     token: Token,
     backlog: Backlog,
+    limiter: Limiter,
     writer: Writer,
     outbox: Outbox,
     /// Of one turn of reading.
@@ -115,6 +117,7 @@ impl Channel {
             classes: classes.clone(),
             token,
             backlog: Backlog::new(host),
+            limiter: Limiter::new(&host.limits, now),
             writer: Writer::new(host, format, classes),
             outbox: Outbox::new(Writer::frame(host, format)),
             answers: Vec::new(),
@@ -134,9 +137,10 @@ impl Channel {
     pub(super) fn push(&mut self, record: &Arc<Record>) {
         let class = record.body.class();
         match self.classes.contains(&class) {
-            true if self.writer.carries(record) => self.backlog.push(record),
-            true => self.backlog.leave_out(record, Cause::Uncarried),
             false => {}
+            true if !self.writer.carries(record) => self.backlog.leave_out(record, Cause::Uncarried),
+            true if !self.limiter.admits(record) => self.backlog.leave_out(record, Cause::Suppressed),
+            true => self.backlog.push(record),
         }
     }
 
@@ -161,6 +165,7 @@ impl Channel {
             self.voice.say(notices, "its queue is full, records for it are being lost", now);
         }
         self.overflow_said = overflows;
+        self.limiter.refill(now);
         match &self.state {
             State::Waiting { until } if *until <= now => self.connect(registry, now, notices),
             State::Opening { until } => match self.opener.poll() {

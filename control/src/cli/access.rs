@@ -47,13 +47,25 @@ pub(super) fn statistics(row: &AccessStatisticsRow, output: &mut Output) -> Resu
     output.line("")?;
     let odd = |count: u64| Cell::count(count).style(if count > 0 { Style::Odd } else { Style::Plain });
     let lost = |count: u64| Cell::count(count).style(if count > 0 { Style::Bad } else { Style::Plain });
-    let mut hosts = Table::new(&["LOG HOST", "RECORDS", "SENT", "QUEUED", "DROPPED", "UNCARRIED", "RESENT"]);
+    let mut hosts = Table::new(&[
+        "LOG HOST",
+        "RECORDS",
+        "SENT",
+        "ACKNOWLEDGED",
+        "QUEUED",
+        "SPOOLED",
+        "DROPPED",
+        "UNCARRIED",
+        "RESENT",
+    ]);
     for host in &row.hosts {
         hosts.row(vec![
             Cell::text(&host.name),
             Cell::count(host.records),
             Cell::count(host.sent),
+            Cell::count(host.acknowledged),
             Cell::count(host.queued),
+            Cell::count(host.spooled),
             lost(host.dropped),
             odd(host.uncarried),
             Cell::count(host.resent),

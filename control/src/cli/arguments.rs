@@ -144,26 +144,31 @@ pub(super) struct ResetOptions {
 /// What `reset` has begin again.
 #[derive(Debug, Subcommand)]
 pub(super) enum Reset {
-    /// The counts of 'show access statistics' or 'show call-status statistics'
+    /// The counts of 'show access statistics', 'show call-status statistics' or 'show log statistics'
     ///
     /// Cleared statistics cannot be restored: on a terminal it asks first. Who did it is written to standard error of the
     /// firewall and into its state-directory. Totals since start, in 'show statistics', go on.
     Statistics {
         /// Which
         class: CountedClass,
+        /// Of log: only for this log host
+        #[arg(long, value_name = "NAME")]
+        host: Option<String>,
         /// Do not ask
         #[arg(long)]
         yes: bool,
     },
 }
 
-/// The classes of records of access users.
+/// Counts that can begin again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(super) enum CountedClass {
     /// Logins and logouts
     Access,
     /// Results of logins
     CallStatus,
+    /// What became of all records for log hosts
+    Log,
 }
 
 /// Options of `show`.
@@ -233,6 +238,14 @@ pub(super) enum View {
         #[command(subcommand)]
         what: AccessWhat,
     },
+    /// Log hosts, and how they are doing
+    LogHosts,
+    /// Records for log hosts
+    Log {
+        /// What of them
+        #[command(subcommand)]
+        what: LogWhat,
+    },
     /// Records made and lost, and how the log hosts are doing
     Statistics,
     /// The workers' counters, drops by name among them
@@ -259,6 +272,29 @@ pub(super) enum View {
     Nat,
     /// The signature database in use
     Sigdb,
+}
+
+/// What `show log` shows.
+#[derive(Clone, Debug, Subcommand)]
+pub(super) enum LogWhat {
+    /// What became of them since the counts began, and why those that were lost were
+    Statistics {
+        /// Only for this log host
+        #[arg(long, value_name = "NAME")]
+        host: Option<String>,
+        /// Only of this class: session, im, attack, access or call-status
+        #[arg(long, value_name = "CLASS")]
+        class: Option<String>,
+    },
+    /// What waits for the log hosts, or the records themselves that wait for one
+    Buffer {
+        /// The records that wait in memory for this log host
+        #[arg(long, value_name = "NAME")]
+        host: Option<String>,
+        /// Records at most; 10,000 is the most
+        #[arg(long, value_name = "N", default_value_t = DEFAULT_LIMIT)]
+        limit: usize,
+    },
 }
 
 /// What `show access` and `show call-status` show.
@@ -406,7 +442,7 @@ mod tests {
         let Command::Reset(reset) = parse("ostiary reset statistics call-status --yes").unwrap().command else {
             panic!("reset")
         };
-        assert!(matches!(reset.what, Reset::Statistics { class: CountedClass::CallStatus, yes: true }));
+        assert!(matches!(reset.what, Reset::Statistics { class: CountedClass::CallStatus, host: None, yes: true }));
         for wrong in ["ostiary reset", "ostiary reset statistics", "ostiary reset statistics session"] {
             assert_eq!(parse(wrong).unwrap_err().exit_code(), 2, "{wrong}");
         }

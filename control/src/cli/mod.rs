@@ -5,6 +5,7 @@
 mod access;
 mod arguments;
 mod check;
+mod log;
 mod output;
 mod reload;
 mod replay;

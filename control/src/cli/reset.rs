@@ -9,15 +9,19 @@ use crate::manage;
 use crate::manage::protocol::{Action, Answer, Counted};
 
 pub(super) fn reset(options: &ResetOptions, output: &mut Output) -> Result<(), Failure> {
-    let Reset::Statistics { class, yes } = &options.what;
+    let Reset::Statistics { class, host, yes } = &options.what;
+    if host.is_some() && *class != CountedClass::Log {
+        return Err(Failure::Input("--host is of 'reset statistics log'".to_owned()));
+    }
     if !yes {
         confirm()?;
     }
-    let class = match class {
-        CountedClass::Access => Counted::Access,
-        CountedClass::CallStatus => Counted::CallStatus,
+    let action = match class {
+        CountedClass::Access => Action::ResetStatistics { class: Counted::Access },
+        CountedClass::CallStatus => Action::ResetStatistics { class: Counted::CallStatus },
+        CountedClass::Log => Action::ResetLogStatistics { host: host.clone() },
     };
-    let mut answers = manage::request(&options.socket, &Action::ResetStatistics { class })?;
+    let mut answers = manage::request(&options.socket, &action)?;
     while let Some(answer) = answers.next_row()? {
         match answer {
             Answer::Reset(row) if options.json => output.json(&row)?,

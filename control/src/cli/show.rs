@@ -2,10 +2,10 @@
 
 use std::collections::BTreeSet;
 
-use super::arguments::{AccessWhat, ShowOptions, View};
+use super::arguments::{AccessWhat, LogWhat, ShowOptions, View};
 use super::output::{Failure, Output, Style, caution};
 use super::table::{Cell, Table};
-use super::{access, route, sigdb};
+use super::{access, log, route, sigdb};
 use crate::manage::protocol::{AccessView, Answer, Request};
 use crate::manage::{self, Answers, ClientError, ImRow, NatRow, PolicyRow, PortRow, SessionRow, Statistics, WorkerRow};
 
@@ -24,6 +24,9 @@ pub(super) fn show(options: &ShowOptions, output: &mut Output) -> Result<(), Fai
             let (view, packet, record) = access_view(what);
             Request::CallStatus { view, packet, record }
         }
+        View::LogHosts => Request::LogHosts {},
+        View::Log { what: LogWhat::Statistics { host, class } } => Request::LogStatistics { host, class },
+        View::Log { what: LogWhat::Buffer { host, limit } } => Request::LogBuffer { host, limit },
         View::Statistics => Request::Statistics {},
         View::Counters { .. } => Request::Counters {},
         View::Ports => Request::Ports {},
@@ -83,6 +86,10 @@ fn rows(answers: &mut Answers, output: &mut Output) -> Result<(), Failure> {
             Answer::AccessBuffer(row) => output.json(row)?,
             Answer::Waiting(row) => output.json(row)?,
             Answer::User(row) => output.json(row)?,
+            Answer::LogHost(row) => output.json(row)?,
+            Answer::LogStatistics(row) => output.json(row)?,
+            Answer::LogBuffer(row) => output.json(row)?,
+            Answer::LogWaiting(row) => output.json(row)?,
             // The client keeps these to itself.
             Answer::Reload(_) | Answer::Reset(_) | Answer::End { .. } | Answer::Error(_) => {}
         }
@@ -96,6 +103,8 @@ fn tables(what: &View, answers: &mut Answers, output: &mut Output) -> Result<(),
     let mut users = access::user_table();
     let mut buffers = access::buffer_table();
     let mut waiting = 0;
+    let (mut log_hosts, mut log_statistics) = (Vec::new(), Vec::new());
+    let mut log_buffers = log::buffer_table();
     let mut ports = port_table();
     let mut interfaces = route::interface_table();
     let mut routes = route::route_table();
@@ -124,6 +133,13 @@ fn tables(what: &View, answers: &mut Answers, output: &mut Output) -> Result<(),
                 access::waiting(&row, output)?;
             }
             Answer::User(row) => users.row(access::user_cells(&row)),
+            Answer::LogHost(row) => log_hosts.push(*row),
+            Answer::LogStatistics(row) => log_statistics.push(*row),
+            Answer::LogBuffer(row) => log_buffers.row(log::buffer_cells(&row)),
+            Answer::LogWaiting(row) => {
+                waiting += 1;
+                log::waiting(&row, output)?;
+            }
             Answer::Reload(_) | Answer::Reset(_) | Answer::End { .. } | Answer::Error(_) => {}
         }
     }
@@ -137,6 +153,11 @@ fn tables(what: &View, answers: &mut Answers, output: &mut Output) -> Result<(),
             AccessWhat::Buffer { .. } if waiting == 0 => output.line("no record waits there"),
             AccessWhat::Buffer { .. } => Ok(()),
         },
+        View::LogHosts => log::hosts(&log_hosts, output),
+        View::Log { what: LogWhat::Statistics { .. } } => log::statistics(&log_statistics, output),
+        View::Log { what: LogWhat::Buffer { host: None, .. } } => log_buffers.print("no log hosts", output),
+        View::Log { what: LogWhat::Buffer { .. } } if waiting == 0 => output.line("no record waits in memory"),
+        View::Log { what: LogWhat::Buffer { .. } } => Ok(()),
         View::Ports => ports.print("no ports", output),
         View::Interfaces => interfaces.print("no interfaces", output),
         View::Routes => routes.print("no routes", output),

@@ -175,6 +175,14 @@ impl Connection {
                 }
                 return;
             }
+            Ok(Action::ResetLogStatistics { host }) => {
+                let done = self.peer().and_then(|peer| source.reset_log_statistics(host.as_deref(), peer));
+                match done {
+                    Ok(row) => self.answer = Some(gathered(vec![Answer::Reset(row)], false)),
+                    Err(why) => self.put(&Answer::Error(why)),
+                }
+                return;
+            }
             Err(_) => {}
         }
         let request = match serde_json::from_slice::<Request>(line) {
@@ -209,6 +217,24 @@ impl Connection {
             Request::Im { limit } => {
                 let table = source.im(limit.min(IM_LIMIT));
                 gathered(table.rows.into_iter().map(Answer::Im).collect(), table.more)
+            }
+            Request::LogHosts {} => {
+                let rows = source.log_hosts().into_iter().map(|row| Answer::LogHost(Box::new(row)));
+                gathered(rows.collect(), false)
+            }
+            Request::LogStatistics { host, class } => match log_statistics(source, host.as_deref(), class.as_deref()) {
+                Ok(rows) => gathered(rows, false),
+                Err(why) => return self.put(&Answer::Error(why)),
+            },
+            Request::LogBuffer { host: None, .. } => {
+                gathered(source.log_buffer(None).into_iter().map(Answer::LogBuffer).collect(), false)
+            }
+            Request::LogBuffer { host: Some(host), .. } if !source.has_log_host(&host) => {
+                return self.put(&Answer::Error(no_log_host(&host)));
+            }
+            Request::LogBuffer { host: Some(host), limit } => {
+                let (rows, more) = source.log_waiting(&host, limit.min(IM_LIMIT));
+                gathered(rows.into_iter().map(Answer::LogWaiting).collect(), more)
             }
             Request::Statistics {} => gathered(vec![Answer::Statistics(Box::new(source.statistics()))], false),
             Request::Counters {} => gathered(source.workers().into_iter().map(Answer::Worker).collect(), false),
@@ -369,6 +395,24 @@ impl Rows {
             }),
         }
     }
+}
+
+/// What became of records, of those hosts and classes that are asked for.
+fn log_statistics(source: &dyn Source, host: Option<&str>, class: Option<&str>) -> Result<Vec<Answer>, String> {
+    if let Some(host) = host.filter(|host| !source.has_log_host(host)) {
+        return Err(no_log_host(host));
+    }
+    let known = |word: &str| {
+        let found = Class::ALL.into_iter().find(|class| class.text() == word);
+        found.ok_or_else(|| format!("\"{word}\": not one of session, im, attack, access, call-status"))
+    };
+    let class = class.map(known).transpose()?;
+    let rows = source.log_statistics(host, class).into_iter();
+    Ok(rows.map(|row| Answer::LogStatistics(Box::new(row))).collect())
+}
+
+fn no_log_host(host: &str) -> String {
+    format!("\"{host}\": no log host has that name")
 }
 
 /// What is asked of a class of access users' records.

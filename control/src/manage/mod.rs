@@ -23,7 +23,8 @@ pub use server::{BindError, CLIENTS, Manager, Peer, Source};
 pub(crate) use view::time_text;
 pub use view::{
     AccessBufferRow, AccessConfigRow, AccessHostCountsRow, AccessHostRow, AccessSourceRow, AccessStatisticsRow,
-    AccessTableRow, ApplicationRow, CoreRow, HostClassRow, HostRow, ImRow, ImTable, InterfaceRow, NatRow, NeighbourRow,
-    PolicyRow, PoolRow, PortRow, ReceiverRow, RecordRow, ReloadRow, ResetRow, RouteRow, SessionRow, SigdbRow,
-    Statistics, UserFilter, UserPage, UserRow, WaitingRow, WorkerRow,
+    AccessTableRow, ApplicationRow, CoreRow, HostClassRow, HostRow, ImRow, ImTable, InterfaceRow, LogBufferRow,
+    LogHostRow, LogStatisticsRow, LogWaitingRow, NatRow, NeighbourRow, PolicyRow, PoolRow, PortRow, ReceiverRow,
+    RecordRow, ReloadRow, ResetRow, RouteRow, SessionRow, SigdbRow, Statistics, UserFilter, UserPage, UserRow,
+    WaitingRow, WorkerRow,
 };

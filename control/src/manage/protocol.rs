@@ -3,8 +3,9 @@
 use serde::{Deserialize, Serialize};
 
 use super::view::{
-    AccessBufferRow, AccessConfigRow, AccessStatisticsRow, ImRow, InterfaceRow, NatRow, NeighbourRow, PolicyRow,
-    PortRow, ReloadRow, ResetRow, RouteRow, SessionRow, SigdbRow, Statistics, UserRow, WaitingRow, WorkerRow,
+    AccessBufferRow, AccessConfigRow, AccessStatisticsRow, ImRow, InterfaceRow, LogBufferRow, LogHostRow,
+    LogStatisticsRow, LogWaitingRow, NatRow, NeighbourRow, PolicyRow, PortRow, ReloadRow, ResetRow, RouteRow,
+    SessionRow, SigdbRow, Statistics, UserRow, WaitingRow, WorkerRow,
 };
 use crate::record::Class;
 
@@ -79,6 +80,26 @@ pub enum Request {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         nas: Option<String>,
     },
+    /// Log hosts and how they are doing.
+    LogHosts {},
+    /// What became of the records for log hosts.
+    LogStatistics {
+        /// Of this host only.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        host: Option<String>,
+        /// Of this class only.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        class: Option<String>,
+    },
+    /// What waits for log hosts.
+    LogBuffer {
+        /// The records that wait for this host; default: only how many, for all.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        host: Option<String>,
+        /// Records at most; default [`DEFAULT_LIMIT`].
+        #[serde(default = "default_limit")]
+        limit: usize,
+    },
     /// Records and log hosts.
     Statistics {},
     /// The workers' counters.
@@ -141,6 +162,12 @@ impl Counted {
 pub enum Action {
     /// Take the policy file up again, as at SIGHUP; the answer comes when all workers judge by it.
     Reload {},
+    /// Have the counts of log hosts begin again, as [`Action::ResetStatistics`].
+    ResetLogStatistics {
+        /// Of this host only.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        host: Option<String>,
+    },
     /// Have the counts of a class begin again: what was counted cannot be had back. Who asked is audited.
     ResetStatistics {
         /// Which.
@@ -184,9 +211,17 @@ pub enum Answer {
     AccessBuffer(AccessBufferRow),
     /// Of `access` and `call-status`: a record that waits, of `buffer` with a packet.
     Waiting(WaitingRow),
+    /// Of `log-hosts`.
+    LogHost(Box<LogHostRow>),
+    /// Of `log-statistics`: one a host and class.
+    LogStatistics(Box<LogStatisticsRow>),
+    /// Of `log-buffer` without a host: one a host and class.
+    LogBuffer(LogBufferRow),
+    /// Of `log-buffer` with a host: a record that waits.
+    LogWaiting(LogWaitingRow),
     /// Of `users`.
     User(Box<UserRow>),
-    /// The one row of `reset-statistics`.
+    /// The one row of `reset-statistics` and `reset-log-statistics`.
     Reset(ResetRow),
     /// The one row of `sigdb`.
     Sigdb(SigdbRow),
@@ -226,6 +261,12 @@ mod tests {
         let reset = serde_json::from_str::<Action>(r#"{"do":"reset-statistics","class":"call-status"}"#).unwrap();
         assert_eq!(reset, Action::ResetStatistics { class: Counted::CallStatus });
         assert!(serde_json::from_str::<Action>(r#"{"do":"reset-statistics","class":"session"}"#).is_err());
+        let log = serde_json::from_str::<Action>(r#"{"do":"reset-log-statistics"}"#).unwrap();
+        assert_eq!(log, Action::ResetLogStatistics { host: None });
+        assert_eq!(
+            read(r#"{"show":"log-buffer","host":"siem"}"#).unwrap(),
+            Request::LogBuffer { host: Some("siem".to_owned()), limit: 1_000 }
+        );
         for wrong in [
             r#"{"show":"users","name":"a"}"#,
             r#"{"show":"access"}"#,

@@ -16,8 +16,8 @@ use socket2::{Domain, SockAddr, Socket, Type};
 
 use super::connection::{Connection, State};
 use super::view::{
-    AccessBufferRow, AccessStatisticsRow, ImTable, InterfaceRow, NatRow, PortRow, ReloadRow, ResetRow, Statistics,
-    UserFilter, UserPage, WaitingRow, WorkerRow,
+    AccessBufferRow, AccessStatisticsRow, ImTable, InterfaceRow, LogBufferRow, LogHostRow, LogStatisticsRow,
+    LogWaitingRow, NatRow, PortRow, ReloadRow, ResetRow, Statistics, UserFilter, UserPage, WaitingRow, WorkerRow,
 };
 use crate::config::Compiled;
 use crate::record::Class;
@@ -44,6 +44,16 @@ pub trait Source {
     fn access_buffer(&self, class: Class) -> Vec<AccessBufferRow>;
     /// The records of that class that wait for log hosts, at these places ([`crate::export::Exporters::waiting`]).
     fn access_waiting(&self, class: Class, places: Range<u64>) -> Vec<WaitingRow>;
+    /// Log hosts and how they are doing.
+    fn log_hosts(&self) -> Vec<LogHostRow>;
+    /// Whether there is a log host of that name.
+    fn has_log_host(&self, host: &str) -> bool;
+    /// What became of the records for log hosts, since start or the last reset; of one host or class, if one is given.
+    fn log_statistics(&self, host: Option<&str>, class: Option<Class>) -> Vec<LogStatisticsRow>;
+    /// What waits for log hosts, by class.
+    fn log_buffer(&self, host: Option<&str>) -> Vec<LogBufferRow>;
+    /// The first records that wait for a log host, `limit` at most, and whether there are others.
+    fn log_waiting(&self, host: &str, limit: usize) -> (Vec<LogWaitingRow>, bool);
     /// Looks at `most` access users behind the first `from`, and shows those that the filter takes.
     fn users(&self, filter: &UserFilter, from: usize, most: usize) -> UserPage;
     /// Has the counts of `access` or `call-status` begin again; who asks is audited.
@@ -51,6 +61,11 @@ pub trait Source {
     /// # Errors
     /// Where that cannot be; then nothing was reset.
     fn reset_statistics(&mut self, class: Class, peer: Peer) -> Result<ResetRow, String>;
+    /// Has the counts of one log host, or all, begin again; who asks is audited.
+    ///
+    /// # Errors
+    /// As [`Source::reset_statistics`], or where no host has that name.
+    fn reset_log_statistics(&mut self, host: Option<&str>, peer: Peer) -> Result<ResetRow, String>;
     /// The workers' counters.
     fn workers(&self) -> Vec<WorkerRow>;
     /// Ports and their counters.

@@ -24,11 +24,13 @@ use tempfile::TempDir;
 use super::protocol::{Action, Answer, Request};
 use super::*;
 use crate::config::{self, Compiled};
+use crate::export::Counts;
 use crate::presence::access::{AccessAction, Person};
 use crate::record::access::AccessRecord;
 use crate::record::{Body, Class, sample};
 
 mod access;
+mod log;
 
 /// What the loop and the test share.
 #[derive(Default)]
@@ -220,6 +222,29 @@ impl Source for Fixture {
         (0..8).filter(|place| places.contains(place)).map(|place| WaitingRow::new("nms", place, &record)).collect()
     }
 
+    fn log_hosts(&self) -> Vec<LogHostRow> {
+        Vec::new()
+    }
+
+    fn has_log_host(&self, host: &str) -> bool {
+        host == "siem"
+    }
+
+    fn log_statistics(&self, host: Option<&str>, class: Option<Class>) -> Vec<LogStatisticsRow> {
+        let (counts, class) =
+            (Counts { generated: 3, acknowledged: 3, ..Counts::default() }, class.unwrap_or(Class::Im));
+        vec![LogStatisticsRow::since(host.unwrap_or("siem"), class, Nanos(0), counts, Counts::default())]
+    }
+
+    fn log_buffer(&self, _host: Option<&str>) -> Vec<LogBufferRow> {
+        vec![LogBufferRow::new("siem", Class::Im, &Counts { queued: 8, ..Counts::default() }, None)]
+    }
+
+    fn log_waiting(&self, host: &str, limit: usize) -> (Vec<LogWaitingRow>, bool) {
+        let record = sample::login("10001");
+        ((0..8).take(limit).map(|place| LogWaitingRow::new(host, place, &record)).collect(), limit < 8)
+    }
+
     fn users(&self, filter: &UserFilter, from: usize, most: usize) -> UserPage {
         let Body::Access(AccessRecord { user, .. }) = sample::access(AccessAction::Login).body else {
             panic!("a user")
@@ -237,6 +262,11 @@ impl Source for Fixture {
     fn reset_statistics(&mut self, class: Class, peer: Peer) -> Result<ResetRow, String> {
         assert_eq!(peer.pid as u32, std::process::id());
         Ok(ResetRow { class: class.text().to_owned(), since: "2026-01-01T00:00:00.000000Z".into() })
+    }
+
+    fn reset_log_statistics(&mut self, host: Option<&str>, _peer: Peer) -> Result<ResetRow, String> {
+        let class = host.map_or("log".to_owned(), |host| format!("log host {host}"));
+        Ok(ResetRow { class, since: "2026-01-01T00:00:00.000000Z".into() })
     }
 
     fn workers(&self) -> Vec<WorkerRow> {

@@ -14,10 +14,12 @@ use crossbeam::channel::{Receiver, Sender, bounded};
 use sigdb::{Database, Generation};
 
 mod farewells;
+mod logs;
 mod source;
 mod users;
 
 use self::farewells::Farewells;
+use self::logs::LogCounts;
 use self::users::AccessCounts;
 use super::Dataplane;
 use super::keeper::{AccessKeeper, Keeper};
@@ -60,6 +62,7 @@ pub(super) struct House {
     access_users: Tally,
     call_status: Tally,
     access_counts: AccessCounts,
+    log_counts: LogCounts,
     farewells: Farewells,
     quiet: bool,
     reloader: Reloader,
@@ -185,6 +188,7 @@ impl House {
             access_users: Tally::default(),
             call_status: Tally::default(),
             access_counts: AccessCounts::default(),
+            log_counts: LogCounts::default(),
             farewells: Farewells::default(),
             quiet: true,
             reloader,

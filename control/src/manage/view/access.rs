@@ -9,6 +9,7 @@ use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use super::log::unwritten;
 use super::time_text;
 use crate::config::{Compiled, Names};
 use crate::export::{Cause, Counts, Format, HostConfig, HostStatus};
@@ -122,7 +123,8 @@ pub struct ReceiverRow {
     pub refused: u64,
 }
 
-/// The records of a class for one log host: `records = sent + dropped + queued + uncarried`.
+/// The records of a class for one log host: `records = acknowledged + dropped + uncarried + queued + spooled`, but for those
+/// that were found on disk at start, and those that another host of the group got (see `show log statistics`).
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub struct AccessHostCountsRow {
@@ -132,10 +134,16 @@ pub struct AccessHostCountsRow {
     pub records: u64,
     /// Written, once each.
     pub sent: u64,
-    /// Given up because the queue was full; said to the host in band.
+    /// Taken by the host, as far as its transport can tell.
+    #[serde(default)]
+    pub acknowledged: u64,
+    /// Given up, for whatever cause but `uncarried`; said to the host in band.
     pub dropped: u64,
-    /// Waiting.
+    /// In memory: waiting, or not acknowledged.
     pub queued: u64,
+    /// On disk.
+    #[serde(default)]
+    pub spooled: u64,
     /// Of users whom the version of binary records cannot tell; not sent.
     pub uncarried: u64,
     /// Written again after a connection broke, on top of `sent`.
@@ -436,10 +444,12 @@ impl AccessHostCountsRow {
         let dropped = |counts: Counts| counts.dropped() - uncarried(counts);
         Self {
             name: name.to_owned(),
-            records: (now.generated + before.queued).saturating_sub(before.generated),
+            records: (now.generated + before.queued + before.spooled).saturating_sub(before.generated),
             sent: now.sent.saturating_sub(before.sent),
+            acknowledged: now.acknowledged.saturating_sub(before.acknowledged),
             dropped: dropped(now).saturating_sub(dropped(before)),
             queued: now.queued,
+            spooled: now.spooled,
             uncarried: uncarried(now).saturating_sub(uncarried(before)),
             resent: now.resent.saturating_sub(before.resent),
         }
@@ -450,10 +460,11 @@ impl AccessBufferRow {
     /// Of one host; none where it does not take the class.
     pub fn new(status: &HostStatus, class: Class) -> Option<Self> {
         let counts = status.classes.iter().find(|taken| taken.class == class)?.counts;
-        let next = counts.sent + counts.queued;
+        let waiting = unwritten(&counts);
+        let next = counts.sent + waiting;
         Some(Self {
             host: status.name.to_string(),
-            waiting: counts.queued,
+            waiting,
             reading: counts.sent / PACKET,
             writing: next / PACKET,
             record: next % PACKET,

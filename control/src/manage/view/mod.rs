@@ -2,6 +2,7 @@
 //! in `ostiary replay --json`, and only ever added to; times are RFC 3339 in UTC with microseconds.
 
 mod access;
+mod log;
 mod nat;
 mod policy;
 mod route;
@@ -24,6 +25,7 @@ pub use self::access::{
     AccessBufferRow, AccessConfigRow, AccessHostCountsRow, AccessHostRow, AccessSourceRow, AccessStatisticsRow,
     AccessTableRow, PACKET, ReceiverRow, ResetRow, UserFilter, UserPage, UserRow, WaitingRow,
 };
+pub use self::log::{LogBufferRow, LogHostRow, LogStatisticsRow, LogWaitingRow};
 pub use self::nat::NatRow;
 pub use self::policy::PolicyRow;
 pub use self::route::{InterfaceRow, NeighbourRow, RouteRow};
@@ -214,11 +216,11 @@ pub struct HostRow {
     pub name: String,
     /// `ip:port`.
     pub address: String,
-    /// `udp`, `tcp` or `tls`.
+    /// In the words of the configuration.
     pub transport: String,
-    /// `binary` or `syslog`.
+    /// Likewise.
     pub format: String,
-    /// `connecting`, `up`, `stalled`, `waiting` or `stopped`.
+    /// `opening`, `connecting`, `up`, `stalled`, `waiting` or `stopped`.
     pub state: String,
     /// Since when.
     pub since: String,
@@ -230,7 +232,8 @@ pub struct HostRow {
     pub classes: Vec<HostClassRow>,
 }
 
-/// The records of a class for one log host: `records = sent + dropped + queued + uncarried`.
+/// The records of a class for one log host since start:
+/// `records + recovered = acknowledged + dropped + uncarried + queued + spooled + handed-over`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub struct HostClassRow {
@@ -240,10 +243,22 @@ pub struct HostClassRow {
     pub records: u64,
     /// Written, once each.
     pub sent: u64,
-    /// Given up because the queue was full; said to the host in band.
+    /// Given up, for whatever cause but `uncarried`; said to the host in band. `show log statistics` has the causes.
     pub dropped: u64,
-    /// Waiting.
+    /// In memory: waiting, or not acknowledged.
     pub queued: u64,
+    /// Taken by the host, as far as its transport can tell.
+    #[serde(default)]
+    pub acknowledged: u64,
+    /// Found in the spool at start, from an earlier run.
+    #[serde(default)]
+    pub recovered: u64,
+    /// On disk.
+    #[serde(default)]
+    pub spooled: u64,
+    /// Given to another host of the group.
+    #[serde(default)]
+    pub handed_over: u64,
     /// Of access users whom the version of binary records cannot tell; not sent.
     #[serde(default)]
     pub uncarried: u64,
@@ -335,6 +350,10 @@ impl From<&HostStatus> for HostRow {
             sent: class.counts.sent,
             dropped: class.counts.dropped() - class.counts.dropped_by(Cause::Uncarried),
             queued: class.counts.queued,
+            acknowledged: class.counts.acknowledged,
+            recovered: class.counts.recovered,
+            spooled: class.counts.spooled,
+            handed_over: class.counts.handed_over,
             uncarried: class.counts.dropped_by(Cause::Uncarried),
             resent: class.counts.resent,
         };

@@ -12,9 +12,9 @@ use crossbeam::channel::{Receiver, Sender, bounded};
 use super::{House, Load, Tally};
 use crate::config::Compiled;
 use crate::manage::{
-    AccessBufferRow, AccessStatisticsRow, CoreRow, HostRow, ImRow, ImTable, InterfaceRow, NatRow, Peer, PoolRow,
-    PortRow, RecordRow, ReloadRow, ResetRow, Source, Statistics, UserFilter, UserPage, WaitingRow, WorkerRow,
-    time_text,
+    AccessBufferRow, AccessStatisticsRow, CoreRow, HostRow, ImRow, ImTable, InterfaceRow, LogBufferRow, LogHostRow,
+    LogStatisticsRow, LogWaitingRow, NatRow, Peer, PoolRow, PortRow, RecordRow, ReloadRow, ResetRow, Source,
+    Statistics, UserFilter, UserPage, WaitingRow, WorkerRow, time_text,
 };
 use crate::record::{Class, Record};
 
@@ -131,12 +131,36 @@ impl Source for House {
         rows
     }
 
+    fn log_hosts(&self) -> Vec<LogHostRow> {
+        self.log_host_rows()
+    }
+
+    fn has_log_host(&self, host: &str) -> bool {
+        House::has_log_host(self, host)
+    }
+
+    fn log_statistics(&self, host: Option<&str>, class: Option<Class>) -> Vec<LogStatisticsRow> {
+        self.log_statistics_rows(host, class)
+    }
+
+    fn log_buffer(&self, host: Option<&str>) -> Vec<LogBufferRow> {
+        self.log_buffer_rows(host)
+    }
+
+    fn log_waiting(&self, host: &str, limit: usize) -> (Vec<LogWaitingRow>, bool) {
+        self.log_waiting_rows(host, limit)
+    }
+
     fn users(&self, filter: &UserFilter, from: usize, most: usize) -> UserPage {
         self.user_page(filter, from, most)
     }
 
     fn reset_statistics(&mut self, class: Class, peer: Peer) -> Result<ResetRow, String> {
         self.reset_counts(class, peer)
+    }
+
+    fn reset_log_statistics(&mut self, host: Option<&str>, peer: Peer) -> Result<ResetRow, String> {
+        self.reset_log_counts(host, peer)
     }
 
     fn workers(&self) -> Vec<WorkerRow> {

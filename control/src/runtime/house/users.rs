@@ -82,15 +82,7 @@ impl House {
     pub(super) fn reset_counts(&mut self, class: Class, peer: Peer) -> Result<ResetRow, String> {
         let now = self.dataplane.now();
         let row = ResetRow { class: class.text().to_owned(), since: time_text(now) };
-        if let Some(state) = &self.compiled.state {
-            let line = serde_json::json!({
-                "time": row.since, "uid": peer.uid, "pid": peer.pid, "action": "reset-statistics", "class": row.class,
-            });
-            state
-                .audit(&format!("{line}\n"))
-                .map_err(|error| format!("nothing was reset, as it cannot be audited: {error}"))?;
-        }
-        eprintln!("ostiary: statistics of {} were reset by uid {}, process {}", row.class, peer.uid, peer.pid);
+        self.audit_reset(&row, None, peer)?;
         let of_class = |status: &crate::export::HostStatus| {
             let taken = status.classes.iter().find(|taken| taken.class == class);
             taken.map_or_else(Counts::default, |taken| taken.counts)
@@ -104,6 +96,24 @@ impl House {
             hosts: self.exporters.status().iter().map(of_class).collect(),
         });
         Ok(row)
+    }
+
+    /// Writes down who has which counts begin again.
+    pub(super) fn audit_reset(&self, row: &ResetRow, host: Option<&str>, peer: Peer) -> Result<(), String> {
+        if let Some(state) = &self.compiled.state {
+            let class = if host.is_some() { "log" } else { row.class.as_str() };
+            let mut line = serde_json::json!({
+                "time": row.since, "uid": peer.uid, "pid": peer.pid, "action": "reset-statistics", "class": class,
+            });
+            if let Some(host) = host {
+                line["host"] = host.into();
+            }
+            state
+                .audit(&format!("{line}\n"))
+                .map_err(|error| format!("nothing was reset, as it cannot be audited: {error}"))?;
+        }
+        eprintln!("ostiary: statistics of {} were reset by uid {}, process {}", row.class, peer.uid, peer.pid);
+        Ok(())
     }
 
     /// Looks at a piece of the table of users.

@@ -4,6 +4,7 @@ use dataplane::access::Source::{Dot1x, Pppoe, Radius};
 use dataplane::policy::{Action, RuleSource};
 
 use super::compiled::Compiled;
+use super::delivery;
 use super::document::Notes;
 use super::schema::Source;
 use crate::export::{Format, Transport};
@@ -24,6 +25,7 @@ pub(super) fn advise(source: &Source, compiled: &Compiled, notes: &mut Notes) {
     radius_not_looked_at(source, compiled, notes);
     users_that_nobody_names(source, compiled, notes);
     users_that_anybody_can_be(source, compiled, notes);
+    delivery::advise(source, compiled, notes);
     secret_file_modes(source, notes);
     key_file_mode(source, notes);
 }
@@ -141,7 +143,7 @@ fn access_classes(compiled: &Compiled) -> impl Iterator<Item = Class> + Clone {
 fn names_in_clear(source: &Source, compiled: &Compiled, notes: &mut Notes) {
     let classes = access_classes(compiled);
     for (host, written) in compiled.hosts.iter().zip(&source.hosts) {
-        if matches!(host.transport, Transport::Tls(_)) {
+        if !is_in_clear(&host.transport) {
             continue;
         }
         if host.records.iter().any(|(taken, _)| classes.clone().any(|class| class == *taken)) {
@@ -149,8 +151,24 @@ fn names_in_clear(source: &Source, compiled: &Compiled, notes: &mut Notes) {
             let effect = format!(
                 "names and addresses of access users leave in clear over {transport}: anybody on the way can read them"
             );
-            let advice = "set transport = \"tls\" with an ssl-policy, or have IPsec between here and the host";
+            let advice = format!("{}, or have IPsec between here and the host", under_tls(&host.transport));
             notes.warn(&written.place, effect, advice);
+        }
+    }
+}
+
+/// Whether records leave the machine for anybody on the way to read.
+fn is_in_clear(transport: &Transport) -> bool {
+    !matches!(transport, Transport::File(_)) && transport.tls().is_none()
+}
+
+/// What to write for nobody to read them.
+fn under_tls(transport: &Transport) -> &'static str {
+    match transport {
+        Transport::Relp | Transport::RelpTls(_) => "set transport = \"relp-tls\" with an ssl-policy",
+        Transport::Kafka(_) => "set an ssl-policy",
+        Transport::Udp | Transport::Tcp | Transport::Tls(_) | Transport::File(_) => {
+            "set transport = \"tls\" with an ssl-policy"
         }
     }
 }
@@ -236,15 +254,14 @@ fn accounts_in_clear(source: &Source, compiled: &Compiled, notes: &mut Notes) {
         return;
     }
     for (host, written) in compiled.hosts.iter().zip(&source.hosts) {
-        let transport = match &host.transport {
-            Transport::File(_) => continue,
-            transport if transport.tls().is_some() => continue,
-            transport => transport.text(),
-        };
+        if !is_in_clear(&host.transport) {
+            continue;
+        }
+        let transport = host.transport.text();
         if host.records.iter().any(|(class, _)| *class == Class::Im) {
             let effect = format!("users' accounts leave in clear over {transport}: anybody on the way can read them");
-            let advice =
-                "set transport = \"tls\" with an ssl-policy, or account = \"pseudonym\" or \"omit\" in [log.im]";
+            let tls = under_tls(&host.transport);
+            let advice = format!("{tls}, or account = \"pseudonym\" or \"omit\" in [log.im]");
             notes.warn(&written.place, effect, advice);
         }
     }

@@ -10,6 +10,7 @@ use sigdb::{AppId, Database};
 use super::access::AccessConfig;
 use super::address;
 use super::compiled::{Compiled, IMPLICIT_DENY, ImLogging, Names};
+use super::delivery;
 use super::document::{Located, Notes};
 use super::fixed::Fixed;
 use super::group::{ANY, Groups, quoted};
@@ -57,6 +58,7 @@ pub(super) fn compile(source: &Source, database: Option<Arc<Database>>, notes: &
     let host_name =
         Name::from(source.system.host_name.as_ref().map_or_else(kernel_host_name, |name| name.value.clone()));
     let hosts = host::compile(source, &host_name, notes);
+    let groups = delivery::groups(source, &hosts, notes);
     let database = database.unwrap_or_default();
     let access = AccessConfig::compile(source, &database, notes);
     let policy = PolicySource {
@@ -84,6 +86,7 @@ pub(super) fn compile(source: &Source, database: Option<Arc<Database>>, notes: &
         ),
         host_name,
         hosts,
+        groups,
         im,
         access,
         users: Arc::new(users),

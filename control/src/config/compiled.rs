@@ -12,7 +12,7 @@ use super::access::AccessConfig;
 use super::fixed::Fixed;
 use super::numbering::Numbering;
 use super::schema::objects::ImAudit;
-use crate::export::{Format, HostConfig};
+use crate::export::{Delivery, Format, GroupConfig, HostConfig};
 use crate::presence::access::labels::UserLabels;
 use crate::record::account::Accounts;
 use crate::record::{ImAction, Name};
@@ -32,6 +32,8 @@ pub struct Compiled {
     pub dataplane: DataplaneConfig,
     /// Log hosts, each with its classes.
     pub hosts: Vec<HostConfig>,
+    /// Which of them stand for each other.
+    pub groups: Vec<GroupConfig>,
     /// What of the sign-ons is recorded.
     pub im: ImLogging,
     /// Access users.
@@ -90,6 +92,7 @@ impl Compiled {
         // Sign-ons go on under the numbers that they have.
         Arc::make_mut(&mut self.access.settings).seed = before.access.settings.seed;
         self.hosts.clone_from(&before.hosts);
+        self.groups.clone_from(&before.groups);
         let numbers = numbering.assign(&self.names.rules);
         // A rule that is gone keeps its name and what its profile records, for what is left of its sessions.
         let mut audits = before.im.audits.clone();
@@ -114,6 +117,13 @@ impl Compiled {
         Ok(())
     }
 
+    /// What the exporters are started with.
+    pub fn delivery(&self) -> Delivery {
+        let has_spool = self.hosts.iter().any(|host| host.spool.is_some());
+        let spool = self.state.as_ref().filter(|_| has_spool).map(|state| state.path().join(SPOOL));
+        Delivery { hosts: self.hosts.clone(), groups: self.groups.clone(), spool }
+    }
+
     /// Takes the memory in which control tells workers who is where, if rules name users.
     pub fn make_user_table(&mut self) {
         if self.policy.names_users() {
@@ -127,6 +137,9 @@ impl Compiled {
         }
     }
 }
+
+/// Where spools are, below the folder of what is kept over a restart.
+const SPOOL: &str = "spool";
 
 /// The names of rules, zones and ports, by their numbers; and of applications.
 #[derive(Clone, Debug)]

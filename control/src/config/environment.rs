@@ -1,6 +1,6 @@
 //! What a configuration needs of the machine: cores that exist, files that can be read.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use dataplane::load::Idle;
 use rustls_pki_types::pem::{self, PemObject};
@@ -12,6 +12,7 @@ use super::schema::Source;
 /// Notes everything that the machine lacks.
 pub(super) fn inspect(source: &Source, notes: &mut Notes) {
     workers(source, &allowed_cores(), notes);
+    ways(source, notes);
     for policy in &source.ssl_policies {
         let files = [(&policy.ca, "a certificate"), (&policy.certificate, "a certificate")];
         for (file, what) in files.into_iter().filter_map(|(file, what)| Some((file.as_ref()?, what))) {
@@ -27,6 +28,25 @@ pub(super) fn inspect(source: &Source, notes: &mut Notes) {
         }
         if let Some(file) = &policy.key {
             pem_file(file, "a private key", |octets| PrivateKeyDer::from_pem_slice(octets).map(|_| ()), notes);
+        }
+    }
+}
+
+/// What the way to a log host is bound to is there, or will have to be: a warning, as it may come later.
+fn ways(source: &Source, notes: &mut Notes) {
+    for host in &source.hosts {
+        if let Some(namespace) = &host.way.namespace
+            && !namespace.value.exists()
+        {
+            let effect = format!("{} is not there: nothing is sent until it is", namespace.value.display());
+            notes.warn(&namespace.place, effect, "make it with: ip netns add NAME");
+        }
+        // Those of another namespace are not seen from here.
+        if let (Some(interface), None) = (&host.way.interface, &host.way.namespace)
+            && !Path::new("/sys/class/net").join(&interface.value).exists()
+        {
+            let effect = format!("there is no interface {}: nothing is sent until there is", interface.value);
+            notes.warn(&interface.place, effect, "see: ip link");
         }
     }
 }

@@ -2,15 +2,19 @@
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::document::{Located, Notes};
 use super::group::quoted;
-use super::near;
 use super::schema::Source;
-use super::schema::logging::{LogHost, SslPolicy, TransportKind, default_port};
-use crate::export::{BinaryOptions, Format, Framing, HostConfig, Target, TlsPolicy, TlsVersion, Transport};
+use super::schema::log_host::{Address, BinaryKeys, FileKeys, LogHost, TextKeys, TransportKind, default_port};
+use super::schema::logging::SslPolicy;
+use super::{delivery, effect, near};
+use crate::export::{
+    BinaryOptions, FileTarget, Format, Framing, HostConfig, KafkaTarget, Patience, Target, TextOptions, TlsPolicy,
+    TlsVersion, Transport, Via, WindowLimits,
+};
 use crate::record::{Class, Name};
 
 /// First and longest pause between connection attempts, unless told otherwise.
@@ -21,6 +25,7 @@ pub(super) fn compile(source: &Source, host_name: &Name, notes: &mut Notes) -> V
     let policies: BTreeMap<&str, &SslPolicy> =
         source.ssl_policies.iter().map(|policy| (policy.name.value.as_str(), policy)).collect();
     let mut lines: BTreeMap<&str, usize> = BTreeMap::new();
+    let mut paths: BTreeMap<&Path, usize> = BTreeMap::new();
     let mut hosts = Vec::new();
     for host in &source.hosts {
         if let Some(name) = &host.name
@@ -29,27 +34,52 @@ pub(super) fn compile(source: &Source, host_name: &Name, notes: &mut Notes) -> V
             let advice = format!("line {line} has it already: rename one of them");
             notes.fault(&name.place, Some(quoted(&name.value)), "a name of its own for each log host", advice);
         }
+        if let Some(path) = &host.file.path
+            && let Some(line) = paths.insert(&path.value, path.place.line)
+        {
+            let found = Some(path.value.display().to_string());
+            let advice = format!("line {line} has it already: choose another");
+            notes.fault(&path.place, found, "a file of its own for each log host", advice);
+        }
         let records = records(host, source, notes);
         let transport = transport(host, &policies, notes);
         let format = records.first().map_or(source.log.session.format, |(_, format)| *format);
-        refuse_what_has_no_effect(host, format, notes);
-        let Some(address) = &host.address else { continue };
-        let port = host.port.unwrap_or_else(|| default_port(format, host.transport));
-        let target = Target::Address(SocketAddr::new(address.value, port));
-        let name = host.name.as_ref().map_or("", |name| name.value.as_str());
-        let binary = BinaryOptions {
-            observation_domain: host.observation_domain.as_ref().map_or(1, |domain| domain.value),
-            access_version: source.log.access.version.as_ref().map(|version| version.value).unwrap_or_default(),
-            ..BinaryOptions::default()
+        effect::refuse(host, format, notes);
+        let spool = delivery::spool(host, source, notes);
+        let target = match &host.address {
+            Some(address) => target(address, host, format),
+            None if host.transport.is_network() => continue,
+            None => Target::None,
         };
+        let name = host.name.as_ref().map_or("", |name| name.value.as_str());
+        let defaults = HostConfig::new(name, target, transport, records);
         hosts.push(HostConfig {
-            framing: host.framing.as_ref().map_or(Framing::OctetCounting, |framing| framing.value),
+            framing: value(&host.framing, Framing::OctetCounting),
             queue: host.queue,
             host_name: host_name.clone(),
             time_zone: source.system.time_zone.clone(),
             backoff: retry(host, notes),
-            binary,
-            ..HostConfig::new(name, target, transport, records)
+            via: Via {
+                source: host.way.source.as_ref().map(|source| source.value),
+                interface: host.way.interface.as_ref().map(|interface| Name::from(interface.value.as_str())),
+                namespace: host.way.namespace.as_ref().map(|namespace| namespace.value.clone()),
+                dscp: host.way.dscp.as_ref().map(|dscp| dscp.value),
+            },
+            patience: Patience { stall: value(&host.stall, defaults.patience.stall), ..defaults.patience },
+            window: WindowLimits {
+                frames: value(&host.window, defaults.window.frames),
+                reserve: host.resend_window.as_ref().map_or(defaults.window.reserve, |size| size.value as usize),
+                age: value(&host.resend_age, defaults.window.age),
+                ..defaults.window
+            },
+            spool,
+            text: TextOptions { synchronised: source.system.synchronised, ..text(&host.text, defaults.text) },
+            binary: BinaryOptions {
+                access_version: source.log.access.version.as_ref().map(|version| version.value).unwrap_or_default(),
+                ..binary(&host.binary, defaults.binary)
+            },
+            limits: host.limits.iter().map(|limit| limit.value).collect(),
+            ..defaults
         });
     }
     versions(source, &hosts, notes);
@@ -60,6 +90,42 @@ pub(super) fn compile(source: &Source, host_name: &Name, notes: &mut Notes) -> V
         }
     }
     hosts
+}
+
+/// The value of a key, or its default.
+fn value<T: Copy>(key: &Option<Located<T>>, default: T) -> T {
+    key.as_ref().map_or(default, |key| key.value)
+}
+
+fn target(address: &Located<Address>, host: &LogHost, format: Format) -> Target {
+    let port = value(&host.port, default_port(format, host.transport));
+    match &address.value {
+        Address::Ip(address) => Target::Address(SocketAddr::new(*address, port)),
+        Address::Name(name) => Target::Name { name: name.as_str().into(), port },
+    }
+}
+
+fn text(keys: &TextKeys, defaults: TextOptions) -> TextOptions {
+    TextOptions {
+        facility: value(&keys.facility, defaults.facility),
+        bom: value(&keys.bom, defaults.bom),
+        digits: value(&keys.digits, defaults.digits),
+        quality: value(&keys.quality, defaults.quality),
+        origin: value(&keys.origin, defaults.origin),
+        sentence: value(&keys.sentence, defaults.sentence),
+        sequence_id: value(&keys.sequence_id, defaults.sequence_id),
+        ..defaults
+    }
+}
+
+fn binary(keys: &BinaryKeys, defaults: BinaryOptions) -> BinaryOptions {
+    BinaryOptions {
+        observation_domain: value(&keys.observation_domain, defaults.observation_domain),
+        message: keys.message.as_ref().map(|size| size.value).or(defaults.message),
+        refresh: (value(&keys.refresh, defaults.refresh.0), value(&keys.refresh_messages, defaults.refresh.1)),
+        statistics: value(&keys.statistics, defaults.statistics),
+        ..defaults
+    }
 }
 
 /// Binary records of logins and logouts need a version, which has no default: only its operator knows what a collector takes.
@@ -82,7 +148,7 @@ fn versions(source: &Source, hosts: &[HostConfig], notes: &mut Notes) {
     }
     if let Some(version) = &access.version
         && binary.is_none()
-        && (takes(Format::Syslog).is_some() || takes(Format::Huawei).is_some())
+        && (Format::ALL.into_iter().any(|format| format.is_text() && takes(format).is_some()))
     {
         let effect = "the version has no effect: it is of binary records, and every log host takes these as text";
         notes.warn(&version.place, effect, "remove it, or set type = \"binary\"");
@@ -125,40 +191,76 @@ fn records(host: &LogHost, source: &Source, notes: &mut Notes) -> Vec<(Class, Fo
 }
 
 fn transport(host: &LogHost, policies: &BTreeMap<&str, &SslPolicy>, notes: &mut Notes) -> Transport {
-    match (host.transport, &host.ssl_policy) {
-        (TransportKind::Udp, None) => Transport::Udp,
-        (TransportKind::Tcp, None) => Transport::Tcp,
-        (TransportKind::Udp | TransportKind::Tcp, Some(policy)) => {
-            let word = if host.transport == TransportKind::Udp { "udp" } else { "tcp" };
-            let found = Some(format!("\"{}\" with transport = \"{word}\"", policy.value));
-            notes.fault(
-                &policy.place,
-                found,
-                "transport = \"tls\" where an ssl-policy is bound",
-                "set transport = \"tls\", or remove the ssl-policy",
-            );
-            Transport::Udp
+    let policy = ssl_policy(host, policies, notes);
+    match (host.transport, policy) {
+        (TransportKind::Udp, _) => Transport::Udp,
+        (TransportKind::Tcp, _) => Transport::Tcp,
+        (TransportKind::Relp, _) => Transport::Relp,
+        (TransportKind::Tls, Some(policy)) => Transport::Tls(policy),
+        (TransportKind::RelpTls, Some(policy)) => Transport::RelpTls(policy),
+        // A fault was noted.
+        (TransportKind::Tls | TransportKind::RelpTls, None) => Transport::Udp,
+        (TransportKind::File, _) => {
+            let (rotate, keep) = value(&host.file.rotate, FileKeys::ROTATE);
+            let path = host.file.path.as_ref().map(|path| path.value.clone()).unwrap_or_else(|| {
+                missing(host, "path", "the file: transport = \"file\" needs one", "add path = \"/var/log/…\"", notes);
+                PathBuf::new()
+            });
+            Transport::File(FileTarget { path, rotate, keep })
         }
-        (TransportKind::Tls, None) => {
-            let mut place = host.place.clone();
-            place.key.push_str(".ssl-policy");
-            notes.fault(
-                &place,
-                None,
-                "an ssl-policy: transport = \"tls\" needs one",
-                "add ssl-policy = \"NAME\" and [ssl-policy.NAME]",
-            );
-            Transport::Udp
-        }
-        (TransportKind::Tls, Some(name)) => match policies.get(name.value.as_str()) {
-            Some(policy) => Transport::Tls(tls_policy(policy)),
-            None => {
-                let advice = near::suggest(&name.value, policies.keys().copied(), "define it as [ssl-policy.NAME]");
-                notes.fault(&name.place, Some(quoted(&name.value)), "the name of an ssl-policy", advice);
-                Transport::Udp
-            }
-        },
+        (TransportKind::Kafka, tls) => Transport::Kafka(kafka(host, tls, notes)),
     }
+}
+
+/// The policy that a host names; that it needs one and names none, or names one and has no use for it, is noted.
+fn ssl_policy(host: &LogHost, policies: &BTreeMap<&str, &SslPolicy>, notes: &mut Notes) -> Option<TlsPolicy> {
+    let word = host.transport.text();
+    let Some(name) = &host.ssl_policy else {
+        if matches!(host.transport, TransportKind::Tls | TransportKind::RelpTls) {
+            let expected = format!("an ssl-policy: transport = \"{word}\" needs one");
+            missing(host, "ssl-policy", &expected, "add ssl-policy = \"NAME\" and [ssl-policy.NAME]", notes);
+        }
+        return None;
+    };
+    if !matches!(host.transport, TransportKind::Tls | TransportKind::RelpTls | TransportKind::Kafka) {
+        let found = Some(format!("\"{}\" with transport = \"{word}\"", name.value));
+        notes.fault(
+            &name.place,
+            found,
+            "transport = \"tls\" where an ssl-policy is bound",
+            "set transport = \"tls\", or remove the ssl-policy",
+        );
+        return None;
+    }
+    let policy = policies.get(name.value.as_str());
+    if policy.is_none() {
+        let advice = near::suggest(&name.value, policies.keys().copied(), "define it as [ssl-policy.NAME]");
+        notes.fault(&name.place, Some(quoted(&name.value)), "the name of an ssl-policy", advice);
+    }
+    policy.map(|policy| tls_policy(policy))
+}
+
+fn kafka(host: &LogHost, tls: Option<TlsPolicy>, notes: &mut Notes) -> KafkaTarget {
+    let brokers: Vec<&str> = match &host.kafka.brokers {
+        Some(list) => list.value.iter().map(|broker| broker.value.as_str()).collect(),
+        None => {
+            let expected = "some brokers of the cluster: transport = \"kafka\" needs them";
+            missing(host, "brokers", expected, "add brokers = [\"HOST:PORT\", …]", notes);
+            Vec::new()
+        }
+    };
+    let topic = host.kafka.topic.as_ref().map_or("", |topic| topic.value.as_str());
+    if topic.is_empty() {
+        missing(host, "topic", "the topic: transport = \"kafka\" needs one", "add topic = \"ostiary\"", notes);
+    }
+    KafkaTarget { brokers: brokers.join(",").into(), topic: topic.into(), tls, linger: Duration::from_millis(20) }
+}
+
+/// Notes a key that a host needs and has not.
+fn missing(host: &LogHost, key: &str, expected: &str, advice: &str, notes: &mut Notes) {
+    let mut place = host.place.clone();
+    place.key = format!("{}.{key}", place.key);
+    notes.fault(&place, None, expected, advice);
 }
 
 fn tls_policy(policy: &SslPolicy) -> TlsPolicy {
@@ -193,37 +295,4 @@ fn retry(host: &LogHost, notes: &mut Notes) -> (Duration, Duration) {
         notes.fault(&longest.place, found, "retry-longest not below retry-first", "raise retry-longest");
     }
     retry
-}
-
-/// A key that would do nothing is a misunderstanding.
-fn refuse_what_has_no_effect(host: &LogHost, format: Format, notes: &mut Notes) {
-    if let Some(framing) = &host.framing {
-        let expected = "framing only for syslog over tcp or tls";
-        if format == Format::Binary {
-            notes.fault(
-                &framing.place,
-                Some("framing of binary records".to_owned()),
-                expected,
-                "remove it: IPFIX messages carry their length",
-            );
-        } else if host.transport == TransportKind::Udp {
-            notes.fault(
-                &framing.place,
-                Some("framing over udp".to_owned()),
-                expected,
-                "remove it: a datagram is a message",
-            );
-        }
-    }
-    if let Some(domain) = &host.observation_domain
-        && format.is_text()
-    {
-        let found = Some("an observation domain for syslog".to_owned());
-        notes.fault(
-            &domain.place,
-            found,
-            "observation-domain only for binary records",
-            "remove it, or set format = \"binary\"",
-        );
-    }
 }

@@ -134,24 +134,25 @@ pub(super) fn size(first: u64, last: u64) -> impl Fn(&DeValue<'_>) -> Result<u64
     }
 }
 
-/// One of a few words. Words of `later` are known, and refused as not implemented.
+/// One of a few words. Words of `later` are known, and refused as not implemented, whether they are among `words` or not.
 pub(super) fn choice<T: Copy>(
     words: &'static [(&'static str, T)],
     later: &'static [&'static str],
 ) -> impl Fn(&DeValue<'_>) -> Result<T, Refusal> {
     move |value| {
-        let list: Vec<String> = words.iter().map(|(word, _)| format!("\"{word}\"")).collect();
+        let known = || words.iter().filter(|(word, _)| !later.contains(word));
+        let list: Vec<String> = known().map(|(word, _)| format!("\"{word}\"")).collect();
         let expected = format!("one of {}", list.join(", "));
         let DeValue::String(text) = value else {
             return Err(Refusal::new(expected, "write one of these words, in quotes"));
         };
-        if let Some((_, meant)) = words.iter().find(|(word, _)| word == text) {
+        if let Some((_, meant)) = known().find(|(word, _)| word == text) {
             return Ok(*meant);
         }
         if later.contains(&text.as_ref()) {
             return Err(Refusal::new(expected, format!("\"{text}\" is not implemented in this version: use another")));
         }
-        let advice = near::suggest(text, words.iter().map(|(word, _)| *word), "write one of these words");
+        let advice = near::suggest(text, known().map(|(word, _)| *word), "write one of these words");
         Err(Refusal::new(expected, advice))
     }
 }

@@ -16,7 +16,7 @@ use super::keeper;
 use super::reload::Reloader;
 use super::{Dataplane, DataplaneConfig, StartError};
 use crate::config::Compiled;
-use crate::export::{Delivery, Exporters};
+use crate::export::Exporters;
 use crate::manage::{BindError, CLIENTS, Manager};
 use crate::receiver::Receiver;
 use crate::record::{BootId, LossPlace};
@@ -77,8 +77,7 @@ pub fn run(file: &Path, mut compiled: Compiled, ready: impl FnOnce(&Compiled)) -
     // What can fail for want of a file or a right comes before the dataplane: nothing is half started.
     let mut manager = Manager::bind(&compiled.socket, registry, MANAGER)?;
     let boot = BootId(random().map_err(|error| RunError::System("/dev/urandom", error))?);
-    let delivery = Delivery { hosts: compiled.hosts.clone(), ..Delivery::default() };
-    let exporters = Exporters::new(delivery, boot, registry, Token(HOSTS))
+    let exporters = Exporters::new(compiled.delivery(), boot, registry, Token(HOSTS))
         .map_err(|error| RunError::System("cannot make the log hosts' sockets", error))?;
     let seed = compiled.state.as_ref().and_then(keeper::seed);
     let seed = seed.map_or_else(random, Ok).map_err(|error| RunError::System("/dev/urandom", error))?;

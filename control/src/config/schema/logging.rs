@@ -1,17 +1,15 @@
-//! `[log.*]`, `[[log-host]]` and `[ssl-policy.NAME]`: what is recorded, in which form, and where it goes.
+//! `[log.*]` and `[ssl-policy.NAME]`: what is recorded and in which form, and how hosts are believed.
 
-use std::net::IpAddr;
 use std::path::PathBuf;
-use std::time::Duration;
 
 use toml::de::DeValue;
 
 use super::super::document::{Located, Notes, Section};
 use super::super::fault::Place;
 use super::super::value::{self, Refusal};
+use super::delivery::SpoolKeys;
 use crate::config::ImLogging;
-use crate::export::{Format, Framing, TlsVersion};
-use crate::record::Class;
+use crate::export::{Format, TlsVersion};
 use crate::record::ipfix::AccessVersion;
 
 /// `[log]`: what is recorded.
@@ -25,6 +23,10 @@ pub(crate) struct Log {
     pub(crate) access: LogAccess,
     /// `[log.call-status]`.
     pub(crate) call_status: LogAccess,
+    /// `[log.spool]`.
+    pub(crate) spool: SpoolKeys,
+    /// Where that is written, if it is.
+    pub(crate) spool_place: Option<Place>,
 }
 
 /// `[log.session]`.
@@ -102,9 +104,20 @@ pub(crate) struct LogAccess {
 }
 
 const FORMATS: &[(&str, Format)] = &[("binary", Format::Binary), ("syslog", Format::Syslog)];
-/// Of records of access users, and of log hosts, which may take those.
-const ALL_FORMATS: &[(&str, Format)] =
+/// Of records of access users.
+const ACCESS_FORMATS: &[(&str, Format)] =
     &[("binary", Format::Binary), ("syslog", Format::Syslog), ("huawei", Format::Huawei)];
+/// Of log hosts.
+pub(super) const ALL_FORMATS: &[(&str, Format)] = &[
+    ("binary", Format::Binary),
+    ("syslog", Format::Syslog),
+    ("rfc3164", Format::Rfc3164),
+    ("json", Format::Json),
+    ("cef", Format::Cef),
+    ("huawei", Format::Huawei),
+];
+/// Tables that a later version has.
+const LATER: &[&str] = &["spool"];
 
 impl Log {
     pub(super) fn read(section: Option<Section<'_, '_>>, notes: &mut Notes) -> Self {
@@ -126,6 +139,13 @@ impl Log {
         if let Some(section) = section.table("call-status", notes) {
             read.call_status = LogAccess::read(section, notes);
         }
+        if let Some(spool) = section.table("spool", notes) {
+            read.spool_place = Some(spool.place().clone());
+            read.spool = SpoolKeys::read(spool, notes);
+        }
+        for key in LATER {
+            section.later(key, notes);
+        }
         section.finish(notes);
         read
     }
@@ -136,7 +156,7 @@ impl LogAccess {
         let read = Self {
             place: Some(section.place().clone()),
             enable: section.optional("enable", notes, value::boolean).is_some_and(|on| on.value),
-            format: section.optional("type", notes, value::choice(ALL_FORMATS, &[])).map(|format| format.value),
+            format: section.optional("type", notes, value::choice(ACCESS_FORMATS, &[])).map(|format| format.value),
             version: None,
         };
         section.finish(notes);
@@ -203,109 +223,6 @@ impl LogIm {
         section.finish(notes);
         read
     }
-}
-
-/// The transports by name.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum TransportKind {
-    /// One datagram a message.
-    Udp,
-    /// A stream in clear.
-    Tcp,
-    /// A stream under TLS.
-    Tls,
-}
-
-/// One `[[log-host]]`.
-#[derive(Debug)]
-pub(crate) struct LogHost {
-    /// Where it is written.
-    pub(crate) place: Place,
-    /// `name`.
-    pub(crate) name: Option<Located<String>>,
-    /// `address`.
-    pub(crate) address: Option<Located<IpAddr>>,
-    /// `port`; default by format and transport, see [`default_port`].
-    pub(crate) port: Option<u16>,
-    /// `transport`; default udp.
-    pub(crate) transport: TransportKind,
-    /// `ssl-policy`.
-    pub(crate) ssl_policy: Option<Located<String>>,
-    /// `format`; default: each class's own type.
-    pub(crate) format: Option<Located<Format>>,
-    /// `records`; default: all classes that the format has.
-    pub(crate) records: Vec<Located<Class>>,
-    /// `framing`; default octet counting.
-    pub(crate) framing: Option<Located<Framing>>,
-    /// `queue`; default 65,536 records.
-    pub(crate) queue: usize,
-    /// `observation-domain`; default 1.
-    pub(crate) observation_domain: Option<Located<u32>>,
-    /// `retry-first` and `retry-longest`; default 1 s and 60 s.
-    pub(crate) retry: (Option<Located<Duration>>, Option<Located<Duration>>),
-}
-
-impl LogHost {
-    pub(super) fn read(mut section: Section<'_, '_>, notes: &mut Notes) -> Self {
-        let name = section.required("name", notes, "the log host's name", value::name);
-        if let Some(name) = &name {
-            section.rename(format!("log-host[{}]", name.value));
-        }
-        let transports = &[("udp", TransportKind::Udp), ("tcp", TransportKind::Tcp), ("tls", TransportKind::Tls)];
-        let classes = &[
-            ("session", Class::Session),
-            ("im", Class::Im),
-            ("attack", Class::Attack),
-            ("access", Class::Access),
-            ("call-status", Class::CallStatus),
-        ];
-        let framings = &[("octet-counting", Framing::OctetCounting), ("lf", Framing::Lf)];
-        let pause = value::duration(Duration::from_millis(10), Duration::from_secs(3600));
-        let read = Self {
-            place: section.place().clone(),
-            name,
-            address: section.required("address", notes, "an IP address", address),
-            port: section.optional("port", notes, value::number(1_u16, u16::MAX)).map(|port| port.value),
-            transport: section
-                .optional("transport", notes, value::choice(transports, &["relp", "relp-tls"]))
-                .map_or(TransportKind::Udp, |transport| transport.value),
-            ssl_policy: section.optional("ssl-policy", notes, value::name),
-            format: section.optional("format", notes, value::choice(ALL_FORMATS, &[])),
-            records: section
-                .list("records", notes, value::choice(classes, &["audit"]))
-                .map(|list| list.value)
-                .unwrap_or_default(),
-            framing: section.optional("framing", notes, value::choice(framings, &[])),
-            queue: section
-                .optional("queue", notes, value::number(16_usize, 1 << 24))
-                .map_or(65_536, |queue| queue.value),
-            observation_domain: section.optional("observation-domain", notes, value::number(0_u32, u32::MAX)),
-            retry: (section.optional("retry-first", notes, &pause), section.optional("retry-longest", notes, &pause)),
-        };
-        section.finish(notes);
-        read
-    }
-}
-
-/// IPFIX: 4739, over TLS 4740 (RFC 7011, 10.3.4 and 10.4.3). Syslog: 514 over UDP (RFC 5426, 3.3) and, by custom, over TCP
-/// (RFC 6587 assigns none); 6514 over TLS (RFC 5425, 4.1).
-pub(crate) fn default_port(format: Format, transport: TransportKind) -> u16 {
-    match (format, transport) {
-        (Format::Binary, TransportKind::Udp | TransportKind::Tcp) => 4739,
-        (Format::Binary, TransportKind::Tls) => 4740,
-        (_, TransportKind::Udp | TransportKind::Tcp) => 514,
-        (_, TransportKind::Tls) => 6514,
-    }
-}
-
-fn address(value: &DeValue<'_>) -> Result<IpAddr, Refusal> {
-    let advice = "write the host's IPv4 or IPv6 address; names are not looked up, so that logging never waits for DNS";
-    let refusal = || Refusal::new("an IP address like \"192.0.2.10\" or \"2001:db8::10\"", advice);
-    let address: IpAddr = value::text(value)?.parse().map_err(|_| refusal())?;
-    if address.is_unspecified() || address.is_multicast() {
-        return Err(refusal());
-    }
-    Ok(address)
 }
 
 /// One `[ssl-policy.NAME]`.

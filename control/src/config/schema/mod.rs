@@ -2,6 +2,8 @@
 
 pub(super) mod access;
 pub(super) mod dataplane;
+pub(super) mod delivery;
+pub(super) mod log_host;
 pub(super) mod logging;
 pub(super) mod nat;
 pub(super) mod objects;
@@ -21,7 +23,9 @@ use super::value;
 
 use access::Access;
 use dataplane::{Dataplane, Port, Wire};
-use logging::{Log, LogHost, SslPolicy};
+use delivery::LogGroup;
+use log_host::LogHost;
+use logging::{Log, SslPolicy};
 use nat::NatPool;
 use objects::{Object, Profile};
 use route::{Interface, Route};
@@ -50,6 +54,7 @@ pub(super) struct Source {
     pub(super) log: Log,
     pub(super) access: Access,
     pub(super) hosts: Vec<LogHost>,
+    pub(super) groups: Vec<LogGroup>,
     pub(super) ssl_policies: Vec<SslPolicy>,
 }
 
@@ -60,6 +65,8 @@ pub(super) struct System {
     pub(super) host_name: Option<Located<String>>,
     /// `time-zone` of syslog time stamps; default UTC.
     pub(super) time_zone: Option<TimeZone>,
+    /// `clock-synchronised`: whether something keeps the machine's clock right; default false.
+    pub(super) synchronised: bool,
     /// `state-directory`: what is kept over a restart; default: nothing is.
     pub(super) state: Option<Located<PathBuf>>,
 }
@@ -101,6 +108,7 @@ impl Source {
             log: Log::read(root.table("log", notes), notes),
             access: Access::read(root.table("access", notes), notes),
             hosts: root.tables("log-host", notes).into_iter().map(|section| LogHost::read(section, notes)).collect(),
+            groups: LogGroup::read_all(&mut root, notes),
             ssl_policies: SslPolicy::read_all(root.table("ssl-policy", notes), notes),
         };
         for key in ["audit", "respond"] {
@@ -116,9 +124,10 @@ impl System {
         let Some(mut section) = section else { return Self::default() };
         let host_name = section.optional("host-name", notes, value::host_name);
         let time_zone = section.optional("time-zone", notes, value::time_zone).map(|zone| zone.value);
+        let synchronised = section.optional("clock-synchronised", notes, value::boolean).is_some_and(|on| on.value);
         let state = section.optional("state-directory", notes, value::directory);
         section.finish(notes);
-        Self { host_name, time_zone, state }
+        Self { host_name, time_zone, synchronised, state }
     }
 }
 

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::*;
-use crate::export::{Format, Framing, TlsVersion, Transport};
+use crate::export::{BinaryOptions, Format, Framing, Target, TextOptions, TlsVersion, Transport};
 use crate::record::Class;
 
 const HOST: &str = "[[log-host]]\nname = \"h\"\naddress = \"192.0.2.9\"\n";
@@ -40,6 +40,9 @@ fn default_ports_are_those_of_format_and_transport() {
         ("format = \"syslog\"\ntransport = \"udp\"", 514),
         ("format = \"syslog\"\ntransport = \"tcp\"", 514),
         ("format = \"huawei\"", 514),
+        ("format = \"json\"", 514),
+        ("format = \"syslog\"\ntransport = \"relp\"", 20_514),
+        ("format = \"syslog\"\ntransport = \"relp-tls\"\nssl-policy = \"p\"", 20_514),
         ("format = \"syslog\"\ntransport = \"tls\"\nssl-policy = \"p\"", 6514),
         ("port = 99", 99),
     ] {
@@ -65,24 +68,17 @@ fn im_records_follow_the_session_type_unless_told_otherwise() {
 fn hosts_are_checked() {
     refused("[[log-host]]\naddress = \"192.0.2.9\"\n", 1, "log-host[1].name", "the log host's name", "add name");
     refused("[[log-host]]\nname = \"h\"\n", 1, "log-host[h].address", "an IP address", "add address");
-    refused(
-        "[[log-host]]\nname = \"h\"\naddress = \"log.example\"\n",
-        3,
-        "log-host[h].address",
-        "an IP address",
-        "not looked up",
-    );
+    refused("[[log-host]]\nname = \"h\"\naddress = \"192.0.2\"\n", 3, "log-host[h].address", "or a name", "looked up");
     refused("[[log-host]]\nname = \"h\"\naddress = \"0.0.0.0\"\n", 3, "log-host[h].address", "an IP address", "");
     refused(&format!("{HOST}{HOST}"), 5, "log-host[2].name", "of its own", "line 12");
     refused_host("port = 0", 4, "port", "from 1 to 65535", "");
     refused_host("transport = \"quic\"", 4, "transport", "\"udp\", \"tcp\", \"tls\"", "");
-    refused_host("transport = \"relp\"", 4, "transport", "\"tls\"", "\"relp\" is not implemented in this version");
-    refused_host("transport = \"relp-tls\"", 4, "transport", "\"tls\"", "not implemented in this version");
+    refused_host("transport = \"sctp\"", 4, "transport", "\"tls\", \"relp\"", "SCTP is a module");
     refused_host("records = [\"audit\"]", 4, "records", "\"session\", \"im\"", "not implemented in this version");
     refused_host("records = [\"accessed\"]", 4, "records", "\"access\", \"call-status\"", "\"access\"");
     refused_host("records = [\"imm\"]", 4, "records", "\"session\", \"im\"", "\"im\"");
     refused_host("records = [\"im\", \"im\"]", 4, "records", "each class once", "remove");
-    refused_host("format = \"json\"", 4, "format", "\"binary\", \"syslog\", \"huawei\"", "");
+    refused_host("format = \"xml\"", 4, "format", "\"rfc3164\", \"json\", \"cef\", \"huawei\"", "");
     refused_host("format = \"huawei\"\nrecords = [\"im\"]", 5, "records", "access or call-status", "another log host");
     refused("[log.session]\ntype = \"huawei\"\n", 2, "log.session.type", "\"binary\", \"syslog\"", "");
     let huawei = compiled(&host("format = \"huawei\"")).hosts[0].records.clone();
@@ -102,7 +98,13 @@ fn hosts_are_checked() {
 #[test]
 fn keys_without_effect_are_refused() {
     refused_host("framing = \"lf\"", 4, "framing", "only for syslog", "IPFIX");
-    refused_host("format = \"syslog\"\nframing = \"lf\"", 5, "framing", "only for syslog over tcp or tls", "datagram");
+    refused_host(
+        "format = \"syslog\"\nframing = \"lf\"",
+        5,
+        "framing",
+        "only for syslog over tcp or tls",
+        "tells messages apart",
+    );
     refused_host("format = \"syslog\"\nobservation-domain = 3", 5, "observation-domain", "only for binary", "");
 }
 
@@ -231,3 +233,114 @@ fn applications_may_have_their_accounts_written_otherwise() {
 }
 
 const PSEUDONYM_OF_10001: &str = "ac3776cb6974d52d67825d54b29cbfee";
+
+#[test]
+fn rate_limits_are_of_classes() {
+    let limited = host("rate-limit = { session = 20_000, im = 5 }");
+    assert_eq!(compiled(&limited).hosts[0].limits, [(Class::Session, 20_000), (Class::Im, 5)]);
+    refused_host("rate-limit = { sessions = 5 }", 4, "rate-limit.sessions", "session, im, attack, access", "");
+    refused_host("rate-limit = { im = 0 }", 4, "rate-limit.im", "from 1 to", "");
+    refused_host("rate-limit = 5", 4, "rate-limit", "a table", "");
+}
+
+#[test]
+fn a_host_may_be_named_and_bound_to_a_way() {
+    let way = "source-address = \"192.0.2.1\"\ninterface = \"lo\"\nnamespace = \"/proc/self/ns/net\"\ndscp = \"af21\"";
+    let named = format!("[[log-host]]\nname = \"h\"\naddress = \"siem.example.net\"\n{way}\n");
+    assert_eq!(warnings_of(&named), []);
+    let host = &compiled(&named).hosts[0];
+    assert_eq!(host.target, Target::Name { name: "siem.example.net".into(), port: 4739 });
+    assert_eq!((host.via.source, host.via.interface.as_deref()), (Some("192.0.2.1".parse().unwrap()), Some("lo")));
+    assert_eq!((host.via.namespace.as_deref(), host.via.dscp), (Some(Path::new("/proc/self/ns/net")), Some(18)));
+    refused_host("dscp = 64", 4, "dscp", "0 to 63", "");
+    refused_host("source-address = \"::\"", 4, "source-address", "an IP address", "");
+    refused_host("interface = \"a-name-too-long-for-one\"", 4, "interface", "at most 15", "");
+    refused_host("namespace = \"../x\"", 4, "namespace", "network namespace", "ip netns");
+    warned(&self::host("interface = \"nowhere0\""), 4, "log-host[h].interface", "no interface nowhere0");
+    warned(&self::host("namespace = \"nowhere0\""), 4, "log-host[h].namespace", "/run/netns/nowhere0 is not there");
+}
+
+#[test]
+fn windows_are_of_transports_that_have_them() {
+    let text = "format = \"syslog\"\n";
+    let relp = compiled(&host(&format!("{text}transport = \"relp\"\nwindow = 64\nstall = \"2 s\""))).hosts[0].clone();
+    assert!(matches!(relp.transport, Transport::Relp));
+    assert_eq!((relp.window.frames, relp.patience.stall), (64, Duration::from_secs(2)));
+    let tcp = "transport = \"tcp\"\nresend-window = \"8 MiB\"\nresend-age = \"1 min\"";
+    let tcp = compiled(&host(tcp)).hosts[0].clone();
+    assert_eq!((tcp.window.reserve, tcp.window.age), (8 << 20, Duration::from_secs(60)));
+    refused_host("transport = \"tcp\"\nwindow = 64", 5, "window", "only with relp", "remove");
+    refused_host(&format!("{text}transport = \"relp\"\nresend-age = \"1 min\""), 6, "resend-age", "tcp or tls", "");
+    refused_host(&format!("{text}transport = \"relp\"\nframing = \"lf\""), 6, "framing", "tcp or tls", "");
+    refused_host("resend-window = \"8 MiB\"", 4, "resend-window", "tcp or tls", "");
+    refused_host("stall = \"31 s\"", 4, "stall", "to \"30 s\"", "");
+    refused_host("transport = \"relp\"", 1, "format", "a text format", "");
+    refused_host("transport = \"relp\"\nformat = \"binary\"", 5, "format", "a text format", "");
+    let small = host("transport = \"tcp\"\nresend-window = \"1 MiB\"");
+    warned(&small, 5, "log-host[h].resend-window", "a host's kernel may hold more");
+}
+
+#[test]
+fn templates_are_refreshed_over_udp_only() {
+    let refresh = "template-refresh = \"10 s\"\ntemplate-messages = 20";
+    assert_eq!(compiled(&host(refresh)).hosts[0].binary.refresh, (Duration::from_secs(10), 20));
+    refused_host("transport = \"tcp\"\ntemplate-messages = 20", 5, "template-messages", "only over udp", "");
+    refused_host("format = \"syslog\"\ntemplate-refresh = \"10 s\"", 5, "template-refresh", "only for binary", "");
+}
+
+#[test]
+fn what_a_later_version_has_of_log_hosts_is_refused_by_name() {
+    for (lines, line, key) in [
+        ("transport = \"file\"", 4, "transport"),
+        ("transport = \"kafka\"", 4, "transport"),
+        ("spool = true", 4, "spool"),
+    ] {
+        let fault = faults_of(&host(lines)).into_iter().find(|fault| fault.to_string().contains("not implemented"));
+        let fault = fault.unwrap_or_else(|| panic!("{lines}"));
+        let place = (fault.place.line - BASE.lines().count(), fault.place.key.as_str());
+        assert_eq!(place, (line, &*format!("log-host[h].{key}")));
+    }
+    refused("[log.spool]\nenable = false\n", 1, "log.spool", "not implemented in this version", "remove it");
+    let group = format!("{HOST}[[log-group]]\nname = \"g\"\nmode = \"copies\"\nhosts = [\"h\"]\n");
+    refused(&group, 4, "log-group", "not implemented in this version", "remove it");
+}
+
+fn faults_of(addition: &str) -> Vec<Fault> {
+    load_text(&format!("{BASE}{addition}"), Purpose::Run).expect_err("a fault")
+}
+
+#[test]
+fn text_is_written_as_the_host_wants_it() {
+    let keys = "facility = \"local4\"\nbyte-order-mark = true\ntime-digits = 3\ntime-quality = true\norigin = true\n\
+                sentence = false\nsequence-id = false";
+    let system = "[system]\nclock-synchronised = true\n";
+    let text = compiled(&format!("{system}{}", host(&format!("format = \"syslog\"\n{keys}")))).hosts[0].text;
+    let expected = TextOptions {
+        facility: 20,
+        bom: true,
+        digits: 3,
+        quality: true,
+        synchronised: true,
+        origin: true,
+        sentence: false,
+        sequence_id: false,
+    };
+    assert_eq!(text, expected);
+    assert_eq!(compiled(HOST).hosts[0].text, TextOptions::default());
+    refused_host("format = \"syslog\"\ntime-digits = 4", 5, "time-digits", "3 or 6", "");
+    refused_host("format = \"json\"\norigin = true", 5, "origin", "only with format = \"syslog\"", "");
+    refused_host("format = \"cef\"\ntime-digits = 3", 5, "time-digits", "\"rfc3164\" or \"json\"", "");
+    refused_host("format = \"json\"\nfacility = \"user\"", 5, "facility", "syslog format", "");
+    refused_host("facility = \"user\"", 4, "facility", "syslog format", "");
+}
+
+#[test]
+fn binary_is_written_as_the_host_wants_it() {
+    let keys = "message-size = 9_000\nstatistics-interval = \"1 min\"";
+    let binary = compiled(&host(keys)).hosts[0].binary;
+    assert_eq!((binary.message, binary.statistics), (Some(9_000), Some(Duration::from_secs(60))));
+    let off = compiled(&host("statistics-interval = \"off\"")).hosts[0].binary;
+    assert_eq!(off, BinaryOptions::default());
+    refused_host("message-size = 500", 4, "message-size", "from 1360 to 65535", "");
+    refused_host("format = \"json\"\nmessage-size = 1400", 5, "message-size", "only for binary", "");
+}

@@ -44,7 +44,12 @@ fn sign_ons_that_nothing_records() {
 
 #[test]
 fn records_that_no_host_takes() {
-    warned(&format!("{LOGGED}records = [\"im\"]\n"), 1, "rule[im]", "session records are made, but no log host");
+    warned(
+        &format!("{LOGGED}transport = \"tcp\"\nrecords = [\"im\"]\n"),
+        1,
+        "rule[im]",
+        "session records are made, but no log host",
+    );
     warned(&format!("{LOGGED}records = [\"session\"]\n"), 7, "log.im", "sign-on records are made, but no log host");
 }
 

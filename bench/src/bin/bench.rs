@@ -9,6 +9,7 @@ use bench::harness::appid::Identification;
 use bench::harness::contender::{self, Contender};
 use bench::harness::draw::Draw;
 use bench::harness::figure::{self, Row};
+use bench::harness::logs::{self, Logs};
 use bench::harness::measurement::Measurement;
 use bench::harness::ostiary::{self, Own};
 use bench::harness::report::Report;
@@ -35,8 +36,16 @@ enum Command {
     Access(Access),
     /// Identification over captures: cost of a packet and a flow, beside nDPI's ndpiReader
     Appid(Identification),
+    /// Log records: to memory in each format, and delivered, beside rsyslog and loggen
+    Logs(Logs),
     /// Everything, with a report as JSON, Markdown and plots
     All(All),
+    /// A process of `logs`
+    #[command(hide = true)]
+    LogsPart {
+        #[command(subcommand)]
+        part: logs::Part,
+    },
     /// One scene, as JSON: how this program calls itself
     #[command(hide = true)]
     Play { scene: String, plan: String },
@@ -162,6 +171,8 @@ fn main() -> ExitCode {
             scenes(&Scenes { names, runs, seconds: 1.0, rules: 1, quick, patience, seed: 1, json })
         }
         Command::All(arguments) => all(&arguments),
+        Command::Logs(arguments) => Scratch::new().map_err(Into::into).and_then(|scratch| arguments.run(&scratch.0)),
+        Command::LogsPart { part } => logs::part(part),
         Command::Appid(arguments) => appid(&arguments),
         Command::Play { scene, plan } => play(&scene, &plan),
         Command::Compile { plan } => compile(&plan),

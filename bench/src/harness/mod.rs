@@ -16,6 +16,7 @@ pub mod flow;
 pub mod gate;
 pub mod interruptions;
 pub mod latency;
+pub mod logs;
 pub mod machine;
 pub mod measurement;
 pub mod ostiary;

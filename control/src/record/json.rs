@@ -7,10 +7,12 @@ use std::time::Duration;
 
 use dataplane::endpoint::{Endpoint, Mac};
 use dataplane::time::Nanos;
+use jiff::tz::TimeZone;
 use sigdb::Confidence;
 
 use super::clock::Clock;
 use super::fields::{Fields, Label, event, label};
+use super::schema::VERSION;
 use super::{FlowContext, Record, confidence_text, digits, rfc3339};
 
 /// Appends a record as an object and a line feed. Times are in UTC; `seq` is the record's number, and the run of the
@@ -43,11 +45,11 @@ pub struct Formatter {
 }
 
 impl Formatter {
-    /// For objects of `host_name`, of that version; time stamps in `clock`'s zone.
-    pub(crate) fn new(host_name: &str, schema: u16, clock: Clock) -> Self {
-        let mut origin = format!("\"schema\":{schema},\"host\":").into_bytes();
+    /// For objects of `host_name`; time stamps in `zone`, in UTC where there is none, with 3 or 6 `digits` of the fraction.
+    pub fn new(host_name: &str, zone: Option<TimeZone>, digits: u8) -> Self {
+        let mut origin = format!("\"schema\":{VERSION},\"host\":").into_bytes();
         string(&mut origin, host_name);
-        Self { origin, clock }
+        Self { origin, clock: Clock::new(zone, digits) }
     }
 
     /// Appends an object, without the line feed.

@@ -1,8 +1,6 @@
 //! The formats that are text: one message a record.
 
 use crate::export::{Format, HostConfig};
-use crate::record::clock::Clock;
-use crate::record::schema::VERSION;
 use crate::record::{Record, cef, huawei, json, rfc3164, rfc5424};
 
 /// Writes records in one of them.
@@ -27,7 +25,7 @@ impl Text {
             }
             Format::Cef => Self::Cef(cef::Formatter::new(name, zone, options.facility)),
             Format::Huawei => Self::Huawei(huawei::Formatter::new(name, zone)),
-            Format::Json => Self::Json(json::Formatter::new(name, VERSION, Clock::new(zone, options.digits))),
+            Format::Json => Self::Json(json::Formatter::new(name, zone, options.digits)),
             Format::Binary => return None,
         })
     }

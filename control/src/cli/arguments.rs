@@ -73,6 +73,8 @@ pub(super) enum Command {
     Show(ShowOptions),
     /// Compile and show signature databases
     Sigdb(SigdbOptions),
+    /// Print what records say, field by field, as Markdown
+    Records,
     /// Print the version, and that of the signatures that are built in
     Version,
 }

@@ -37,6 +37,7 @@ pub fn main() -> ExitCode {
         Command::Reset(options) => reset::reset(&options, &mut output),
         Command::Show(options) => show::show(&options, &mut output),
         Command::Sigdb(options) => sigdb::sigdb(&options, &mut output),
+        Command::Records => output.line(crate::record::schema::page().trim_end()),
         Command::Version => version(&mut output),
     };
     match done.and_then(|()| output.finish()) {

@@ -16,7 +16,7 @@ use super::owed::{Matter, Origin, Owed, Rank};
 use super::queue::Queue;
 use super::window::{Until, Window};
 use super::writer::Source;
-use super::{Cause, Counts, HostConfig, Transport};
+use super::{Cause, Counts, HostConfig, Transport, WindowLimits};
 use crate::record::ipfix::NotSent;
 use crate::record::{Class, LossPlace, LossReason, LossRecord, Name, Record};
 
@@ -55,7 +55,11 @@ impl Backlog {
             waiting: 0,
             queue: Queue::default(),
             taken: VecDeque::new(),
-            window: Window::new(host.window),
+            window: Window::new(match host.transport {
+                // What is in a file needs no reserve.
+                Transport::File(_) => WindowLimits { reserve: 0, ..host.window },
+                _ => host.window,
+            }),
             counts: Default::default(),
             losses: Losses::new(host.name.clone()),
             lost: None,

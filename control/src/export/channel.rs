@@ -21,7 +21,7 @@ use super::status::{ClassStatus, HostState, HostStatus, Waiting};
 use super::trouble::Trouble;
 use super::window::Until;
 use super::writer::Writer;
-use super::{Cause, Format, HostConfig, time};
+use super::{Cause, Format, HostConfig, Transport, time};
 use crate::record::{Class, LossRecord, Record};
 
 /// Where nothing of the kind is acknowledged, a connection that lasted so long was a good one.
@@ -206,6 +206,12 @@ impl Channel {
     }
 
     fn connect(&mut self, registry: &Registry, now: Instant, notices: &mut Notices) {
+        if let Transport::File(file) = &self.host.transport {
+            return match Link::to_file(file, self.format.is_text(), registry, self.token) {
+                Ok(link) => self.up(link, now, notices),
+                Err(trouble) => self.broke(trouble, now, notices),
+            };
+        }
         match self.opener.begin(&self.host) {
             Some(outcome) => self.opened(outcome, registry, now, notices),
             None => self.enter(State::Opening { until: now + self.host.patience.setup }),
@@ -246,7 +252,9 @@ impl Channel {
 
     fn up(&mut self, link: Link, now: Instant, notices: &mut Notices) {
         // UDP has no connection to speak of, only troubles.
-        if link.is_stream() {
+        if let Transport::File(file) = &self.host.transport {
+            self.voice.say(notices, format_args!("writing to {}", file.path.display()), now);
+        } else if link.is_stream() {
             let over = link.protection().map(|protection| format!(" ({protection})")).unwrap_or_default();
             self.voice.say(notices, format_args!("connected to {}{over}", self.host.target), now);
         }

@@ -17,6 +17,7 @@ mod channel;
 mod counts;
 mod diagnosis;
 mod exporters;
+mod file;
 mod limiter;
 mod link;
 mod losses;

@@ -67,6 +67,9 @@ pub(super) enum Trouble {
     /// An ICMP error came back for a datagram, or there is no route.
     #[error("the host cannot be reached (ICMP), the last datagrams may be lost: {0}")]
     Icmp(io::Error),
+    /// The file that records go to cannot be written.
+    #[error("cannot write {0}: {1}")]
+    Target(PathBuf, io::Error),
     /// A file of an ssl-policy cannot be used.
     #[error("ssl-policy {policy}: {path}: {problem}")]
     File { policy: String, path: PathBuf, problem: FileProblem },

@@ -23,6 +23,8 @@ pub mod cef;
 pub(crate) mod clock;
 pub(crate) mod digits;
 pub(crate) mod fields;
+#[cfg(test)]
+mod golden;
 pub mod huawei;
 pub mod ipfix;
 pub mod json;

@@ -76,7 +76,7 @@ impl Formatter {
             octets[..text.len()].copy_from_slice(text.as_bytes());
         }
         self.clock = Clock::new(self.clock.zone().cloned(), options.digits);
-        (self.options, self.source) = (options.clone(), source);
+        (self.options, self.source) = (*options, source);
         self.elements = self.elements_of(BootId(0));
         self
     }

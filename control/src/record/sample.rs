@@ -137,3 +137,61 @@ pub(crate) fn loss(class: Class, place: LossPlace, count: u64) -> Record {
         span: (TIME - Duration::from_secs(10), TIME),
     }))
 }
+
+/// One of each kind, action and address family, numbered from 1.
+pub(crate) fn all() -> Vec<Record> {
+    let im = |action, reason, flow| {
+        let mut record = login("10001");
+        if let Body::Im(im) = &mut record.body {
+            (im.action, im.reason, im.flow) = (action, reason, flow);
+            im.online = (action == ImAction::Logout).then_some(Duration::from_millis(61_005));
+        }
+        record
+    };
+    let phase = |phase, flow| {
+        let mut record = attack(flow);
+        if let Body::Attack(attack) = &mut record.body {
+            attack.phase = phase;
+        }
+        record
+    };
+    let of_user = FlowContext {
+        user: Some(Arc::new(UserNote {
+            name: Some(b"alice@example.net"[..].into()),
+            mac: Some(Mac([0x02, 0, 0x5e, 0, 0x53, 1])),
+            interface: Some("inside.200.101".into()),
+        })),
+        ..flow_v4()
+    };
+    let mut lost = loss(Class::Session, LossPlace::Host("siem".into()), 17);
+    if let Body::Loss(loss) = &mut lost.body {
+        (loss.reason, loss.sequences) = (LossReason::Host(Cause::QueueFull), Some((101, 140)));
+    }
+    let mut all = vec![
+        create(flow_v4()),
+        create(flow_v6()),
+        create(flow_translated()),
+        close(flow_v4()),
+        close(flow_v6()),
+        close(flow_translated()),
+        close(of_user),
+        deny(flow_v4()),
+        deny(flow_v6()),
+        login("a\"b\\c]d=e|f\n\u{202e}\u{4f01}"),
+        im(ImAction::Logout, ImReason::Timeout, flow_v6()),
+        im(ImAction::Result { success: false }, ImReason::Refused, flow_v4()),
+        im(ImAction::Seen, ImReason::MidSession, flow_v4()),
+        phase(Phase::Begin, flow_v4()),
+        phase(Phase::Ongoing, flow_v6()),
+        phase(Phase::End, flow_v4()),
+        access(AccessAction::Login),
+        access(AccessAction::Logout),
+        access(AccessAction::Seen),
+        access(AccessAction::Result { success: true }),
+        access(AccessAction::Result { success: false }),
+        lost,
+        loss(Class::Im, LossPlace::Worker(3), 7),
+    ];
+    all.iter_mut().zip(1..).for_each(|(record, number)| record.sequence = number);
+    all
+}

@@ -1,8 +1,51 @@
 //! What records say, field by field: the tables that the formats and the page of the documentation share.
 
+use std::fmt::Write as _;
+
 /// Version of the records: it changes with every field that comes, goes or means something else. Since 2, a loss is
 /// `log-loss` and says why, and which was the first and the last.
 pub const VERSION: u16 = 2;
+
+/// The messages of the text formats: identifier, severity by its number in RFC 5424, what happened.
+pub const MESSAGES: &[(&str, u8, &str)] = &[
+    ("SESSION_CREATE", 6, "a session was let through"),
+    ("SESSION_CLOSE", 6, "a session ended"),
+    ("SESSION_DENY", 5, "packets were denied"),
+    ("IM_LOGIN", 6, "a messenger's user came online"),
+    ("IM_LOGOUT", 6, "a messenger's user went offline"),
+    ("IM_RESULT", 5, "the verdict on a messenger's sign-on"),
+    ("IM_SEEN", 6, "a messenger's user is online, whose login was not seen"),
+    ("ATTACK_BEGIN", 4, "an attack begins"),
+    ("ATTACK", 4, "an attack goes on"),
+    ("ATTACK_END", 5, "an attack is over"),
+    ("ACCESS_LOGIN", 6, "an access user signed on"),
+    ("ACCESS_LOGOUT", 6, "an access user signed off"),
+    ("ACCESS_SEEN", 6, "an access user is there, whose login was not seen"),
+    ("CALL_STATUS", 6, "the result of an access user's login; severity 5 where it failed"),
+    ("LOG_LOSS", 4, "records were lost, and will not come any more"),
+];
+
+/// Everything that records say, as Markdown: the page docs/records.md.
+pub fn page() -> String {
+    let mut page = format!(
+        "# Records\n\nVersion {VERSION}. This page is what `ostiary records` prints. The guarantees of delivery, and how hosts are \
+         configured, are in the README.\n\n## Messages\n\nMSGID of RFC 5424, first word of RFC 3164, signature of CEF.\n\n\
+         | message | severity | what |\n|---|---:|---|\n"
+    );
+    for (id, severity, about) in MESSAGES {
+        let _ = writeln!(page, "| {id} | {severity} | {about} |");
+    }
+    page.push_str(
+        "\n## Fields of text\n\nNames in the structured data of RFC 5424 (element `ostiary@32473`), in RFC 3164 and in JSON, \
+         which has `time`, `host` and `schema` besides. In this order.\n\n| name | what |\n|---|---|\n",
+    );
+    for (name, about) in PARAMETERS {
+        let _ = writeln!(page, "| {name} | {} |", about.replace('|', "\\|"));
+    }
+    page.push('\n');
+    page.push_str(&super::ipfix::page());
+    page
+}
 
 /// The parameters of our structured data element, `ostiary@32473`, in the order in which they are written. What does not
 /// apply to a record, or is not known, is left out.

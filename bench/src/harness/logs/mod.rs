@@ -55,13 +55,33 @@ pub struct Logs {
 #[derive(Subcommand, Clone, Debug)]
 pub enum Part {
     /// Takes messages, and says how many came in what time.
-    Sink { protocol: Protocol, records: u64 },
+    Sink {
+        /// How they come.
+        protocol: Protocol,
+        /// How many.
+        records: u64,
+    },
     /// Sends records as the firewall does.
-    Send { protocol: Protocol, port: u16, records: u64 },
+    Send {
+        /// How.
+        protocol: Protocol,
+        /// Where the sink is.
+        port: u16,
+        /// How many.
+        records: u64,
+    },
     /// Writes records to memory.
-    Memory { records: u64 },
+    Memory {
+        /// How many.
+        records: u64,
+    },
     /// Writes the lines that others forward.
-    Lines { path: PathBuf, records: u64 },
+    Lines {
+        /// To this file.
+        path: PathBuf,
+        /// How many.
+        records: u64,
+    },
 }
 
 /// How messages travel.

@@ -17,7 +17,7 @@ use self::udp::Datagrams;
 use super::opener::Opened;
 use super::outbox::Outbox;
 use super::trouble::Trouble;
-use super::{HostConfig, Transport};
+use super::{FileTarget, HostConfig, Transport, file};
 
 /// A transport.
 #[derive(Debug)]
@@ -28,6 +28,8 @@ pub(super) enum Link {
     Stream(Stream),
     /// RELP over such a stream.
     Relp(Session),
+    /// A file.
+    File(file::Link),
 }
 
 /// What a turn of writing came to.
@@ -59,14 +61,26 @@ impl Link {
             Transport::RelpTls(policy) => Self::Relp(Session::new(Stream::tls(host, policy, opened)?)),
             other @ (Transport::File(_) | Transport::Kafka(_)) => return Err(Trouble::Unsupported(other.text())),
         };
+        link.register(registry, token)?;
+        Ok(link)
+    }
+
+    /// To a file, in lines or else in IPFIX messages.
+    pub(super) fn to_file(file: &FileTarget, lines: bool, registry: &Registry, token: Token) -> Result<Self, Trouble> {
+        let mut link = Self::File(file::Link::open(file, lines)?);
+        link.register(registry, token)?;
+        Ok(link)
+    }
+
+    fn register(&mut self, registry: &Registry, token: Token) -> Result<(), Trouble> {
         let both = Interest::READABLE | Interest::WRITABLE;
-        let registered = match &mut link {
+        let registered = match self {
             Self::Udp(datagrams) => registry.register(datagrams.source(), token, both),
             Self::Stream(stream) => registry.register(stream.source(), token, both),
             Self::Relp(session) => registry.register(session.stream.source(), token, both),
+            Self::File(file) => registry.register(file.source(), token, both),
         };
-        registered.map_err(Trouble::Socket)?;
-        Ok(link)
+        registered.map_err(Trouble::Socket)
     }
 
     /// Whether the connection is there; asked once the socket is writable.
@@ -80,6 +94,7 @@ impl Link {
             Self::Udp(_) => Ok(true),
             Self::Stream(stream) => stream.handshake(),
             Self::Relp(session) => session.handshake(),
+            Self::File(_) => Ok(true),
         }
     }
 
@@ -97,6 +112,7 @@ impl Link {
             Self::Udp(datagrams) => datagrams.write(outbox),
             Self::Stream(stream) => stream.write(outbox.stream()),
             Self::Relp(session) => session.write(outbox),
+            Self::File(file) => file.write(outbox.stream()),
         }
     }
 
@@ -107,18 +123,25 @@ impl Link {
             Self::Udp(datagrams) => datagrams.read(),
             Self::Stream(stream) => stream.read_nothing(),
             Self::Relp(session) => session.read(answers),
+            Self::File(file) => file.read(),
         }
     }
 
     /// Octets that were handed to the socket, those of TLS and RELP included. 0 over UDP.
     pub(super) fn position(&self) -> u64 {
-        self.stream().map_or(0, Stream::position)
+        match self {
+            Self::File(file) => file.position(),
+            _ => self.stream().map_or(0, Stream::position),
+        }
     }
 
     #[allow(dead_code, reason = "for the window, which takes positions from the writes until then")]
     /// Octets of [`Self::position`] that the host's TCP has not acknowledged; none where that cannot be known.
     pub(super) fn queued(&self) -> Option<u64> {
-        self.stream()?.queued()
+        match self {
+            Self::File(file) => Some(file.queued()),
+            _ => self.stream()?.queued(),
+        }
     }
 
     /// Begins to say goodbye, all being written: RELP's `close`, TLS's close_notify, then no more from our side. What the
@@ -128,6 +151,7 @@ impl Link {
             Self::Udp(_) => {}
             Self::Stream(stream) => stream.close(),
             Self::Relp(session) => session.close(),
+            Self::File(file) => file.close(),
         }
     }
 
@@ -137,13 +161,14 @@ impl Link {
             Self::Udp(_) => Ok(true),
             Self::Stream(stream) => stream.closing(),
             Self::Relp(session) => session.closing(),
+            Self::File(file) => file.closing(),
         }
     }
 
     /// Whether the socket has yet to take something of the goodbye.
     pub(super) fn wants_write(&self) -> bool {
         match self {
-            Self::Udp(_) => false,
+            Self::Udp(_) | Self::File(_) => false,
             Self::Stream(stream) => stream.wants_write(),
             Self::Relp(session) => session.wants_write(),
         }
@@ -161,7 +186,7 @@ impl Link {
 
     fn stream(&self) -> Option<&Stream> {
         match self {
-            Self::Udp(_) => None,
+            Self::Udp(_) | Self::File(_) => None,
             Self::Stream(stream) | Self::Relp(Session { stream, .. }) => Some(stream),
         }
     }
@@ -172,11 +197,12 @@ impl AsFd for Link {
         match self {
             Self::Udp(datagrams) => datagrams.as_fd(),
             Self::Stream(stream) | Self::Relp(Session { stream, .. }) => stream.as_fd(),
+            Self::File(file) => file.as_fd(),
         }
     }
 }
 
 /// Whether to try again later.
-fn passing(error: &io::Error) -> bool {
+pub(super) fn passing(error: &io::Error) -> bool {
     matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::Interrupted)
 }

@@ -8,6 +8,7 @@ mod element;
 mod encoder;
 mod field;
 mod flow;
+mod page;
 mod statistics;
 mod template;
 mod type_information;
@@ -16,6 +17,7 @@ mod values;
 pub use element::{DataType, OWN, OwnElement, Semantics};
 pub use encoder::{Encoder, MIN_LIMIT, Outcome};
 pub use field::Field;
+pub use page::page;
 pub use statistics::NotSent;
 pub use template::{AccessVersion, Template};
 

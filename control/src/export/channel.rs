@@ -335,6 +335,8 @@ impl Channel {
             any = true;
         }
         if let Frame::Relp { .. } = self.outbox.frame() {
+            // Answers come by themselves; only the clock is looked at.
+            up.asked = now;
             let patience = self.host.patience.answer;
             if self.backlog.oldest().is_some_and(|sent| now.saturating_duration_since(sent) >= patience) {
                 return Err(Trouble::Stalled(patience.as_secs()));

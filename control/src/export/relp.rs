@@ -122,7 +122,7 @@ impl Reader {
     ///
     /// # Errors
     /// If what was read is no frame, or too long a one; the same again at each further call.
-    pub fn next(&mut self) -> Result<Option<Frame<'_>>, Fault> {
+    pub fn frame(&mut self) -> Result<Option<Frame<'_>>, Fault> {
         let rest = &self.octets[self.taken..];
         let Some((frame, octets)) = parse(rest)? else { return Ok(None) };
         self.taken += octets;
@@ -268,16 +268,19 @@ mod tests {
 
     use super::*;
 
-    fn frames(octets: &[u8]) -> Result<Vec<(u32, Vec<u8>, Vec<u8>)>, Fault> {
+    /// Transaction, command, data.
+    type Owned = (u32, Vec<u8>, Vec<u8>);
+
+    fn frames(octets: &[u8]) -> Result<Vec<Owned>, Fault> {
         let (mut reader, mut frames) = (Reader::default(), Vec::new());
         reader.extend(octets);
-        while let Some(frame) = reader.next()? {
+        while let Some(frame) = reader.frame()? {
             frames.push((frame.transaction, frame.command.to_vec(), frame.data.to_vec()));
         }
         Ok(frames)
     }
 
-    fn one(octets: &[u8]) -> (u32, Vec<u8>, Vec<u8>) {
+    fn one(octets: &[u8]) -> Owned {
         frames(octets).unwrap().pop().unwrap()
     }
 
@@ -291,10 +294,10 @@ mod tests {
         assert_eq!(all.len(), 3);
         let mut reader = Reader::default();
         reader.extend(OPENED);
-        assert_eq!(reader.next().unwrap().unwrap().opens(), Ok(true));
-        assert_eq!(reader.next().unwrap().unwrap().meaning(), Ok(Meaning::Answer(3, true)));
-        assert_eq!(reader.next().unwrap().unwrap().meaning(), Err(Fault::ServerClose));
-        assert_eq!(reader.next(), Ok(None));
+        assert_eq!(reader.frame().unwrap().unwrap().opens(), Ok(true));
+        assert_eq!(reader.frame().unwrap().unwrap().meaning(), Ok(Meaning::Answer(3, true)));
+        assert_eq!(reader.frame().unwrap().unwrap().meaning(), Err(Fault::ServerClose));
+        assert_eq!(reader.frame(), Ok(None));
     }
 
     #[test]
@@ -351,7 +354,7 @@ mod tests {
     }
 
     /// The slow twin: a reader that begins at the first octet again for each octet that comes.
-    fn slowly(octets: &[u8]) -> Result<Vec<(u32, Vec<u8>, Vec<u8>)>, Fault> {
+    fn slowly(octets: &[u8]) -> Result<Vec<Owned>, Fault> {
         let (mut start, mut all) = (0, Vec::new());
         for end in 0..=octets.len() {
             while let Some((frame, length)) = parse(&octets[start..end])? {
@@ -389,7 +392,7 @@ mod tests {
                 reader.extend(piece);
                 rest = later;
                 loop {
-                    match reader.next() {
+                    match reader.frame() {
                         Ok(Some(frame)) => all.push((frame.transaction, frame.command.to_vec(), frame.data.to_vec())),
                         Ok(None) => break,
                         Err(error) => {
@@ -412,7 +415,7 @@ mod tests {
         fn nothing_that_is_read_can_panic(octets in vec(any::<u8>(), 0..200)) {
             let mut reader = Reader::default();
             reader.extend(&octets);
-            while let Ok(Some(frame)) = reader.next() {
+            while let Ok(Some(frame)) = reader.frame() {
                 drop((frame.meaning(), frame.opens()));
             }
         }

@@ -3,7 +3,7 @@
 use std::io::Read as _;
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread;
 use std::time::Duration;
 
@@ -11,6 +11,7 @@ use std::time::Duration;
 pub struct Collector {
     pub address: SocketAddr,
     reading: Arc<AtomicBool>,
+    pace: Arc<AtomicUsize>,
     ending: Arc<AtomicBool>,
     thread: Option<thread::JoinHandle<Vec<Vec<u8>>>>,
 }
@@ -18,17 +19,35 @@ pub struct Collector {
 impl Collector {
     /// Listens; reads from each connection as long as `reading` is set.
     pub fn listen(address: SocketAddr, reading: bool) -> Self {
-        let listener = TcpListener::bind(address).unwrap();
+        Self::over(TcpListener::bind(address).unwrap(), reading)
+    }
+
+    /// Reads, and its kernel holds little for it, however fast it was before.
+    pub fn narrow() -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        // Inherited by connections.
+        socket2::SockRef::from(&listener).set_recv_buffer_size(64 * 1024).unwrap();
+        Self::over(listener, true)
+    }
+
+    fn over(listener: TcpListener, reading: bool) -> Self {
         listener.set_nonblocking(true).unwrap();
         let address = listener.local_addr().unwrap();
         let (reading, ending) = (Arc::new(AtomicBool::new(reading)), Arc::new(AtomicBool::new(false)));
         let (reads, ends) = (Arc::clone(&reading), Arc::clone(&ending));
-        let thread = thread::spawn(move || collect(&listener, &reads, &ends));
-        Self { address, reading, ending, thread: Some(thread) }
+        let pace = Arc::new(AtomicUsize::new(usize::MAX));
+        let paces = Arc::clone(&pace);
+        let thread = thread::spawn(move || collect(&listener, &reads, &paces, &ends));
+        Self { address, reading, pace, ending, thread: Some(thread) }
     }
 
     pub fn read_from_now_on(&self) {
         self.reading.store(true, Ordering::SeqCst);
+    }
+
+    /// From now on so many octets a millisecond and connection; all that there is for `usize::MAX`.
+    pub fn read_at(&self, pace: usize) {
+        self.pace.store(pace, Ordering::SeqCst);
     }
 
     /// Ends listener and connections, unread data and all; gives what each connection brought.
@@ -38,7 +57,7 @@ impl Collector {
     }
 }
 
-fn collect(listener: &TcpListener, reading: &AtomicBool, ending: &AtomicBool) -> Vec<Vec<u8>> {
+fn collect(listener: &TcpListener, reading: &AtomicBool, pace: &AtomicUsize, ending: &AtomicBool) -> Vec<Vec<u8>> {
     let mut connections: Vec<(TcpStream, Vec<u8>)> = Vec::new();
     let mut buffer = vec![0; 64 * 1024];
     while !ending.load(Ordering::SeqCst) {
@@ -48,10 +67,12 @@ fn collect(listener: &TcpListener, reading: &AtomicBool, ending: &AtomicBool) ->
             connections.push((stream, Vec::new()));
         }
         if reading.load(Ordering::SeqCst) {
+            let pace = pace.load(Ordering::SeqCst);
             for (stream, got) in &mut connections {
-                if let Ok(octets @ 1..) = stream.read(&mut buffer) {
+                let most = pace.min(buffer.len());
+                if let Ok(octets @ 1..) = stream.read(&mut buffer[..most]) {
                     got.extend_from_slice(&buffer[..octets]);
-                    idle = false;
+                    idle = pace < usize::MAX;
                 }
             }
         }

@@ -2,7 +2,10 @@
 #![allow(dead_code, unused_imports, reason = "each test file uses a part of it")]
 #![allow(clippy::unwrap_used, reason = "test code outside of test functions")]
 
+mod bed;
 mod collector;
+mod namespace;
+mod outage;
 mod pki;
 mod records;
 mod relp_server;
@@ -22,7 +25,10 @@ use control::export::{
 use control::record::{BootId, Class, Record};
 use mio::{Events, Poll, Token};
 
+pub use bed::{Bed, Program, Way};
 pub use collector::Collector;
+pub use namespace::Namespace;
+pub use outage::{full_disk, outages};
 pub use pki::Pki;
 pub use records::*;
 pub use relp_server::{Manner, RelpServer, Seen};
@@ -169,6 +175,15 @@ pub struct Running(Child);
 impl Running {
     pub fn start(command: &mut Command) -> Self {
         Self(command.stdin(Stdio::null()).stdout(Stdio::null()).spawn().unwrap())
+    }
+
+    pub fn id(&self) -> u32 {
+        self.0.id()
+    }
+
+    pub fn signal(&self, signal: rustix::process::Signal) {
+        let id = rustix::process::Pid::from_child(&self.0);
+        rustix::process::kill_process(id, signal).unwrap();
     }
 
     /// SIGKILL.

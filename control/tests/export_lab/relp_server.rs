@@ -97,8 +97,10 @@ fn serve(stream: &TcpStream, manner: Manner, note: &dyn Fn(Change<'_>)) -> Optio
                 match manner {
                     Manner::Silent => continue,
                     Manner::CloseAfter(most) if answered == most => {
-                        // Half of a frame may be on its way to us: what is not answered is not taken.
+                        // Read to the end: a socket that is closed over unread octets may take answers back.
                         writer.write_all(b"0 serverclose 0\n").ok()?;
+                        stream.shutdown(std::net::Shutdown::Write).ok()?;
+                        std::io::copy(&mut reader, &mut std::io::sink()).ok()?;
                         return None;
                     }
                     Manner::Nak(most) if refused < most => {
@@ -115,9 +117,10 @@ fn serve(stream: &TcpStream, manner: Manner, note: &dyn Fn(Change<'_>)) -> Optio
             }
             (other, _) => panic!("the command {other:?}"),
         };
-        write!(writer, "{transaction} rsp {} ", answer.len()).ok()?;
-        writer.write_all(answer).ok()?;
-        writer.write_all(b"\n").ok()?;
+        let mut line = format!("{transaction} rsp {} ", answer.len()).into_bytes();
+        line.extend_from_slice(answer);
+        line.push(b'\n');
+        writer.write_all(&line).ok()?;
     }
 }
 

@@ -18,7 +18,7 @@ fn read(octets: &[u8], size: usize) -> (Vec<String>, Option<Fault>) {
     for piece in octets.chunks(size) {
         reader.extend(piece);
         loop {
-            match reader.next() {
+            match reader.frame() {
                 Ok(Some(frame)) => frames.push(format!("{frame:?} {:?} {:?}", frame.meaning(), frame.opens())),
                 Ok(None) => break,
                 Err(fault) => return (frames, Some(fault)),

@@ -60,7 +60,7 @@ impl Session {
                 Got::Nothing => return Ok(false),
                 Got::End => return Err(Trouble::RelpClosed),
             }
-            while let Some(frame) = self.reader.next().map_err(Trouble::Relp)? {
+            while let Some(frame) = self.reader.frame().map_err(Trouble::Relp)? {
                 if frame.opens().map_err(Trouble::Relp)? {
                     self.step = Step::Open;
                     break;
@@ -115,7 +115,7 @@ impl Session {
     }
 
     fn answers(&mut self, answers: &mut Vec<Answer>) -> Result<(), Trouble> {
-        while let Some(frame) = self.reader.next().map_err(Trouble::Relp)? {
+        while let Some(frame) = self.reader.frame().map_err(Trouble::Relp)? {
             match frame.meaning().map_err(Trouble::Relp)? {
                 Meaning::Answer(transaction, ok) => answers.push(Answer { transaction, ok }),
                 Meaning::Nothing => {}
@@ -144,7 +144,7 @@ impl Session {
                 Got::Nothing => return Ok(false),
                 Got::End => self.step = Step::Closed,
             }
-            while let Some(frame) = self.reader.next().map_err(Trouble::Relp)? {
+            while let Some(frame) = self.reader.frame().map_err(Trouble::Relp)? {
                 if answers_close(&frame, number)? {
                     self.step = Step::Closed;
                 }

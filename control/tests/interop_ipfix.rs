@@ -1,0 +1,130 @@
+//! Our IPFIX as two more collectors read it: pmacct's nfacctd over UDP, and the ipfix module of Python over TCP.
+#![allow(clippy::unwrap_used, reason = "test code outside of test functions")]
+
+mod export_lab;
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
+
+use control::export::{Format, Transport};
+use export_lab::{
+    Rig, Running, flow_v4, flow_v6, free_port, have, host, loopback, one_of_each, program, wait, wait_for_udp,
+};
+
+#[test]
+fn nfacctd_adds_up_packets_and_octets_of_both_families() {
+    if !have(&["nfacctd"]) {
+        return;
+    }
+    let dir = tempfile::tempdir().unwrap();
+    let (port, table) = (free_port(), dir.path().join("flows.csv"));
+    let lines = [
+        "daemonize: false",
+        "nfacctd_ip: 127.0.0.1",
+        &format!("nfacctd_port: {port}"),
+        "nfacctd_time_new: true",
+        "plugins: print",
+        "aggregate: src_host, dst_host, src_port, dst_port, proto",
+        "print_output: csv",
+        "print_output_file_append: true",
+        "print_refresh_time: 1",
+        &format!("print_output_file: {}", table.display()),
+    ];
+    let config = dir.path().join("nfacctd.conf");
+    fs::write(&config, lines.join("\n") + "\n").unwrap();
+    let errors = fs::File::create(dir.path().join("log")).unwrap();
+    let _collector = Running::start(Command::new(program("nfacctd")).arg("-f").arg(&config).stderr(errors));
+    wait_for_udp(port);
+    let mut rig = Rig::new(vec![host("noc", loopback(port), Transport::Udp, Format::Binary)]);
+    one_of_each().iter().for_each(|record| rig.push(record));
+    rig.until_sent("noc");
+
+    // Two closed IPv4 sessions, one of them translated, and a denied packet; a closed IPv6 session and a denied packet.
+    let (v4, v6) = (flow_v4().tuple, flow_v6().tuple);
+    let key = |tuple: &dataplane::endpoint::Tuple, protocol: &str| {
+        let (client, server) = (tuple.client, tuple.server);
+        let (from, to) = (client.address.ip(), server.address.ip());
+        format!("{from},{to},{},{},{protocol}", client.port, server.port)
+    };
+    let expected = BTreeMap::from([(key(&v4, "udp"), (11, 1_400)), (key(&v6, "tcp"), (6, 700))]);
+    // Records may be told in two turns of its clock.
+    let told = || {
+        let mut sums: BTreeMap<String, (u64, u64)> = BTreeMap::new();
+        for line in fs::read_to_string(&table).unwrap_or_default().lines() {
+            let mut cells = line.rsplitn(3, ',');
+            let (octets, packets) = (cells.next(), cells.next());
+            let numbers = octets.zip(packets).map(|(octets, packets)| (packets.parse::<u64>(), octets.parse::<u64>()));
+            if let (Some((Ok(packets), Ok(octets))), Some(key)) = (numbers, cells.next()) {
+                let sum: &mut (u64, u64) = sums.entry(key.to_owned()).or_default();
+                *sum = (sum.0 + packets, sum.1 + octets);
+            }
+        }
+        sums
+    };
+    wait("nfacctd to tell of every record", || told() == expected);
+}
+
+/// Reads one connection to its end, and writes a line for each record: its number, who, which packets and octets.
+const READER: &str = r#"
+import socket, sys
+import ipfix.ie, ipfix.reader
+ipfix.ie.use_iana_default()
+listener = socket.create_server(("127.0.0.1", int(sys.argv[1])))
+connection, _ = listener.accept()
+for row in ipfix.reader.from_stream(connection.makefile("rb")).namedict_iterator():
+    if "_ipfix_32473_2" not in row:
+        continue  # of options
+    number = int.from_bytes(row["_ipfix_32473_2"], "big")
+    family = "4" if "sourceIPv4Address" in row else "6"
+    cells = [number] + [row[name % family] for name in ("sourceIPv%sAddress", "destinationIPv%sAddress")]
+    cells += [row[name] for name in ("sourceTransportPort", "destinationTransportPort", "protocolIdentifier")]
+    cells += [row["_ipfix_32473_3"].decode(), row["observationTimeMilliseconds"].isoformat()]
+    cells += [row.get(name, "-") for name in ("packetDeltaCount", "octetDeltaCount", "postNATSourceIPv4Address")]
+    print(*cells, flush=True)
+print("end", flush=True)
+"#;
+
+#[test]
+fn pythons_ipfix_reads_every_record_of_a_stream() {
+    let python = "/usr/bin/python3";
+    let has_module = Command::new(python).args(["-c", "import ipfix"]).stderr(Stdio::null()).status();
+    if !has_module.is_ok_and(|status| status.success()) {
+        println!("skipped: python3-ipfix not installed");
+        return;
+    }
+    let port = free_port();
+    let reader = Command::new(python)
+        .args(["-c", READER, &port.to_string()])
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut rig = Rig::new(vec![host("noc", loopback(port), Transport::Tcp, Format::Binary)]);
+    one_of_each().iter().for_each(|record| rig.push(record));
+    rig.until_sent("noc");
+    assert!(rig.exporters.drain(Instant::now() + Duration::from_secs(10)).is_empty());
+    let output = reader.wait_with_output().unwrap();
+    let text = String::from_utf8_lossy(&output.stdout).into_owned();
+    assert!(output.status.success(), "{text}{}", String::from_utf8_lossy(&output.stderr));
+    let (v4, v6) = ("10.1.2.3 192.0.2.9 4001 8000 17", "2001:db8::1 2001:db8::2 4002 443 6");
+    let tail = "staff-im 2026-03-01T08:15:30";
+    let expected: Vec<String> = [
+        format!("1 {v4} {tail} - - -"),
+        format!("2 {v6} {tail} - - -"),
+        format!("3 {v4} {tail} 5 700 -"),
+        format!("4 {v6} {tail} 5 700 -"),
+        format!("5 {v4} {tail} 1 - -"),
+        format!("6 {v6} {tail} 1 - -"),
+        format!("7 {v4} {tail} - - -"),
+        format!("8 {v6} {tail} - - -"),
+        format!("9 {v4} {tail} - - -"),
+        format!("10 {v4} {tail} - - -"),
+        format!("11 {v4} {tail} - - 198.51.100.10"),
+        format!("12 {v4} {tail} 5 700 198.51.100.10"),
+        "end".to_owned(),
+    ]
+    .into();
+    assert_eq!(text.lines().collect::<Vec<_>>(), expected);
+}

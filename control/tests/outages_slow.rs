@@ -1,8 +1,8 @@
-//! A collector that reads too slowly, three times: it is known as stalled, and keeps its connection.
+//! Collectors that take their time: to read, which makes them stalled and keeps their connection, and to close.
 
 mod export_lab;
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use control::export::{Format, HostConfig, HostState, Patience, Transport};
 use control::record::Class;
@@ -42,4 +42,20 @@ fn a_slow_reader_gets_everything_once() {
     let got: Vec<u64> =
         got.iter().map(|message| parameter(message, "seq").and_then(|seq| seq.parse().ok()).unwrap_or(0)).collect();
     assert!(got.iter().copied().eq(1..=sequence), "{} of {sequence}", got.len());
+}
+
+/// Whatever its deadline: this ends with the host's patience, or not before ten minutes.
+#[test]
+fn a_host_that_never_closes_cannot_hold_up_the_stop() {
+    let collector = Collector::narrow();
+    let patience = Patience { close: Duration::from_millis(200), ..Patience::default() };
+    let config = host("slow", collector.address, Transport::Tcp, Format::Syslog);
+    let mut rig = Rig::new(vec![HostConfig { patience, ..config }]);
+    rig.push(&login(1, "10001"));
+    rig.until_sent("slow");
+    let deadline = Instant::now() + Duration::from_secs(600);
+    assert!(rig.exporters.drain(deadline).is_empty());
+    assert_eq!(rig.status("slow").state, HostState::Stopped);
+    assert!(Instant::now() < deadline, "the collector's end is not what ended it");
+    assert_eq!(messages(&collector.end().concat()).len(), 1);
 }

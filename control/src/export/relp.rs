@@ -14,9 +14,6 @@ pub const LAST_TRANSACTION: u32 = 999_999_999;
 /// The number of a session's first message; that of `open` is 1.
 pub const FIRST_MESSAGE: u32 = 2;
 
-/// The port of librelp and of most configurations of rsyslog.
-pub const PORT: u16 = 20_514;
-
 /// What we read of one frame's data at most. Answers are some 100 octets.
 const MOST_DATA: usize = 128 * 1_024;
 

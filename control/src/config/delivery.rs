@@ -133,7 +133,14 @@ pub(super) fn advise(source: &Source, compiled: &Compiled, notes: &mut Notes) {
         }
         // Of a host that was warned of already its operator is told enough.
         let is_told = notes.warnings.iter().any(|warning| warning.place == written.place);
-        let chosen = written.records.iter().find(|class| class.value != Class::Session && !is_told);
+        let is_made = |class: Class| match class {
+            Class::Session => false,
+            Class::Im => compiled.im.enable,
+            Class::Access => compiled.access.records_access,
+            Class::CallStatus => compiled.access.records_call_status,
+            Class::Attack => true,
+        };
+        let chosen = written.records.iter().find(|class| is_made(class.value) && !is_told);
         if let (Transport::Udp, Some(class)) = (&host.transport, chosen) {
             let effect = format!("{} records over udp may be lost, and nobody will know", class.value.text());
             notes.warn(&class.place, effect, "set transport = \"relp\", \"relp-tls\", \"tls\" or \"tcp\"");

@@ -202,10 +202,7 @@ fn transport(host: &LogHost, policies: &BTreeMap<&str, &SslPolicy>, notes: &mut 
         (TransportKind::Tls | TransportKind::RelpTls, None) => Transport::Udp,
         (TransportKind::File, _) => {
             let (rotate, keep) = value(&host.file.rotate, FileKeys::ROTATE);
-            let path = host.file.path.as_ref().map(|path| path.value.clone()).unwrap_or_else(|| {
-                missing(host, "path", "the file: transport = \"file\" needs one", "add path = \"/var/log/…\"", notes);
-                PathBuf::new()
-            });
+            let path = host.file.path.as_ref().map(|path| path.value.clone()).unwrap_or_default();
             Transport::File(FileTarget { path, rotate, keep })
         }
         (TransportKind::Kafka, tls) => Transport::Kafka(kafka(host, tls, notes)),

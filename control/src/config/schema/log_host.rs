@@ -66,8 +66,8 @@ impl TransportKind {
 }
 
 /// Words and keys that a later version has.
-const LATER_TRANSPORTS: &[&str] = &["file", "kafka"];
-const LATER_KEYS: &[&str] = &["spool", "path", "rotate", "brokers", "topic"];
+const LATER_TRANSPORTS: &[&str] = &["kafka"];
+const LATER_KEYS: &[&str] = &["spool", "brokers", "topic"];
 
 /// Where a host is.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -240,7 +240,7 @@ impl LogHost {
             way: Way::read(&mut section, notes),
             text: TextKeys::read(&mut section, notes),
             binary: BinaryKeys::read(&mut section, notes),
-            file: FileKeys::read(&mut section, notes),
+            file: FileKeys::read(&mut section, transport, notes),
             kafka: KafkaKeys {
                 brokers: section.list("brokers", notes, broker),
                 topic: section.optional("topic", notes, topic),
@@ -305,8 +305,13 @@ impl FileKeys {
     /// Octets after which a file is rotated, and how many old ones are kept, unless told otherwise.
     pub(crate) const ROTATE: (u64, usize) = (1 << 30, 10);
 
-    fn read(section: &mut Section<'_, '_>, notes: &mut Notes) -> Self {
-        let path = section.optional("path", notes, value::directory);
+    fn read(section: &mut Section<'_, '_>, transport: TransportKind, notes: &mut Notes) -> Self {
+        let path = match transport {
+            TransportKind::File => {
+                section.required("path", notes, "the file: transport = \"file\" needs one", value::directory)
+            }
+            _ => section.optional("path", notes, value::directory),
+        };
         let rotate = section.table("rotate", notes).map(|mut table| {
             let size = table.optional("size", notes, value::size(64 << 10, 1 << 40));
             let files = table.optional("files", notes, value::number(1_usize, 10_000));

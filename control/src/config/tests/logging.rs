@@ -290,11 +290,7 @@ fn templates_are_refreshed_over_udp_only() {
 
 #[test]
 fn what_a_later_version_has_of_log_hosts_is_refused_by_name() {
-    for (lines, line, key) in [
-        ("transport = \"file\"", 4, "transport"),
-        ("transport = \"kafka\"", 4, "transport"),
-        ("spool = true", 4, "spool"),
-    ] {
+    for (lines, line, key) in [("transport = \"kafka\"", 4, "transport"), ("spool = true", 4, "spool")] {
         let fault = faults_of(&host(lines)).into_iter().find(|fault| fault.to_string().contains("not implemented"));
         let fault = fault.unwrap_or_else(|| panic!("{lines}"));
         let place = (fault.place.line - BASE.lines().count(), fault.place.key.as_str());
@@ -343,4 +339,24 @@ fn binary_is_written_as_the_host_wants_it() {
     assert_eq!(off, BinaryOptions::default());
     refused_host("message-size = 500", 4, "message-size", "from 1360 to 65535", "");
     refused_host("format = \"json\"\nmessage-size = 1400", 5, "message-size", "only for binary", "");
+}
+
+#[test]
+fn records_may_go_to_a_file() {
+    let file = |lines: &str| format!("[[log-host]]\nname = \"h\"\ntransport = \"file\"\n{lines}\n");
+    let written = compiled(&file("path = \"/var/log/o.json\"\nformat = \"json\"")).hosts[0].clone();
+    let Transport::File(target) = &written.transport else { panic!("{written:?}") };
+    assert_eq!((target.path.as_path(), target.rotate, target.keep), (Path::new("/var/log/o.json"), 1 << 30, 10));
+    assert_eq!(written.target, Target::None);
+    let rotated = file("path = \"/var/log/o\"\nrotate = { size = \"1 MiB\", files = 3 }");
+    let Transport::File(target) = compiled(&rotated).hosts[0].transport.clone() else { panic!("a file") };
+    assert_eq!((target.rotate, target.keep), (1 << 20, 3));
+    refused(&file("format = \"json\""), 1, "log-host[h].path", "the file", "add path");
+    refused(&file("path = \"o\""), 4, "log-host[h].path", "an absolute path", "");
+    refused(&file("path = \"/o\"\naddress = \"192.0.2.9\""), 5, "log-host[h].address", "no address", "");
+    refused(&file("path = \"/o\"\ndscp = 3"), 5, "log-host[h].dscp", "over the network", "");
+    refused(&file("path = \"/o\"\nformat = \"json\"\nframing = \"lf\""), 6, "log-host[h].framing", "tcp or tls", "");
+    refused_host("path = \"/o\"", 4, "path", "transport = \"file\"", "");
+    let twice = format!("{}{}", file("path = \"/o\""), file("path = \"/o\"").replace("\"h\"", "\"i\""));
+    refused(&twice, 8, "log-host[i].path", "a file of its own", "line 14");
 }

@@ -66,7 +66,7 @@ fn a_message_that_the_host_does_not_take_is_written_again() {
     push(&mut rig, 1..=10);
     rig.until_sent("siem");
     let seen = server.seen().pop().unwrap();
-    assert_eq!((all(&[seen.clone()]).len(), seen.messages.len()), (10, 13));
+    assert_eq!((all(std::slice::from_ref(&seen)).len(), seen.messages.len()), (10, 13));
     let counts = rig.counts("siem", Class::Im);
     assert_eq!((counts.refused, counts.resent, counts.acknowledged), (3, 3, 10));
     assert_eq!(rig.status("siem").reconnects, 0);

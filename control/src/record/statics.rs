@@ -6,7 +6,7 @@ use super::{FlowContext, Name};
 /// Remembers what was made of the names of a flow, in places by the addresses of the names.
 #[derive(Debug)]
 pub(crate) struct Statics {
-    places: Box<[Option<Entry>]>,
+    places: Box<[Option<Box<Entry>>]>,
 }
 
 /// The names, held so that no other name can come to their addresses, and what they became.
@@ -25,8 +25,9 @@ pub(crate) struct Made {
     pub rule: Vec<u8>,
 }
 
-/// As many combinations of names are remembered.
-const PLACES: usize = 256;
+/// As many combinations of names are remembered: far more than are in use at a time, since two that share a place are made
+/// anew each time that they alternate.
+const PLACES: usize = 4_096;
 
 impl Default for Statics {
     fn default() -> Self {
@@ -41,12 +42,12 @@ impl Statics {
         let names = names(flow);
         // Names lie 16 octets apart at least. Rules are many, ports and zones few.
         let mixed = address(names[0]) ^ address(names[1]).rotate_left(7) ^ address(names[2]).rotate_left(13);
-        let place = &mut self.places[(mixed.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 56) as usize % PLACES];
+        let place = &mut self.places[(mixed.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 52) as usize % PLACES];
         let is_there = |entry: &Entry| entry.names.iter().zip(names).all(|(held, name)| Name::ptr_eq(held, name));
-        if !place.as_ref().is_some_and(is_there) {
+        if !place.as_deref().is_some_and(is_there) {
             *place = None;
         }
-        let entry = place.get_or_insert_with(|| Entry { names: names.map(Name::clone), made: make(flow) });
+        let entry = place.get_or_insert_with(|| Box::new(Entry { names: names.map(Name::clone), made: make(flow) }));
         &entry.made
     }
 }

@@ -87,13 +87,13 @@ impl Parser {
                 match &rest[..command] {
                     b"syslog" => {
                         self.messages += 1;
-                        write!(self.answers, "{transaction} rsp 6 200 OK\n")?;
+                        writeln!(self.answers, "{transaction} rsp 6 200 OK")?;
                     }
                     b"open" => {
                         let offer = "200 OK\nrelp_version=0\nrelp_software=sink\ncommands=syslog";
-                        write!(self.answers, "{transaction} rsp {} {offer}\n", offer.len())?;
+                        writeln!(self.answers, "{transaction} rsp {} {offer}", offer.len())?;
                     }
-                    _ => write!(self.answers, "{transaction} rsp 0\n0 serverclose 0\n")?,
+                    _ => writeln!(self.answers, "{transaction} rsp 0\n0 serverclose 0")?,
                 }
                 Ok(Some(all))
             }

@@ -74,7 +74,7 @@ fn each_format_is_as_this_version_has_it() {
 fn the_page_is_what_the_tables_say() {
     let page = schema::page();
     assert!(!page.contains('?'), "every element of the templates has a name");
-    compare("docs/records.md", page.as_bytes());
+    compare("control/records.md", page.as_bytes());
 }
 
 #[test]

@@ -25,7 +25,7 @@ pub const MESSAGES: &[(&str, u8, &str)] = &[
     ("LOG_LOSS", 4, "records were lost, and will not come any more"),
 ];
 
-/// Everything that records say, as Markdown: the page docs/records.md.
+/// Everything that records say, as Markdown: the page control/records.md.
 pub fn page() -> String {
     let mut page = format!(
         "# Records\n\nVersion {VERSION}. This page is what `ostiary records` prints. The guarantees of delivery, and how hosts are \

@@ -110,8 +110,7 @@ fn giving_up_counts_what_is_left() {
     (1..=5).for_each(|sequence| backlog.push(&record(Class::Im, sequence)));
     backlog.take();
     let left = backlog.give_up(sample::TIME);
-    let left: Vec<(u64, LossPlace, Option<(u64, u64)>)> =
-        left.into_iter().map(|loss| (loss.count, loss.place, loss.sequences)).collect();
+    let left: Vec<_> = left.into_iter().map(|loss| (loss.count, loss.place, loss.sequences)).collect();
     let shutdown = (2, LossPlace::Shutdown("siem".into()), Some((1, 2)));
     assert_eq!(left, [shutdown, (3, LossPlace::Host("siem".into()), Some((3, 5)))]);
     let counts = backlog.counts(Class::Im);

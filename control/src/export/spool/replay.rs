@@ -16,7 +16,7 @@ use crate::export::{Cause, Payload};
 pub(super) struct Replay {
     /// Below it, the host acknowledged everything.
     acknowledged: u64,
-    /// Below it, nothing is on disk any more.
+    /// Below it, nothing is on disk any more, or it rotted there.
     gone: u64,
     /// Below it, everything was handed out.
     handed: u64,
@@ -84,7 +84,8 @@ impl Store {
             let Some(hole) = holes.find(|hole| hole.start <= floor && floor < hole.end && hole.end <= handed) else {
                 break;
             };
-            self.replay.acknowledged = hole.end;
+            // Not `acknowledged`: what is on its way, of files that had to go, is before it.
+            self.replay.gone = hole.end;
         }
     }
 

@@ -340,6 +340,32 @@ fn a_file_that_someone_removed_is_counted() {
     assert_eq!((bench.lost(), left.len() as u64), (gone, 60 - gone));
 }
 
+/// What is on its way when its file has to go is owed until it is acknowledged, whatever rotted behind it.
+#[test]
+fn rot_behind_what_is_on_its_way_acknowledges_nothing() {
+    let folder = memory();
+    let mut bench = Bench::new(folder.path(), limits(8_000));
+    bench.write(0..10);
+    assert_eq!(bench.read(10_000).len(), 10);
+    let mut next = 10;
+    while bench.store.replay.flying() < 10 {
+        bench.write(next..next + 10);
+        next += 10;
+    }
+    // The first record that is left rots, and is passed over.
+    let first = bench.store.segments.iter().find(|segment| segment.first >= bench.store.replay.floor()).unwrap();
+    let path = first.path(folder.path());
+    let mut octets = fs::read(&path).unwrap();
+    octets[segment::HEADER + 5] ^= 0x41;
+    fs::write(&path, octets).unwrap();
+    bench.read(1);
+    bench.done(1);
+    bench.done(1);
+    bench.rewind();
+    bench.drain();
+    assert_eq!(bench.lost() + bench.acknowledged.len() as u64, next);
+}
+
 #[derive(Clone, Debug)]
 enum Act {
     Write(u64),

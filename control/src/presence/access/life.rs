@@ -81,8 +81,10 @@ impl AccessTable {
     fn vacate(&mut self, user: &AccessUser, except: Option<Slot>, time: Nanos, out: &mut Vec<AccessTransition>) {
         let family = Family::of(user.source);
         for place in user.places().into_iter().flatten() {
-            let other = self.index.at(place).find(|(slot, entry)| Some(*slot) != except && entry.family() == family);
-            if let Some((slot, _)) = other {
+            let is_other = |(slot, entry): &(Slot, &Entry)| Some(*slot) != except && entry.family() == family;
+            // Beside who has it there may be one that is over, and holds it for its person only.
+            let others: Vec<Slot> = self.index.at(place).filter(is_other).map(|(slot, _)| slot).collect();
+            for slot in others {
                 self.leave(slot, time, AccessReason::Replaced, out);
             }
         }

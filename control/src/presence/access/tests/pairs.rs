@@ -119,6 +119,19 @@ fn one_that_is_over_gives_way_to_whoever_gets_the_address() {
 }
 
 #[test]
+fn one_that_is_over_does_not_hide_who_has_the_address() {
+    let mut story = Story::new();
+    story.observe(radius(LOGIN, 1, "alice", 3));
+    story.observe(radius(LOGIN, 2, "alice", 0));
+    story.observe(line(LOGIN, 1, "alice", 3));
+    // Its end names an address that another session of the same person has.
+    assert_eq!(story.observe(radius(AccessKind::Logout, 2, "alice", 3)).len(), 1);
+    story.after(61_000);
+    let told = ["logout replaced alice 10.0.0.3 61s", "login message alice 10.0.0.3"];
+    assert_eq!(story.observe(radius(LOGIN, 2, "alice", 3)), told);
+}
+
+#[test]
 fn others_are_not_one_user() {
     let mut story = Story::new();
     story.observe(start(1, "alice@isp", 9));

@@ -146,7 +146,9 @@ fn a10_the_version_is_set_before_and_says_what_binary_records_have() {
         assert_eq!(counts, if is_stacked { [3, 3, 0] } else { [3, 1, 2] }, "version {version}");
         assert_eq!(firewall.stop().0, 0);
         let records = wait_for("the collector to write", || {
-            let records = collector.records();
+            let mut records = collector.records();
+            // Of those that the version cannot tell, a record says how many.
+            records.retain(|record| record.contains_key("userName"));
             (records.len() as u64 == counts[1]).then_some(records)
         });
         let dora = records.iter().find(|record| record["userName"] == "dora@example.net").unwrap();

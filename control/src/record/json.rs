@@ -35,7 +35,7 @@ pub fn write_application(out: &mut Vec<u8>, time: Nanos, flow: &FlowContext, con
     object.end();
 }
 
-/// Writes records for one receiver: what [`write`] writes, and before all else which version of the format it is, who
+/// Writes records for one receiver: what [`write()`] writes, and before all else which version of the format it is, who
 /// says it, and in which run.
 #[derive(Debug)]
 pub struct Formatter {

@@ -23,9 +23,8 @@ mod link;
 mod losses;
 mod notice;
 mod opener;
-#[allow(dead_code, reason = "for transports and a spool that are being built")]
 mod outbox;
-#[allow(dead_code, reason = "for transports and a spool that are being built")]
+#[allow(dead_code, reason = "what comes from a spool, which no host has yet")]
 mod owed;
 mod queue;
 pub mod relp;
@@ -33,7 +32,6 @@ pub mod spool;
 mod status;
 mod tls;
 mod trouble;
-#[allow(dead_code, reason = "for transports and a spool that are being built")]
 mod window;
 mod writer;
 

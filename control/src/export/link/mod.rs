@@ -135,7 +135,6 @@ impl Link {
         }
     }
 
-    #[allow(dead_code, reason = "for the window, which takes positions from the writes until then")]
     /// Octets of [`Self::position`] that the host's TCP has not acknowledged; none where that cannot be known.
     pub(super) fn queued(&self) -> Option<u64> {
         match self {

@@ -14,6 +14,7 @@ use bench::harness::measurement::Measurement;
 use bench::harness::ostiary::{self, Own};
 use bench::harness::report::Report;
 use bench::harness::scene::{self, Plan};
+use bench::harness::soak::{self, Soak};
 use bench::harness::wire::{Size, Wire};
 use bench::harness::{Fallible, bed, commit, flow, machine, playbill, veth};
 use clap::{Args, Parser, Subcommand};
@@ -38,6 +39,8 @@ enum Command {
     Appid(Identification),
     /// Log records: to memory in each format, and delivered, beside rsyslog and loggen
     Logs(Logs),
+    /// Delivery to log hosts that fail at random, for as long as one likes: is every record accounted for and delivered?
+    Soak(Soak),
     /// Everything, with a report as JSON, Markdown and plots
     All(All),
     /// A process of `logs`
@@ -174,6 +177,7 @@ fn main() -> ExitCode {
         Command::Logs(arguments) => Scratch::new().map_err(Into::into).and_then(|scratch| arguments.run(&scratch.0)),
         Command::LogsPart { part } => logs::part(part),
         Command::Appid(arguments) => appid(&arguments),
+        Command::Soak(arguments) => soak::run(&arguments),
         Command::Play { scene, plan } => play(&scene, &plan),
         Command::Compile { plan } => compile(&plan),
         Command::Veth(comparison) => comparison.run().map(|passages| print!("{passages}")),

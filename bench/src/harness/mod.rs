@@ -29,6 +29,7 @@ pub mod rules;
 pub mod scene;
 pub mod sessions;
 pub mod siege;
+pub mod soak;
 pub mod svg;
 pub mod testpmd;
 pub mod turns;

@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 
 use dataplane::time::Nanos;
 
+use super::depot::Depot;
 use super::losses::Losses;
 use super::owed::{Matter, Origin, Owed, Rank};
 use super::queue::Queue;
@@ -20,7 +21,16 @@ use super::{Cause, Counts, HostConfig, Transport, WindowLimits};
 use crate::record::ipfix::NotSent;
 use crate::record::{Class, LossPlace, LossReason, LossRecord, Name, Record};
 
+mod disk;
+#[cfg(test)]
+mod model;
+#[cfg(test)]
+mod tests;
+
 const CLASSES: usize = Class::ALL.len();
+
+/// So far a record of a class is looked for.
+const LOOK: usize = 64;
 
 /// A record that the host does not take so often is given up.
 const REFUSALS: u8 = 5;
@@ -33,12 +43,17 @@ pub(super) struct Backlog {
     capacity: usize,
     /// The host answers each record.
     answers: bool,
-    /// Records of the law that wait or are partly written, and were never sent.
-    waiting: usize,
+    /// Records that wait or are partly written, and were never sent.
+    unsent: [u64; CLASSES],
     queue: Queue,
     /// In a message that is not wholly written.
     taken: VecDeque<Owed>,
     window: Window,
+    depot: Option<Depot>,
+    /// Records that left the queue in their turn.
+    left: [u64; CLASSES],
+    /// Numbers of the last record pushed.
+    newest: [u64; CLASSES],
     counts: [Counts; CLASSES],
     losses: Losses,
     /// When the first and the last record were lost.
@@ -52,7 +67,7 @@ impl Backlog {
             host: host.name.clone(),
             capacity: host.queue.max(1),
             answers: matches!(host.transport, Transport::Relp | Transport::RelpTls(_) | Transport::Kafka(_)),
-            waiting: 0,
+            unsent: Default::default(),
             queue: Queue::default(),
             taken: VecDeque::new(),
             window: Window::new(match host.transport {
@@ -60,6 +75,9 @@ impl Backlog {
                 Transport::File(_) => WindowLimits { reserve: 0, ..host.window },
                 _ => host.window,
             }),
+            depot: None,
+            left: Default::default(),
+            newest: Default::default(),
             counts: Default::default(),
             losses: Losses::new(host.name.clone()),
             lost: None,
@@ -70,17 +88,18 @@ impl Backlog {
     pub(super) fn push(&mut self, record: &Arc<Record>) {
         let class = record.body.class();
         self.counts[at(class)].generated += 1;
-        if self.waiting >= self.capacity {
+        self.newest[at(class)] = record.sequence;
+        if self.is_filled(100) {
             match self.queue.evict(Rank::of(record)) {
                 Some(victim) => {
-                    self.waiting -= 1;
+                    self.unsent[at(victim.matter.class())] -= 1;
                     self.counts[at(victim.matter.class())].queued -= 1;
                     self.lose(&victim.matter, Cause::QueueFull, record.time);
                 }
                 None => return self.lose(&Matter::Record(Arc::clone(record)), Cause::QueueFull, record.time),
             }
         }
-        self.waiting += 1;
+        self.unsent[at(class)] += 1;
         self.counts[at(class)].queued += 1;
         self.queue.push(Matter::Record(Arc::clone(record)), Origin::Live);
     }
@@ -93,18 +112,29 @@ impl Backlog {
 
     /// The records of a class that wait at these places, or are partly written: the first that was ever queued had place 0.
     pub(super) fn waiting(&self, class: Class, places: Range<u64>) -> Vec<(u64, Arc<Record>)> {
-        let owed = self.taken.iter().chain(self.queue.iter());
+        let leaving = self.depot.iter().flat_map(Depot::leaving);
+        let owed = leaving.chain(self.taken.iter()).chain(self.queue.iter());
         let records =
             owed.filter(|owed| owed.origin == Origin::Live && !owed.sent).filter_map(|owed| match &owed.matter {
                 Matter::Record(record) if record.body.class() == class => Some(record),
                 Matter::Record(_) | Matter::Payload(_) => None,
             });
-        (self.counts[at(class)].sent..)
+        (self.left[at(class)]..)
             .zip(records)
             .skip_while(|(place, _)| *place < places.start)
             .take_while(|(place, _)| *place < places.end)
             .map(|(place, record)| (place, Arc::clone(record)))
             .collect()
+    }
+
+    /// Records of a class that left the queue in their turn: the place of the first that waits.
+    pub(super) fn left(&self, class: Class) -> u64 {
+        self.left[at(class)]
+    }
+
+    /// Records of a class that wait, and were never sent.
+    pub(super) fn unsent(&self, class: Class) -> u64 {
+        self.unsent[at(class)]
     }
 
     /// Counts what is given up, noticed at that time.
@@ -118,7 +148,7 @@ impl Backlog {
 
     /// Queues a record about each loss that is due, now that there is room; about every loss if that is to be `at_once`.
     pub(super) fn say_losses(&mut self, now: Instant, at_once: bool) {
-        while self.waiting < self.capacity
+        while !self.is_filled(100)
             && let Some(record) = self.losses.say(now, at_once)
         {
             self.queue.push(Matter::Record(Arc::new(record)), Origin::Saying);
@@ -136,40 +166,42 @@ impl Backlog {
                     counts.losses_said += 1;
                     self.losses.said(record);
                 }
-                (false, Origin::Saying, Matter::Payload(_)) => counts.losses_said += 1,
-                (false, Origin::Live | Origin::Spool(_), _) => {
+                (false, _, Matter::Payload(payload)) if payload.own => counts.losses_said += 1,
+                (false, Origin::Saying | Origin::Live | Origin::Spool(_), _) => {
                     counts.sent += 1;
-                    self.waiting -= usize::from(owed.counts());
+                    if owed.counts() {
+                        self.unsent[at(owed.matter.class())] -= 1;
+                        self.left[at(owed.matter.class())] += 1;
+                    }
                 }
             }
+            if let (Origin::Spool(ordinal), Some(depot)) = (owed.origin, &mut self.depot) {
+                depot.wrote(ordinal);
+            }
             owed.sent = true;
-            let counted = u64::from(owed.counts());
             match until {
                 Some(until) => {
-                    counts.unacknowledged += counted;
+                    counts.unacknowledged += u64::from(owed.counts());
                     // What a message holds costs its records alike.
                     let share = octets * (index + 1) / records - octets * index / records;
                     self.window.sent(owed, until, share, now);
                 }
-                None => {
-                    counts.queued -= counted;
-                    counts.acknowledged += counted;
-                }
+                None => _ = acknowledge(&mut self.counts, &mut self.depot, &owed, false),
             }
         }
     }
 
     /// The host's TCP acknowledged the connection up to this octet; whether any record was by that.
     pub(super) fn acknowledged(&mut self, position: u64, now: Instant) -> bool {
-        let (counts, mut any) = (&mut self.counts, false);
-        self.window.acknowledged(position, now, |owed| any |= acknowledge(counts, owed));
+        let (counts, depot, mut any) = (&mut self.counts, &mut self.depot, false);
+        self.window.acknowledged(position, now, |owed| any |= acknowledge(counts, depot, owed, true));
         any
     }
 
     /// The connection lives, on which nothing can be out for so `long`: whether any record was acknowledged by that.
     pub(super) fn outlived(&mut self, long: Duration, now: Instant) -> bool {
-        let (counts, mut any) = (&mut self.counts, false);
-        self.window.outlived(long, now, |owed| any |= acknowledge(counts, owed));
+        let (counts, depot, mut any) = (&mut self.counts, &mut self.depot, false);
+        self.window.outlived(long, now, |owed| any |= acknowledge(counts, depot, owed, true));
         any
     }
 
@@ -182,7 +214,7 @@ impl Backlog {
     pub(super) fn answered(&mut self, transaction: u32, took: bool, time: Nanos) -> bool {
         let Some(mut owed) = self.window.answered(transaction) else { return false };
         if took {
-            acknowledge(&mut self.counts, &owed);
+            acknowledge(&mut self.counts, &mut self.depot, &owed, true);
             return true;
         }
         let counts = &mut self.counts[at(owed.matter.class())];
@@ -191,9 +223,15 @@ impl Backlog {
         owed.refused += 1;
         if owed.refused < REFUSALS {
             self.queue.put_back(std::iter::once(owed));
-        } else if owed.counts() {
-            counts.queued -= 1;
+            return true;
+        }
+        if owed.is_lawful() {
+            let place = if owed.counts() { &mut counts.queued } else { &mut counts.spooled };
+            *place = place.saturating_sub(1);
             self.lose(&owed.matter, Cause::Refused, time);
+        }
+        if let (Some(ordinal), Some(depot)) = (owed.on_disk(), &mut self.depot) {
+            depot.done(ordinal);
         }
         true
     }
@@ -213,7 +251,8 @@ impl Backlog {
         self.window.oldest()
     }
 
-    /// The connection broke: what it did not, or perhaps did not, deliver goes first on the next.
+    /// The connection broke: what it did not, or perhaps did not, deliver goes first on the next; what is on disk is read
+    /// again.
     pub(super) fn broke(&mut self) {
         let (owed, reserve) = self.window.broke();
         for owed in owed.iter().filter(|owed| owed.counts()) {
@@ -222,11 +261,21 @@ impl Backlog {
         self.queue.put_back(self.taken.drain(..));
         self.queue.put_back(owed.into_iter());
         self.queue.put_back(reserve.into_iter());
+        if let Some(depot) = &mut self.depot {
+            self.queue.retain_again(|owed| owed.on_disk().is_none());
+            depot.rewind();
+        }
     }
 
-    /// Whether nothing waits, is partly written, or is not acknowledged.
+    /// The host said goodbye: it read everything.
+    pub(super) fn forget_reserve(&mut self) {
+        self.window.forget_reserve();
+    }
+
+    /// Whether nothing in memory waits, is partly written, or is not acknowledged.
     pub(super) fn is_empty(&self) -> bool {
-        self.taken.is_empty() && self.queue.front().is_none() && self.window.is_empty()
+        let settled = self.depot.as_ref().is_none_or(Depot::is_settled);
+        self.taken.is_empty() && self.queue.front().is_none() && self.window.is_empty() && settled
     }
 
     /// Whether a record waits to be taken.
@@ -272,18 +321,24 @@ impl Backlog {
             let (first, last) = loss.sequences.unwrap_or((sequence, sequence));
             loss.sequences = Some((first.min(sequence), last.max(sequence)));
         }
-        self.waiting = 0;
+        self.unsent = Default::default();
         left.into_iter().flatten().chain(self.losses.give_up()).collect()
     }
 }
 
-/// Counts what the host acknowledged; whether there was anything to count.
-fn acknowledge(counts: &mut [Counts; CLASSES], owed: &Owed) -> bool {
+/// Counts what the host acknowledged, which was in the window or not; whether that was news.
+fn acknowledge(counts: &mut [Counts; CLASSES], depot: &mut Option<Depot>, owed: &Owed, windowed: bool) -> bool {
+    let counts = &mut counts[at(owed.matter.class())];
     if owed.counts() {
-        let counts = &mut counts[at(owed.matter.class())];
         counts.queued -= 1;
-        counts.unacknowledged -= 1;
+        counts.unacknowledged -= u64::from(windowed);
         counts.acknowledged += 1;
+    } else if owed.is_lawful() && owed.on_disk().is_some() {
+        counts.spooled = counts.spooled.saturating_sub(1);
+        counts.acknowledged += 1;
+    }
+    if let (Some(ordinal), Some(depot)) = (owed.on_disk(), depot) {
+        depot.done(ordinal);
     }
     !owed.acknowledged
 }
@@ -293,11 +348,26 @@ impl Source for Backlog {
         if self.answers && !self.window.has_room(self.taken.len()) {
             return None;
         }
-        self.queue.front().map(|owed| &owed.matter)
+        let owed = match &self.depot {
+            Some(depot) if self.takes_from_disk() => depot.front(),
+            Some(_) | None => self.queue.front(),
+        };
+        owed.map(|owed| &owed.matter)
     }
 
     fn take(&mut self) {
-        self.taken.extend(self.queue.pop());
+        let from_disk = self.takes_from_disk();
+        let both = self.queue.front().is_some() && !self.queue.has_again();
+        let owed = match &mut self.depot {
+            Some(depot) if from_disk || both && depot.front().is_some() => {
+                if both {
+                    depot.took(from_disk);
+                }
+                if from_disk { depot.pop() } else { self.queue.pop() }
+            }
+            Some(_) | None => self.queue.pop(),
+        };
+        self.taken.extend(owed);
     }
 
     fn not_sent(&self) -> NotSent {
@@ -315,6 +385,3 @@ fn at(class: Class) -> usize {
         Class::CallStatus => 4,
     }
 }
-
-#[cfg(test)]
-mod tests;

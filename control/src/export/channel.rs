@@ -12,20 +12,33 @@ use rustix::event::{PollFd, PollFlags};
 
 use super::backlog::Backlog;
 use super::backoff::Backoff;
+use super::depot::Depot;
 use super::limiter::Limiter;
 use super::link::{Answer, Link, Wrote};
 use super::notice::{Notices, Voice};
 use super::opener::{Opened, Opener};
 use super::outbox::{Frame, Outbox};
+use super::spool::RunRow;
 use super::status::{ClassStatus, HostState, HostStatus, Waiting};
 use super::trouble::Trouble;
 use super::window::Until;
 use super::writer::Writer;
-use super::{Cause, Format, HostConfig, Transport, time};
-use crate::record::{Class, LossRecord, Record};
+use super::{Cause, Form, Format, HostConfig, Transport, time};
+use crate::record::{Class, LossRecord, Name, Record};
 
 /// Where nothing of the kind is acknowledged, a connection that lasted so long was a good one.
 const GOOD: Duration = Duration::from_secs(1);
+
+/// A host that was not there for so long has its records go to disk.
+const AWAY: Duration = Duration::from_secs(1);
+
+/// Where a queue of a host that takes records is filled so far, in per cent, its records go to disk, until it is no more
+/// than that.
+const FILLED: u64 = 50;
+const EASED: u64 = 25;
+
+/// For the disk to take what is left at the end.
+const SETTLE: Duration = Duration::from_secs(2);
 
 /// How often the kernel is asked what the host's TCP has acknowledged.
 const ASK: Duration = Duration::from_millis(20);
@@ -63,6 +76,10 @@ pub(super) struct Channel {
     since: SystemTime,
     /// The operator was told that the queue is full.
     overflow_said: bool,
+    /// Since when the host is not there.
+    away: Option<Instant>,
+    /// More came than went: records go to disk.
+    overflows: bool,
     /// Told to stop: no second attempt, and nothing waits for company.
     stopping: bool,
 }
@@ -129,6 +146,8 @@ impl Channel {
             last_error: None,
             since: SystemTime::now(),
             overflow_said: false,
+            away: Some(now),
+            overflows: false,
             stopping: false,
         })
     }
@@ -142,6 +161,34 @@ impl Channel {
             true if !self.limiter.admits(record) => self.backlog.leave_out(record, Cause::Suppressed),
             true => self.backlog.push(record),
         }
+    }
+
+    /// What its encoded records are.
+    pub(super) fn form(&self) -> Form {
+        self.writer.form()
+    }
+
+    /// The host's name.
+    pub(super) fn name(&self) -> &Name {
+        &self.host.name
+    }
+
+    /// Which records it gets.
+    pub(super) fn classes(&self) -> &[Class] {
+        &self.classes
+    }
+
+    /// What is not taken goes to disk.
+    pub(super) fn keep_in(&mut self, depot: Depot) {
+        self.backlog.keep_in(depot);
+    }
+
+    /// What is in memory only, by class.
+    pub(super) fn in_memory(&self) -> impl Iterator<Item = RunRow> {
+        self.classes.iter().filter_map(|class| {
+            let (count, sequences) = self.backlog.in_memory(*class);
+            (count > 0).then(|| RunRow { host: self.host.name.clone(), class: *class, count, sequences })
+        })
     }
 
     /// The poller says that the socket can be read or written.
@@ -187,6 +234,30 @@ impl Channel {
             State::Up(_) => self.pump(now, notices),
             State::Waiting { .. } | State::Connecting { .. } | State::Stopped => {}
         }
+        self.store(now, notices);
+        debug_assert!(self.classes.iter().all(|class| self.backlog.counts(*class).holds()), "{:?}", self.backlog);
+    }
+
+    /// Moves to disk what is not taken, and back what is.
+    fn store(&mut self, now: Instant, notices: &mut Notices) {
+        let flows = match &self.state {
+            State::Up(up) => {
+                self.away = None;
+                !up.stalled && up.closing.is_none()
+            }
+            State::Waiting { .. } | State::Opening { .. } | State::Connecting { .. } | State::Stopped => {
+                self.away.get_or_insert(now);
+                false
+            }
+        };
+        self.overflows = self.backlog.is_filled(if self.overflows { EASED } else { FILLED });
+        let is_away = self.away.is_some_and(|since| now.saturating_duration_since(since) >= AWAY);
+        let is_stalled = matches!(&self.state, State::Up(up) if up.stalled);
+        if is_away || is_stalled || self.overflows || (self.stopping && !flows) {
+            self.backlog.put_away(&mut self.writer);
+        }
+        let voice = &mut self.voice;
+        self.backlog.hear(flows && !self.stopping, |text| voice.say(notices, text, now));
     }
 
     /// When [`Self::tick`] has something to do; a time that is past means at once.
@@ -320,7 +391,11 @@ impl Channel {
         if self.outbox.len() == 0 && self.backlog.oldest().is_none() {
             up.progress = now;
         }
-        up.stalled = now.saturating_duration_since(up.progress) >= self.host.patience.stall;
+        let stalled = now.saturating_duration_since(up.progress) >= self.host.patience.stall;
+        if stalled && !up.stalled {
+            self.backlog.copy_window(&mut self.writer);
+        }
+        up.stalled = stalled;
         Ok(())
     }
 
@@ -371,6 +446,7 @@ impl Channel {
         self.writer.broke(never_left);
         if said_goodbye {
             // The host closed after us: it read everything. Any other end of this connection tells nothing new.
+            self.backlog.forget_reserve();
             return self.enter(State::Stopped);
         }
         self.backlog.broke();
@@ -394,6 +470,7 @@ impl Channel {
     /// The process stops: a last attempt where there is no connection and something waits.
     pub(super) fn stop(&mut self, now: Instant) {
         self.stopping = true;
+        self.backlog.close();
         if let State::Waiting { until } = &mut self.state {
             *until = now;
             if self.backlog.is_empty() {
@@ -413,7 +490,10 @@ impl Channel {
             State::Opening { .. } | State::Connecting { .. } => return false,
             // The host said goodbye, or does not care to.
             State::Up(Up { closing: Some(since), .. })
-                if now.saturating_duration_since(*since) >= self.host.patience.close => {}
+                if now.saturating_duration_since(*since) >= self.host.patience.close =>
+            {
+                self.backlog.forget_reserve();
+            }
             State::Up(up) if done && up.closing.is_none() && up.link.is_stream() => {
                 up.link.close();
                 up.closing = Some(now);
@@ -437,9 +517,11 @@ impl Channel {
         Some(PollFd::from_borrowed_fd(link.as_fd(), flags))
     }
 
-    /// No more time: what the host did not get.
-    pub(super) fn give_up(&mut self, time: Nanos) -> Vec<LossRecord> {
+    /// No more time: what the host did not get, and is not on disk.
+    pub(super) fn give_up(&mut self, time: Nanos, notices: &mut Notices) -> Vec<LossRecord> {
         self.outbox.clear();
+        let (now, voice) = (Instant::now(), &mut self.voice);
+        self.backlog.put_all_away(&mut self.writer, now + SETTLE, |text| voice.say(notices, text, now));
         if !matches!(self.state, State::Stopped) {
             self.enter(State::Stopped);
         }
@@ -461,7 +543,12 @@ impl Channel {
             State::Up(up) if up.stalled => HostState::Stalled,
             State::Up(_) => HostState::Up,
         };
-        let class = |class: &Class| ClassStatus { class: *class, counts: self.backlog.counts(*class) };
+        let class = |class: &Class| ClassStatus {
+            class: *class,
+            counts: self.backlog.counts(*class),
+            left: self.backlog.left(*class),
+            unsent: self.backlog.unsent(*class),
+        };
         HostStatus {
             name: self.host.name.clone(),
             target: self.host.target.clone(),
@@ -474,6 +561,7 @@ impl Channel {
             last_error: self.last_error.clone(),
             group: None,
             unacknowledged: self.backlog.unacknowledged(),
+            spool: self.backlog.spool_size(),
         }
     }
 }

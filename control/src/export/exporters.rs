@@ -9,10 +9,12 @@ use mio::{Registry, Token};
 use rustix::event::{PollFd, Timespec, poll};
 
 use super::channel::Channel;
+use super::depot::Depot;
 use super::notice::{Notice, Notices};
+use super::spool::{self, Leftover, RunRow, Spooler};
 use super::status::{HostStatus, Waiting};
 use super::{Delivery, Format, time};
-use crate::record::{BootId, Class, LossRecord, Record};
+use crate::record::{BootId, Class, LossPlace, LossReason, LossRecord, Name, Record};
 
 /// Delivers records to log hosts. Nothing here blocks, but [`Self::drain`], and that for a bounded time.
 ///
@@ -24,6 +26,8 @@ pub struct Exporters {
     first: usize,
     channels: Vec<Channel>,
     notices: Notices,
+    spooler: Option<Spooler>,
+    leftovers: Vec<Leftover>,
 }
 
 impl Exporters {
@@ -31,24 +35,73 @@ impl Exporters {
     /// first [`Self::tick`].
     ///
     /// # Errors
-    /// If the poller's registry cannot be shared, or what is asked for is not in this build.
-    pub fn new(delivery: Delivery, _boot: BootId, registry: &Registry, first_token: Token) -> io::Result<Self> {
-        if delivery.spool.is_some() || !delivery.groups.is_empty() {
-            return Err(io::Error::new(io::ErrorKind::Unsupported, "spool and groups are not in this build"));
+    /// If the poller's registry cannot be shared, what is asked for is not in this build, or the spools' folder cannot be
+    /// used or is another process's.
+    pub fn new(delivery: Delivery, boot: BootId, registry: &Registry, first_token: Token) -> io::Result<Self> {
+        if !delivery.groups.is_empty() {
+            return Err(io::Error::new(io::ErrorKind::Unsupported, "groups are not in this build"));
         }
+        let spooler = delivery.spool.as_deref().map(|folder| Spooler::start(folder, boot)).transpose()?;
         let now = Instant::now();
         let mut channels = Vec::new();
         for host in &delivery.hosts {
             for format in Format::ALL {
                 let classes: Vec<Class> =
                     host.records.iter().filter(|(_, wanted)| *wanted == format).map(|(class, _)| *class).collect();
-                if !classes.is_empty() {
-                    let token = Token(first_token.0 + channels.len());
-                    channels.push(Channel::new(host, format, classes, token, now)?);
+                if classes.is_empty() {
+                    continue;
                 }
+                let token = Token(first_token.0 + channels.len());
+                let mut channel = Channel::new(host, format, classes, token, now)?;
+                if let (Some(spooler), Some(limits)) = (&spooler, &host.spool) {
+                    let spool = spooler.open(&host.name, channel.form(), limits)?;
+                    channel.keep_in(Depot::new(Box::new(spool), limits.share));
+                }
+                channels.push(channel);
             }
         }
-        Ok(Self { registry: registry.try_clone()?, first: first_token.0, channels, notices: Notices::default() })
+        let leftovers = delivery.spool.as_deref().map_or_else(Vec::new, |folder| {
+            let spooled = |channel: &&Channel| channel.status().spool.is_some();
+            let known = channels.iter().filter(spooled).map(|channel| (channel.name().clone(), channel.form()));
+            spool::leftovers(folder, &known.collect::<Vec<_>>())
+        });
+        let (registry, first, notices) = (registry.try_clone()?, first_token.0, Notices::default());
+        Ok(Self { registry, first, channels, notices, spooler, leftovers })
+    }
+
+    /// What the run before this one had in memory only when it was killed, by host: about so many records, and their lowest
+    /// and highest number in that run; 0 where nobody can tell.
+    pub fn unaccounted(&self) -> Vec<(Name, LossRecord)> {
+        let Some(before) = self.spooler.as_ref().and_then(Spooler::unaccounted) else { return Vec::new() };
+        let now = time();
+        let loss = |host: &Name, class, count, sequences| {
+            let place = LossPlace::Crash(host.clone());
+            let loss = LossRecord { class, place, reason: LossReason::Crash, count, sequences, span: (now, now) };
+            (host.clone(), loss)
+        };
+        let known = self.channels.iter().map(Channel::name);
+        match before.rows.as_slice() {
+            [] => {
+                let first =
+                    |channel: &Channel| Some(loss(channel.name(), channel.classes().first().copied()?, 0, None));
+                self.channels.iter().filter_map(first).collect()
+            }
+            rows => {
+                let known: Vec<&Name> = known.collect();
+                let rows = rows.iter().filter(|row| known.contains(&&row.host));
+                rows.map(|row| loss(&row.host, row.class, row.count, Some(row.sequences))).collect()
+            }
+        }
+    }
+
+    /// Queues a record for one host.
+    pub fn push_to(&mut self, host: &Name, record: &Arc<Record>) {
+        self.channels.iter_mut().filter(|channel| channel.name() == host).for_each(|channel| channel.push(record));
+    }
+
+    /// Spools that no host sends from any more.
+    pub fn leftovers(&self) -> &[Leftover] {
+        &self.leftovers
     }
 
     /// The tokens in use, fixed from the start.
@@ -72,6 +125,10 @@ impl Exporters {
     pub fn tick(&mut self, now: Instant) {
         for channel in &mut self.channels {
             channel.tick(&self.registry, now, &mut self.notices);
+        }
+        if let Some(spooler) = &mut self.spooler {
+            let rows: Vec<RunRow> = self.channels.iter().flat_map(Channel::in_memory).collect();
+            spooler.remember(&rows);
         }
     }
 
@@ -98,7 +155,8 @@ impl Exporters {
     }
 
     /// Stops: writes what is queued, says goodbye and waits for the hosts to do so, until `deadline` at most. A host that
-    /// is not connected gets one more attempt. Returns what did not leave, by host and class; it is counted as dropped.
+    /// is not connected gets one more attempt, and what is not taken goes to its spool. Returns what is neither there nor with
+    /// the host, by host and class; it is counted as dropped.
     pub fn drain(&mut self, deadline: Instant) -> Vec<LossRecord> {
         /// To sleep no longer than this without looking at the clock.
         const SLEEP: Duration = Duration::from_millis(100);
@@ -114,8 +172,12 @@ impl Exporters {
             let wait = self.next_deadline().unwrap_or(deadline).min(deadline).saturating_duration_since(now).min(SLEEP);
             self.poll(wait);
         }
-        let time = time();
-        self.channels.iter_mut().flat_map(|channel| channel.give_up(time)).collect()
+        let (time, notices) = (time(), &mut self.notices);
+        let left = self.channels.iter_mut().flat_map(|channel| channel.give_up(time, notices)).collect();
+        if let Some(spooler) = &mut self.spooler {
+            spooler.finish();
+        }
+        left
     }
 
     /// Waits for the sockets without the loop's poller, which is not ours.

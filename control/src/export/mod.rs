@@ -15,6 +15,7 @@ mod backlog;
 mod backoff;
 mod channel;
 mod counts;
+mod depot;
 mod diagnosis;
 mod exporters;
 mod file;
@@ -24,7 +25,6 @@ mod losses;
 mod notice;
 mod opener;
 mod outbox;
-#[allow(dead_code, reason = "what comes from a spool, which no host has yet")]
 mod owed;
 mod queue;
 pub mod relp;

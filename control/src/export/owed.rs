@@ -98,14 +98,6 @@ impl Matter {
         }
     }
 
-    /// When it happened.
-    pub(super) fn time(&self) -> Nanos {
-        match self {
-            Self::Record(record) => record.time,
-            Self::Payload(payload) => payload.time,
-        }
-    }
-
     /// What it gives way to.
     pub(super) fn rank(&self) -> Rank {
         match self {
@@ -146,6 +138,23 @@ pub(super) struct Owed {
 impl Owed {
     /// Whether it is in memory only, and in the law's `queued`.
     pub(super) fn counts(&self) -> bool {
-        self.origin == Origin::Live && !self.acknowledged
+        matches!((self.origin, self.acknowledged), (Origin::Live, false))
+    }
+
+    /// Its ordinal, where it is on disk until it is acknowledged.
+    pub(super) fn on_disk(&self) -> Option<u64> {
+        match self.origin {
+            Origin::Spool(ordinal) if !self.acknowledged => Some(ordinal),
+            Origin::Spool(_) | Origin::Live | Origin::Saying => None,
+        }
+    }
+
+    /// Whether it is a record that the law knows, and not our own or one that was acknowledged before.
+    pub(super) fn is_lawful(&self) -> bool {
+        match &self.matter {
+            _ if self.acknowledged => false,
+            Matter::Record(_) => self.origin == Origin::Live,
+            Matter::Payload(payload) => !payload.own && !payload.again,
+        }
     }
 }

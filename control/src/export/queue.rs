@@ -29,6 +29,21 @@ impl Queue {
         owed.rev().for_each(|owed| self.again.push_front(owed));
     }
 
+    /// Whether something goes before everything else.
+    pub(super) fn has_again(&self) -> bool {
+        !self.again.is_empty()
+    }
+
+    /// Forgets of what goes before everything else what is not to be kept.
+    pub(super) fn retain_again(&mut self, keep: impl FnMut(&Owed) -> bool) {
+        self.again.retain(keep);
+    }
+
+    /// The oldest of each place that has any; of those that were never taken, the oldest of each rank.
+    pub(super) fn fronts(&self) -> impl Iterator<Item = &Owed> {
+        self.again.iter().take(1).chain(self.ranks.iter().filter_map(VecDeque::front))
+    }
+
     /// The next.
     pub(super) fn front(&self) -> Option<&Owed> {
         self.again.front().or_else(|| self.ranks[self.oldest()?].front())

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::SystemTime;
 
+use super::spool::SpoolSize;
 use super::{Counts, Format, Target};
 use crate::record::{Class, Name, Record};
 
@@ -29,6 +30,8 @@ pub struct HostStatus {
     pub last_error: Option<String>,
     /// Octets of records that are written, and not acknowledged.
     pub unacknowledged: usize,
+    /// How much is on disk; none where nothing is kept there.
+    pub spool: Option<SpoolSize>,
     /// The group that it is in, and as what.
     pub group: Option<(Name, Role)>,
 }
@@ -49,6 +52,10 @@ pub struct ClassStatus {
     pub class: Class,
     /// Its counters since start.
     pub counts: Counts,
+    /// Of those queued, how many were never wholly written.
+    pub unsent: u64,
+    /// Records that left the queue in their turn, to the host or to disk: the place of the first that waits.
+    pub left: u64,
 }
 
 /// What a log host is still owed of a class.

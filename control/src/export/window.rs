@@ -52,12 +52,6 @@ impl Window {
         Self { limits, out: VecDeque::new(), octets: 0, transaction: 1, reserve, reserved: 0 }
     }
 
-    /// Its limits.
-    #[cfg(test)]
-    pub(super) fn limits(&self) -> WindowLimits {
-        self.limits
-    }
-
     /// A connection begins, on which the next record written has this transaction.
     pub(super) fn begin(&mut self, transaction: u32) {
         self.transaction = transaction;
@@ -137,6 +131,17 @@ impl Window {
         self.reserved = 0;
         let owed = self.out.drain(..).filter_map(|out| out.owed).collect();
         (owed, self.reserve.drain(..).map(|(_, _, owed)| owed).collect())
+    }
+
+    /// What is not acknowledged, oldest first.
+    pub(super) fn iter(&self) -> impl Iterator<Item = &Owed> {
+        self.out.iter().filter_map(|out| out.owed.as_ref())
+    }
+
+    /// Forgets the reserve.
+    pub(super) fn forget_reserve(&mut self) {
+        self.reserve.clear();
+        self.reserved = 0;
     }
 
     /// Since when the oldest is not acknowledged.

@@ -183,6 +183,11 @@ impl Recorder {
         )
     }
 
+    /// The record of a loss that was noticed elsewhere; it is dated by the end of its span.
+    pub fn noticed(&mut self, loss: LossRecord) -> Record {
+        self.record(loss.span.1, Body::Loss(loss))
+    }
+
     /// A session event's flow, with its names.
     pub fn session_flow(&self, event: &SessionEvent) -> FlowContext {
         let flow = self.flow(event.session, event.tuple, event.rule, event.application, event.ports);

@@ -108,6 +108,7 @@ pub fn run(file: &Path, mut compiled: Compiled, ready: impl FnOnce(&Compiled)) -
     let reloader = Reloader::start(file.to_owned(), Arc::clone(&compiled))
         .map_err(|error| RunError::System("cannot start a thread", error))?;
     let mut house = House::new(compiled, dataplane, exporters, boot, reloader).with_receiver(receiver);
+    house.tell_unaccounted();
     ready(&house.compiled);
 
     let mut events = Events::with_capacity(256);

@@ -16,6 +16,7 @@ use sigdb::{Database, Generation};
 mod farewells;
 mod logs;
 mod source;
+mod unaccounted;
 mod users;
 
 use self::farewells::Farewells;

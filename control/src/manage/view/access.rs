@@ -9,7 +9,6 @@ use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::log::unwritten;
 use super::time_text;
 use crate::config::{Compiled, Names};
 use crate::export::{Cause, Counts, Format, HostConfig, HostStatus};
@@ -459,13 +458,12 @@ impl AccessHostCountsRow {
 impl AccessBufferRow {
     /// Of one host; none where it does not take the class.
     pub fn new(status: &HostStatus, class: Class) -> Option<Self> {
-        let counts = status.classes.iter().find(|taken| taken.class == class)?.counts;
-        let waiting = unwritten(&counts);
-        let next = counts.sent + waiting;
+        let taken = status.classes.iter().find(|taken| taken.class == class)?;
+        let next = taken.left + taken.unsent;
         Some(Self {
             host: status.name.to_string(),
-            waiting,
-            reading: counts.sent / PACKET,
+            waiting: taken.unsent,
+            reading: taken.left / PACKET,
             writing: next / PACKET,
             record: next % PACKET,
         })

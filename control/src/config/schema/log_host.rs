@@ -67,7 +67,7 @@ impl TransportKind {
 
 /// Words and keys that a later version has.
 const LATER_TRANSPORTS: &[&str] = &["kafka"];
-const LATER_KEYS: &[&str] = &["spool", "brokers", "topic"];
+const LATER_KEYS: &[&str] = &["brokers", "topic"];
 
 /// Where a host is.
 #[derive(Clone, Debug, PartialEq, Eq)]

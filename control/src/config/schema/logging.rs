@@ -116,8 +116,6 @@ pub(super) const ALL_FORMATS: &[(&str, Format)] = &[
     ("cef", Format::Cef),
     ("huawei", Format::Huawei),
 ];
-/// Tables that a later version has.
-const LATER: &[&str] = &["spool"];
 
 impl Log {
     pub(super) fn read(section: Option<Section<'_, '_>>, notes: &mut Notes) -> Self {
@@ -142,9 +140,6 @@ impl Log {
         if let Some(spool) = section.table("spool", notes) {
             read.spool_place = Some(spool.place().clone());
             read.spool = SpoolKeys::read(spool, notes);
-        }
-        for key in LATER {
-            section.later(key, notes);
         }
         section.finish(notes);
         read

@@ -290,15 +290,33 @@ fn templates_are_refreshed_over_udp_only() {
 
 #[test]
 fn what_a_later_version_has_of_log_hosts_is_refused_by_name() {
-    for (lines, line, key) in [("transport = \"kafka\"", 4, "transport"), ("spool = true", 4, "spool")] {
+    for (lines, line, key) in [("transport = \"kafka\"", 4, "transport")] {
         let fault = faults_of(&host(lines)).into_iter().find(|fault| fault.to_string().contains("not implemented"));
         let fault = fault.unwrap_or_else(|| panic!("{lines}"));
         let place = (fault.place.line - BASE.lines().count(), fault.place.key.as_str());
         assert_eq!(place, (line, &*format!("log-host[h].{key}")));
     }
-    refused("[log.spool]\nenable = false\n", 1, "log.spool", "not implemented in this version", "remove it");
     let group = format!("{HOST}[[log-group]]\nname = \"g\"\nmode = \"copies\"\nhosts = [\"h\"]\n");
     refused(&group, 4, "log-group", "not implemented in this version", "remove it");
+}
+
+#[test]
+fn a_spool_needs_a_state_directory_and_a_host_has_its_own_of_each_key() {
+    let spool = "[log.spool]\nenable = true\nsize = \"1 GiB\"\nreplay-share = 80\nwhen-full = \"drop-new\"\n";
+    let fault = faults_of(&format!("{spool}{HOST}")).remove(0).to_string();
+    assert!(fault.contains("state-directory"), "{fault}");
+    let hosts = |lines: &str| {
+        let text = format!("[system]\nstate-directory = \"/var/lib/ostiary\"\n{BASE}{spool}{}", host(lines));
+        load_text(&text, Purpose::Run).expect("it is whole").0
+    };
+    let limits = hosts("").hosts[0].spool.clone().expect("a spool");
+    assert_eq!((limits.octets, limits.share, limits.drop_new), (1 << 30, 80, true));
+    assert_eq!(limits.age, Duration::from_secs(7 * 86_400));
+    let own = hosts("spool = { size = \"32 MiB\" }").hosts[0].spool.clone().expect("a spool");
+    assert_eq!((own.octets, own.share), (32 << 20, 80));
+    let none = hosts("spool = false");
+    assert_eq!((none.hosts[0].spool.clone(), none.delivery().spool), (None, None));
+    assert_eq!(hosts("").delivery().spool, Some("/var/lib/ostiary/spool".into()));
 }
 
 fn faults_of(addition: &str) -> Vec<Fault> {

@@ -82,7 +82,9 @@ pub fn run(file: &Path, mut compiled: Compiled, ready: impl FnOnce(&Compiled)) -
         .map_err(|error| RunError::System("cannot make the log hosts' sockets", error))?;
     for left in exporters.leftovers() {
         let Leftover { host, form, records, octets, .. } = left;
-        eprintln!("ostiary: spool of {host} ({form}), about {records} records in {octets} octets: no log host sends it");
+        eprintln!(
+            "ostiary: spool of {host} ({form}), about {records} records in {octets} octets: no log host sends it"
+        );
     }
     let seed = compiled.state.as_ref().and_then(keeper::seed);
     let seed = seed.map_or_else(random, Ok).map_err(|error| RunError::System("/dev/urandom", error))?;

@@ -267,6 +267,39 @@ impl Backlog {
         }
     }
 
+    /// Gives up what is in memory, the oldest first, for another host.
+    pub(super) fn hand_over(&mut self) -> Vec<Owed> {
+        self.broke();
+        let (all, mut kept): (Vec<Owed>, Vec<Owed>) =
+            self.queue.drain().partition(|owed| owed.origin != Origin::Saying);
+        // What this host lost, it is told itself.
+        for owed in kept.extract_if(.., |owed| !owed.sent) {
+            if let Matter::Record(record) = &owed.matter {
+                self.losses.unsay(record);
+            }
+        }
+        self.queue.put_back(kept.into_iter());
+        for owed in all.iter().filter(|owed| owed.counts()) {
+            let class = at(owed.matter.class());
+            self.counts[class].queued -= 1;
+            self.counts[class].handed_over += 1;
+            self.unsent[class] -= u64::from(!owed.sent);
+            self.left[class] += u64::from(!owed.sent);
+        }
+        all
+    }
+
+    /// Takes what another host gave up: what that one had acknowledged goes first, and is in no count.
+    pub(super) fn take_over(&mut self, owed: Vec<Owed>) {
+        let (reserve, owed): (Vec<Owed>, Vec<Owed>) = owed.into_iter().partition(|owed| owed.acknowledged);
+        self.queue.put_back(reserve.into_iter().map(|owed| Owed { origin: Origin::Live, refused: 0, ..owed }));
+        for owed in owed {
+            if let Matter::Record(record) = &owed.matter {
+                self.push(record);
+            }
+        }
+    }
+
     /// The host said goodbye: it read everything.
     pub(super) fn forget_reserve(&mut self) {
         self.window.forget_reserve();

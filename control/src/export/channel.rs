@@ -18,6 +18,7 @@ use super::link::{Answer, Link, Wrote};
 use super::notice::{Notices, Voice};
 use super::opener::{Opened, Opener};
 use super::outbox::{Frame, Outbox};
+use super::owed::Owed;
 use super::spool::RunRow;
 use super::status::{ClassStatus, HostState, HostStatus, Waiting};
 use super::trouble::Trouble;
@@ -80,6 +81,8 @@ pub(super) struct Channel {
     away: Option<Instant>,
     /// More came than went: records go to disk.
     overflows: bool,
+    /// Another host of its group would take its records.
+    substitute: bool,
     /// Told to stop: no second attempt, and nothing waits for company.
     stopping: bool,
 }
@@ -148,6 +151,7 @@ impl Channel {
             overflow_said: false,
             away: Some(now),
             overflows: false,
+            substitute: false,
             stopping: false,
         })
     }
@@ -181,6 +185,42 @@ impl Channel {
     /// What is not taken goes to disk.
     pub(super) fn keep_in(&mut self, depot: Depot) {
         self.backlog.keep_in(depot);
+    }
+
+    /// Whether it gets records of a class.
+    pub(super) fn wants(&self, class: Class) -> bool {
+        self.classes.contains(&class)
+    }
+
+    /// Whether the host takes records.
+    pub(super) fn is_well(&self) -> bool {
+        matches!(&self.state, State::Up(up) if !up.stalled && up.closing.is_none())
+    }
+
+    /// Whether it has taken none for so long that another host of its group should get them.
+    pub(super) fn has_failed(&self, now: Instant) -> bool {
+        let is_away = self.away.is_some_and(|since| now.saturating_duration_since(since) >= AWAY);
+        !self.stopping && (is_away || matches!(&self.state, State::Up(up) if up.stalled))
+    }
+
+    /// Whether another host of its group would take its records.
+    pub(super) fn has_substitute(&mut self, has: bool) {
+        self.substitute = has;
+    }
+
+    /// Gives up what is in memory, for another host of the group. A connection that stalls is left: what is half written on
+    /// it must not go on.
+    pub(super) fn hand_over(&mut self, now: Instant, notices: &mut Notices) -> Vec<Owed> {
+        if let State::Up(_) = &self.state {
+            self.broke(Trouble::Stalled(self.host.patience.stall.as_secs()), now, notices);
+            self.away = Some(now);
+        }
+        self.backlog.hand_over()
+    }
+
+    /// Takes what another host of the group gave up.
+    pub(super) fn take_over(&mut self, owed: Vec<Owed>) {
+        self.backlog.take_over(owed);
     }
 
     /// What is in memory only, by class.
@@ -253,7 +293,8 @@ impl Channel {
         self.overflows = self.backlog.is_filled(if self.overflows { EASED } else { FILLED });
         let is_away = self.away.is_some_and(|since| now.saturating_duration_since(since) >= AWAY);
         let is_stalled = matches!(&self.state, State::Up(up) if up.stalled);
-        if is_away || is_stalled || self.overflows || (self.stopping && !flows) {
+        let fails = (is_away || is_stalled) && !self.substitute;
+        if fails || self.overflows || (self.stopping && !flows) {
             self.backlog.put_away(&mut self.writer);
         }
         let voice = &mut self.voice;
@@ -392,7 +433,7 @@ impl Channel {
             up.progress = now;
         }
         let stalled = now.saturating_duration_since(up.progress) >= self.host.patience.stall;
-        if stalled && !up.stalled {
+        if stalled && !up.stalled && !self.substitute {
             self.backlog.copy_window(&mut self.writer);
         }
         up.stalled = stalled;

@@ -10,6 +10,7 @@ use rustix::event::{PollFd, Timespec, poll};
 
 use super::channel::Channel;
 use super::depot::Depot;
+use super::groups::Groups;
 use super::notice::{Notice, Notices};
 use super::spool::{self, Leftover, RunRow, Spooler};
 use super::status::{HostStatus, Waiting};
@@ -25,7 +26,10 @@ pub struct Exporters {
     registry: Registry,
     first: usize,
     channels: Vec<Channel>,
+    groups: Groups,
     notices: Notices,
+    /// Of one record; empty between two.
+    routes: Vec<usize>,
     spooler: Option<Spooler>,
     leftovers: Vec<Leftover>,
 }
@@ -38,9 +42,6 @@ impl Exporters {
     /// If the poller's registry cannot be shared, what is asked for is not in this build, or the spools' folder cannot be
     /// used or is another process's.
     pub fn new(delivery: Delivery, boot: BootId, registry: &Registry, first_token: Token) -> io::Result<Self> {
-        if !delivery.groups.is_empty() {
-            return Err(io::Error::new(io::ErrorKind::Unsupported, "groups are not in this build"));
-        }
         let spooler = delivery.spool.as_deref().map(|folder| Spooler::start(folder, boot)).transpose()?;
         let now = Instant::now();
         let mut channels = Vec::new();
@@ -65,8 +66,9 @@ impl Exporters {
             let known = channels.iter().filter(spooled).map(|channel| (channel.name().clone(), channel.form()));
             spool::leftovers(folder, &known.collect::<Vec<_>>())
         });
+        let groups = Groups::new(delivery.groups, &channels)?;
         let (registry, first, notices) = (registry.try_clone()?, first_token.0, Notices::default());
-        Ok(Self { registry, first, channels, notices, spooler, leftovers })
+        Ok(Self { registry, first, channels, groups, notices, routes: Vec::new(), spooler, leftovers })
     }
 
     /// What the run before this one had in memory only when it was killed, by host: about so many records, and their lowest
@@ -109,9 +111,12 @@ impl Exporters {
         self.first..self.first + self.channels.len()
     }
 
-    /// Queues a record for each host that wants its class; a host without room counts it and is told so later.
+    /// Queues a record for each host that wants its class, and of a group for the one whose turn it is; a host without room counts it and is told so later.
     pub fn push(&mut self, record: &Arc<Record>) {
-        self.channels.iter_mut().for_each(|channel| channel.push(record));
+        let mut routes = std::mem::take(&mut self.routes);
+        self.groups.route(&self.channels, record.body.class(), |at| routes.push(at));
+        routes.drain(..).for_each(|at| self.channels[at].push(record));
+        self.routes = routes;
     }
 
     /// An event of the poller; one that is neither readable nor writable is an error or the end of a connection, and is
@@ -123,6 +128,7 @@ impl Exporters {
 
     /// Does what is due: writes what was pushed, flushes, connects, gives up attempts.
     pub fn tick(&mut self, now: Instant) {
+        self.groups.turn(&mut self.channels, now, &mut self.notices);
         for channel in &mut self.channels {
             channel.tick(&self.registry, now, &mut self.notices);
         }
@@ -140,7 +146,8 @@ impl Exporters {
 
     /// How each host is doing.
     pub fn status(&self) -> Vec<HostStatus> {
-        self.channels.iter().map(Channel::status).collect()
+        let status = |(at, channel): (usize, &Channel)| HostStatus { group: self.groups.role(at), ..channel.status() };
+        self.channels.iter().enumerate().map(status).collect()
     }
 
     /// What each host is still owed of a class at these places: the first record that was ever queued for it had place 0,

@@ -19,6 +19,7 @@ mod depot;
 mod diagnosis;
 mod exporters;
 mod file;
+mod groups;
 mod limiter;
 mod link;
 mod losses;

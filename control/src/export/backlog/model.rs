@@ -20,6 +20,8 @@ struct World {
     records: BTreeMap<u64, Payload>,
     next: u64,
     handed: u64,
+    /// Handed out once, at least.
+    seen: u64,
     done: u64,
     wanted: bool,
     /// Batches that are not written yet.
@@ -64,15 +66,16 @@ impl World {
                 .collect();
             if let Some((last, _)) = read.last() {
                 self.handed = last + 1;
+                self.seen = self.seen.max(self.handed);
                 self.wanted = false;
                 self.news.push_back(News::Read(read));
             }
         }
     }
 
-    /// The oldest record that was not handed out rots. What says a loss does not, here: nobody would be told of it.
+    /// The oldest record that was never handed out rots. What says a loss does not, here: nobody would be told of it.
     fn rot(&mut self) {
-        let mut records = self.records.range(self.handed..).filter(|(_, payload)| lawful(payload));
+        let mut records = self.records.range(self.seen..).filter(|(_, payload)| lawful(payload));
         let Some(ordinal) = records.next().map(|(ordinal, _)| *ordinal) else { return };
         let Some(payload) = self.records.remove(&ordinal) else { return };
         self.lost.insert(payload.sequence);

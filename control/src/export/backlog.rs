@@ -175,9 +175,6 @@ impl Backlog {
                     }
                 }
             }
-            if let (Origin::Spool(ordinal), Some(depot)) = (owed.origin, &mut self.depot) {
-                depot.wrote(ordinal);
-            }
             owed.sent = true;
             match until {
                 Some(until) => {
@@ -251,8 +248,8 @@ impl Backlog {
         self.window.oldest()
     }
 
-    /// The connection broke: what it did not, or perhaps did not, deliver goes first on the next; what is on disk is read
-    /// again.
+    /// The connection broke: what it did not, or perhaps did not, deliver goes first on the next; what came from disk, as the
+    /// first of that.
     pub(super) fn broke(&mut self) {
         let (owed, reserve) = self.window.broke();
         for owed in owed.iter().filter(|owed| owed.counts()) {
@@ -262,8 +259,7 @@ impl Backlog {
         self.queue.put_back(owed.into_iter());
         self.queue.put_back(reserve.into_iter());
         if let Some(depot) = &mut self.depot {
-            self.queue.retain_again(|owed| owed.on_disk().is_none());
-            depot.rewind();
+            depot.put_back(self.queue.extract_again(|owed| owed.on_disk().is_some()));
         }
     }
 

@@ -90,8 +90,6 @@ pub(super) struct Depot {
     outstanding: BTreeSet<u64>,
     /// Acknowledged, but something before them is not.
     ahead: BTreeSet<u64>,
-    /// Below it, records were written to the host before.
-    sent: u64,
     /// Were written to the host before they went to disk.
     sent_before: HashSet<(BootId, u64)>,
     /// Which source has its turn, for how many records, and how far it is ahead of its share.
@@ -112,7 +110,6 @@ impl Depot {
             octets: 0,
             outstanding: BTreeSet::new(),
             ahead: BTreeSet::new(),
-            sent: 0,
             sent_before: HashSet::new(),
             turn: (true, 0, 0),
             closed: false,
@@ -158,12 +155,13 @@ impl Depot {
     /// Records came back.
     pub(super) fn read(&mut self, records: Vec<(u64, Payload)>) {
         for (ordinal, payload) in records {
-            if self.closed || self.ahead.contains(&ordinal) || !self.outstanding.insert(ordinal) {
+            if self.closed {
                 continue;
             }
+            self.outstanding.insert(ordinal);
             self.octets += payload.octets.len();
             let name = (payload.boot, payload.sequence);
-            let sent = payload.again || ordinal < self.sent || self.sent_before.remove(&name);
+            let sent = payload.again || self.sent_before.remove(&name);
             let (matter, origin) = (Matter::Payload(payload), Origin::Spool(ordinal));
             self.back.push_back(Owed { matter, arrival: 0, origin, sent, acknowledged: false, refused: 0 });
         }
@@ -188,11 +186,6 @@ impl Depot {
             self.octets -= payload.octets.len();
         }
         Some(owed)
-    }
-
-    /// A record that was read was wholly written to the host.
-    pub(super) fn wrote(&mut self, ordinal: u64) {
-        self.sent = self.sent.max(ordinal + 1);
     }
 
     /// Whether it is the turn of what was read, where live records wait too.
@@ -223,24 +216,30 @@ impl Depot {
         }
     }
 
-    /// Forgets what was read and is not acknowledged; it comes again.
-    pub(super) fn rewind(&mut self) {
-        self.back.clear();
-        self.octets = 0;
-        if !std::mem::take(&mut self.outstanding).is_empty() {
-            self.disk.rewind();
+    /// These were read and taken, and the host did not acknowledge them: they are the next again. They are not read a second
+    /// time, as what was acknowledged between them would be too.
+    pub(super) fn put_back(&mut self, mut taken: Vec<Owed>) {
+        taken.sort_unstable_by_key(Owed::on_disk);
+        for owed in taken.into_iter().rev() {
+            if let Matter::Payload(payload) = &owed.matter {
+                self.octets += payload.octets.len();
+            }
+            self.back.push_front(owed);
         }
     }
 
-    /// Nothing is read any more.
+    /// No more is read: only what was is still sent.
     pub(super) fn close(&mut self) {
         self.closed = true;
-        for owed in self.back.drain(..) {
-            if let Origin::Spool(ordinal) = owed.origin {
-                self.outstanding.remove(&ordinal);
-            }
-        }
+    }
+
+    /// Forgets what was read and is not acknowledged: it stays on disk. Of what had to go there meanwhile, the loss is told.
+    pub(super) fn forget(&mut self) {
+        self.close();
+        self.back.clear();
         self.octets = 0;
+        self.outstanding.clear();
+        self.disk.rewind();
     }
 
     /// What is on its way to disk, oldest first.

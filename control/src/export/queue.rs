@@ -34,9 +34,11 @@ impl Queue {
         !self.again.is_empty()
     }
 
-    /// Forgets of what goes before everything else what is not to be kept.
-    pub(super) fn retain_again(&mut self, keep: impl FnMut(&Owed) -> bool) {
-        self.again.retain(keep);
+    /// Takes of what goes before everything else what is like that, in its order.
+    pub(super) fn extract_again(&mut self, is_like: impl Fn(&Owed) -> bool) -> Vec<Owed> {
+        let (like, others) = std::mem::take(&mut self.again).into_iter().partition::<VecDeque<_>, _>(is_like);
+        self.again = others;
+        like.into()
     }
 
     /// The oldest of each place that has any; of those that were never taken, the oldest of each rank.

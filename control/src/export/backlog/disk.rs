@@ -69,11 +69,11 @@ impl Backlog {
         }
     }
 
-    /// Copies what is out to disk, lest it be lost with this process before the host takes it: it stays out, and is sent
-    /// once more from there.
+    /// Copies what is out, or about to be, to disk, lest it be lost with this process before the host takes it: it stays
+    /// where it is, and is sent once more from disk.
     pub(in super::super) fn copy_window(&mut self, writer: &mut Writer) {
         let Some(depot) = &mut self.depot else { return };
-        let out = self.window.iter().filter(|owed| owed.counts());
+        let out = self.window.iter().chain(&self.taken).filter(|owed| owed.counts());
         let batch: Vec<Owed> = out.map(|owed| Owed { acknowledged: true, ..owed.clone() }).collect();
         let payloads: Vec<Payload> = batch.iter().map(|owed| pack(writer, owed)).collect();
         if !batch.is_empty() {
@@ -151,6 +151,9 @@ impl Backlog {
             return;
         }
         self.broke();
+        if let Some(depot) = &mut self.depot {
+            depot.forget();
+        }
         loop {
             self.put_away(writer);
             let synced = self.depot.as_mut().is_some_and(|depot| depot.sync(until));

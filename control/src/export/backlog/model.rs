@@ -20,8 +20,6 @@ struct World {
     records: BTreeMap<u64, Payload>,
     next: u64,
     handed: u64,
-    /// Handed out once, at least.
-    seen: u64,
     done: u64,
     wanted: bool,
     /// Batches that are not written yet.
@@ -66,18 +64,21 @@ impl World {
                 .collect();
             if let Some((last, _)) = read.last() {
                 self.handed = last + 1;
-                self.seen = self.seen.max(self.handed);
                 self.wanted = false;
                 self.news.push_back(News::Read(read));
             }
         }
     }
 
-    /// The oldest record that was never handed out rots. What says a loss does not, here: nobody would be told of it.
-    fn rot(&mut self) {
-        let mut records = self.records.range(self.seen..).filter(|(_, payload)| lawful(payload));
-        let Some(ordinal) = records.next().map(|(ordinal, _)| *ordinal) else { return };
+    /// A record rots; one that was handed out has been read by then. What says a loss does not, here: nobody would be told
+    /// of it.
+    fn rot(&mut self, place: usize) {
+        let mut records = self.records.iter().filter(|(_, payload)| lawful(payload));
+        let Some(ordinal) = records.nth(place).map(|(ordinal, _)| *ordinal) else { return };
         let Some(payload) = self.records.remove(&ordinal) else { return };
+        if ordinal < self.handed {
+            return;
+        }
         self.lost.insert(payload.sequence);
         self.news.push_back(News::Lost(SpoolLoss {
             class: payload.class,
@@ -149,7 +150,7 @@ enum Step {
     Disk,
     Hear(bool),
     Room(usize),
-    Rot,
+    Rot(usize),
 }
 
 fn step() -> impl Strategy<Value = Step> {
@@ -166,7 +167,7 @@ fn step() -> impl Strategy<Value = Step> {
         4 => Just(Step::Disk),
         4 => any::<bool>().prop_map(Step::Hear),
         1 => (0..40_usize).prop_map(Step::Room),
-        1 => Just(Step::Rot),
+        1 => (0..6_usize).prop_map(Step::Rot),
     ]
 }
 
@@ -277,7 +278,7 @@ impl Bench {
             Step::Disk => self.disk.lock().unwrap().turn(),
             Step::Hear(flow) => self.backlog.hear(flow, |_| ()),
             Step::Room(room) => self.disk.lock().unwrap().room = room,
-            Step::Rot => self.disk.lock().unwrap().rot(),
+            Step::Rot(place) => self.disk.lock().unwrap().rot(place),
         }
     }
 

@@ -8,7 +8,7 @@ use std::net::SocketAddr;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use control::export::{Delivery, Format, HostConfig, SpoolLimits, Transport};
+use control::export::{Delivery, Format, HostConfig, HostState, SpoolLimits, Transport};
 use control::record::Class;
 use export_lab::{Collector, Rig, free_port, host, login, loopback, messages, parameter};
 
@@ -74,7 +74,7 @@ fn what_an_absent_host_did_not_take_three_times_is_kept_on_disk_until_it_does() 
         let counts = rig.counts("siem", Class::Im);
         assert_eq!((counts.acknowledged, counts.dropped()), ((round + 1) * 3_000, 0));
         got.extend(sequences(collector));
-        rig.until("the loss of the connection", |rig| rig.status("siem").state != control::export::HostState::Up);
+        rig.until("the loss of the connection", |rig| rig.status("siem").state != HostState::Up);
     }
     assert_eq!(got, (1..=9_000).collect::<BTreeSet<u64>>());
     assert_eq!(rig.counts("siem", Class::Im).spooled_ever, 9_000);
@@ -122,9 +122,11 @@ fn a_host_that_stalls_has_its_queue_and_what_is_out_on_disk() {
     let mut rig = Rig::with(delivery);
     rig.until_up("siem");
     push(&mut rig, 1..=30_000);
-    rig.until("the queue to be on disk", |rig| {
-        let counts = rig.counts("siem", Class::Im);
-        counts.spooled > 0 && counts.queued == counts.unacknowledged
+    // What is written and not acknowledged, or is about to be, stays where it is; of that there is a copy on disk.
+    rig.until("everything to be on disk", |rig| {
+        let (status, counts) = (rig.status("siem"), rig.counts("siem", Class::Im));
+        let on_disk = status.spool.unwrap().records;
+        status.state == HostState::Stalled && counts.spooled > 0 && on_disk == counts.spooled + counts.queued
     });
     // The outage ends: everything arrives over the connection that was never lost.
     stalled.read_from_now_on();
@@ -134,4 +136,33 @@ fn a_host_that_stalls_has_its_queue_and_what_is_out_on_disk() {
     assert_eq!((counts.acknowledged, counts.dropped()), (30_000, 0));
     assert!(rig.exporters.drain(Instant::now() + Duration::from_secs(10)).is_empty());
     assert_eq!(sequences(stalled), (1..=30_000).collect::<BTreeSet<u64>>());
+}
+
+#[test]
+fn a_kill_in_mid_stall_loses_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    let stalled = Collector::listen(loopback(0), false);
+    let mut config = spooled(stalled.address);
+    config.patience.stall = Duration::from_millis(300);
+    let delivery = Delivery { hosts: vec![config], spool: Some(folder.path().to_owned()), ..Delivery::default() };
+    let mut first = Rig::with(delivery);
+    first.until_up("siem");
+    push(&mut first, 1..=30_000);
+    first.until("everything to be on disk", |rig| {
+        let (spool, counts) = (rig.status("siem").spool.unwrap(), rig.counts("siem", Class::Im));
+        counts.spooled > 0 && spool.records == counts.spooled + counts.queued
+    });
+    let acknowledged = first.counts("siem", Class::Im).acknowledged;
+    // The collector goes too, with what its kernel has and its program never read.
+    drop(first);
+    drop(stalled);
+    let address = loopback(free_port());
+    let collector = Collector::listen(address, true);
+    let mut second = rig(folder.path(), address);
+    second.until("the records of the first", |rig| rig.counts("siem", Class::Im).recovered > 0);
+    until_acknowledged(&mut second);
+    assert!(second.exporters.drain(Instant::now() + Duration::from_secs(10)).is_empty());
+    let got = sequences(collector);
+    let missing = (1..=30_000).filter(|sequence| !got.contains(sequence)).count() as u64;
+    assert!(missing <= acknowledged, "{missing} of which the collector's TCP had acknowledged {acknowledged}");
 }

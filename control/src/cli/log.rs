@@ -19,6 +19,7 @@ pub(super) fn hosts(rows: &[LogHostRow], output: &mut Output) -> Result<(), Fail
         "QUEUED",
         "UNACKNOWLEDGED",
         "SPOOLED",
+        "OLDEST SPOOLED",
         "DROPPED",
     ]);
     for row in rows {
@@ -40,6 +41,7 @@ pub(super) fn hosts(rows: &[LogHostRow], output: &mut Output) -> Result<(), Fail
             Cell::count(row.queued),
             Cell::count(row.unacknowledged),
             Cell::count(row.spooled),
+            Cell::text(row.oldest.as_deref().map_or("-".to_owned(), seconds)),
             lost(row.dropped),
         ]);
     }

@@ -80,6 +80,13 @@ pub struct Form {
     pub schema: u16,
 }
 
+impl Form {
+    /// Of what this program encodes.
+    pub fn of(format: Format) -> Self {
+        Self { format, schema: crate::record::schema::VERSION }
+    }
+}
+
 /// How syslog messages are told apart on a stream (RFC 6587, 3.4).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Framing {

@@ -17,7 +17,6 @@ use super::reload::Reloader;
 use super::{Dataplane, DataplaneConfig, StartError};
 use crate::config::Compiled;
 use crate::export::Exporters;
-use crate::export::spool::Leftover;
 use crate::manage::{BindError, CLIENTS, Manager};
 use crate::receiver::Receiver;
 use crate::record::{BootId, LossPlace};
@@ -80,12 +79,6 @@ pub fn run(file: &Path, mut compiled: Compiled, ready: impl FnOnce(&Compiled)) -
     let boot = BootId(random().map_err(|error| RunError::System("/dev/urandom", error))?);
     let exporters = Exporters::new(compiled.delivery(), boot, registry, Token(HOSTS))
         .map_err(|error| RunError::System("cannot make the log hosts' sockets", error))?;
-    for left in exporters.leftovers() {
-        let Leftover { host, form, records, octets, .. } = left;
-        eprintln!(
-            "ostiary: spool of {host} ({form}), about {records} records in {octets} octets: no log host sends it"
-        );
-    }
     let seed = compiled.state.as_ref().and_then(keeper::seed);
     let seed = seed.map_or_else(random, Ok).map_err(|error| RunError::System("/dev/urandom", error))?;
     Arc::make_mut(&mut compiled.access.settings).seed = seed;

@@ -17,6 +17,8 @@ use crate::record::Name;
 pub struct Leftover {
     /// The host's name.
     pub host: String,
+    /// Where it is.
+    pub folder: PathBuf,
     /// `text`, or `ipfix-` and the version of the fields.
     pub form: String,
     /// Records that were not acknowledged, about.
@@ -69,7 +71,7 @@ fn look(folder: &Path, host: String, form: String) -> Option<Leftover> {
     let octets = ordinals.iter().filter_map(|ordinal| fs::metadata(path(*ordinal)).ok()).map(|file| file.len()).sum();
     let oldest = Header::of(&path(first)).ok().flatten().map(|header| header.made);
     let records = end.saturating_sub(done.max(first));
-    (records > 0).then_some(Leftover { host, form, records, octets, oldest })
+    (records > 0).then_some(Leftover { host, folder: folder.to_owned(), form, records, octets, oldest })
 }
 
 /// A name of a folder: what is not a letter, a digit, `-`, `_` or `.` within is `%` and two digits.

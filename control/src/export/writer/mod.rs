@@ -9,7 +9,6 @@ use super::outbox::{Frame, Outbox};
 use super::owed::{Matter, Payload, Rank};
 use super::{Form, Format, Framing, HostConfig, Transport, relp};
 use crate::record::ipfix::NotSent;
-use crate::record::schema::VERSION;
 use crate::record::{Class, Record};
 use binary::Binary;
 use text::Text;
@@ -49,7 +48,7 @@ impl Writer {
             Some(text) => Kind::Text(Box::new(text)),
             None => Kind::Binary(Box::new(Binary::new(host, classes))),
         };
-        Self { form: Form { format, schema: VERSION }, kind }
+        Self { form: Form::of(format), kind }
     }
 
     /// How its messages are told apart on a transport that does not do so itself.
@@ -73,24 +72,11 @@ impl Writer {
     }
 
     /// What its encoded records are.
-    #[allow(dead_code, reason = "for the spool")]
     pub(super) fn form(&self) -> Form {
         self.form
     }
 
-    /// Whether records that were encoded in another run can be sent as they are: any text behind text, and data records
-    /// whose fields are the same.
-    #[allow(dead_code, reason = "for the spool")]
-    pub(super) fn takes(&self, form: Form) -> bool {
-        match (self.form.format.is_text(), form.format.is_text()) {
-            (true, true) => true,
-            (false, false) => form.schema == self.form.schema,
-            _ => false,
-        }
-    }
-
     /// Encodes a record that the format can tell, to be kept and sent later: as it would be sent now.
-    #[allow(dead_code, reason = "for the spool")]
     pub(super) fn payload(&mut self, record: &Record) -> Payload {
         let mut octets = Vec::with_capacity(512);
         let template = match &mut self.kind {
@@ -263,18 +249,6 @@ mod tests {
                 assert_eq!(kept.0.len(), made.0.len());
             }
         }
-    }
-
-    #[test]
-    fn only_what_has_the_same_fields_is_taken_over() {
-        let (binary, _, _) = writer(Transport::Tcp);
-        assert!(binary.takes(binary.form()));
-        assert!(!binary.takes(Form { schema: VERSION - 1, ..binary.form() }));
-        assert!(!binary.takes(Form { format: Format::Json, schema: VERSION }));
-        let host = HostConfig::new("nms", Target::None, Transport::Tcp, vec![(Class::Im, Format::Json)]);
-        let text = Writer::new(&host, Format::Json, vec![Class::Im]);
-        assert!(text.takes(Form { format: Format::Syslog, schema: VERSION - 1 }));
-        assert!(!text.takes(binary.form()));
     }
 
     #[test]

@@ -27,7 +27,7 @@ pub struct LogHostRow {
     pub group: Option<String>,
     /// `active` or `standby` there.
     pub role: Option<String>,
-    /// `opening`, `connecting`, `up`, `stalled`, `waiting` or `stopped`.
+    /// `opening`, `connecting`, `up`, `stalled`, `waiting` or `stopped`; `removed` of a spool that no host sends from.
     pub state: String,
     /// Since when.
     pub since: String,
@@ -39,6 +39,9 @@ pub struct LogHostRow {
     pub unacknowledged: u64,
     /// On disk.
     pub spooled: u64,
+    /// When that happened which the oldest record on disk tells of, about; none where there is none.
+    #[serde(default)]
+    pub oldest: Option<String>,
     /// Taken by the host, as far as its transport can tell.
     pub acknowledged: u64,
     /// Given up, for whatever cause.
@@ -137,9 +140,34 @@ impl From<&HostStatus> for LogHostRow {
             queued: sum(|counts| counts.queued),
             unacknowledged: sum(|counts| counts.unacknowledged),
             spooled: sum(|counts| counts.spooled),
+            oldest: status.spool.filter(|spool| spool.records > 0).and_then(|spool| spool.oldest).map(time_text),
             acknowledged: sum(|counts| counts.acknowledged),
             dropped: sum(Counts::dropped),
             error: status.last_error.clone(),
+        }
+    }
+}
+
+impl LogHostRow {
+    /// Of what is on disk of a host that is no more, or has another form now: found at the start, at `since`.
+    pub fn removed(left: &crate::export::spool::Leftover, since: Nanos) -> Self {
+        Self {
+            name: left.host.clone(),
+            target: "-".to_owned(),
+            transport: "-".to_owned(),
+            format: left.form.clone(),
+            group: None,
+            role: None,
+            state: "removed".to_owned(),
+            since: time_text(since),
+            reconnects: 0,
+            queued: 0,
+            unacknowledged: 0,
+            spooled: left.records,
+            oldest: left.oldest.map(time_text),
+            acknowledged: 0,
+            dropped: 0,
+            error: None,
         }
     }
 }

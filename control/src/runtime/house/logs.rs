@@ -18,7 +18,9 @@ const LOOKED_AT: u64 = 10_000;
 
 impl House {
     pub(super) fn log_host_rows(&self) -> Vec<LogHostRow> {
-        self.exporters.status().iter().map(LogHostRow::from).collect()
+        let hosts = self.exporters.status();
+        let left = self.exporters.leftovers().iter().map(|left| LogHostRow::removed(left, self.started));
+        hosts.iter().map(LogHostRow::from).chain(left).collect()
     }
 
     /// Of one host, or all; of one class, or all.

@@ -120,8 +120,13 @@ impl Compiled {
     /// What the exporters are started with.
     pub fn delivery(&self) -> Delivery {
         let has_spool = self.hosts.iter().any(|host| host.spool.is_some());
-        let spool = self.state.as_ref().filter(|_| has_spool).map(|state| state.path().join(SPOOL));
+        let spool = self.spools().filter(|_| has_spool);
         Delivery { hosts: self.hosts.clone(), groups: self.groups.clone(), spool }
+    }
+
+    /// The folder of all spools, where anything is kept over a restart at all.
+    pub fn spools(&self) -> Option<PathBuf> {
+        self.state.as_ref().map(|state| state.path().join(SPOOL))
     }
 
     /// Takes the memory in which control tells workers who is where, if rules name users.

@@ -10,7 +10,8 @@ use super::near;
 use super::schema::Source;
 use super::schema::delivery::{LogGroup, SpoolKeys};
 use super::schema::log_host::LogHost;
-use crate::export::{Format, GroupConfig, GroupMode, HostConfig, SpoolLimits, Transport};
+use crate::export::spool::{Leftover, leftovers as leftovers_in};
+use crate::export::{Form, Format, GroupConfig, GroupMode, HostConfig, SpoolLimits, Transport};
 use crate::record::{Class, Name};
 
 /// Groups at most, and hosts of one.
@@ -123,6 +124,8 @@ fn agree(group: &LogGroup, mode: GroupMode, members: &[&HostConfig], notes: &mut
 pub(super) fn advise(source: &Source, compiled: &Compiled, notes: &mut Notes) {
     /// What kernels that do not tune it up hold for a program that does not read (tcp_rmem).
     const HELD: usize = 6 << 20;
+    without_spool(source, compiled, notes);
+    leftovers(source, compiled, notes);
     for (host, written) in compiled.hosts.iter().zip(&source.hosts) {
         if let Some(window) = &written.resend_window
             && host.window.reserve < HELD
@@ -145,5 +148,33 @@ pub(super) fn advise(source: &Source, compiled: &Compiled, notes: &mut Notes) {
             let effect = format!("{} records over udp may be lost, and nobody will know", class.value.text());
             notes.warn(&class.place, effect, "set transport = \"relp\", \"relp-tls\", \"tls\" or \"tcp\"");
         }
+    }
+}
+
+/// There is a place for spools, and of a host that can be away nothing is said.
+fn without_spool(source: &Source, compiled: &Compiled, notes: &mut Notes) {
+    if source.system.state.is_none() || source.log.spool_place.is_some() {
+        return;
+    }
+    let unsaid = |(host, written): &(&HostConfig, &LogHost)| {
+        host.spool.is_none() && written.spool.is_none() && written.transport.is_connected()
+    };
+    if let Some((_, written)) = compiled.hosts.iter().zip(&source.hosts).find(unsaid) {
+        let effect = "what it does not take waits in memory: it is lost when the queue is full, and with this process";
+        notes.warn(&written.place, effect, "set enable = true in [log.spool], or spool = false here");
+    }
+}
+
+/// What is on disk that no host sends.
+fn leftovers(source: &Source, compiled: &Compiled, notes: &mut Notes) {
+    let (Some(state), Some(spools)) = (&source.system.state, compiled.spools()) else { return };
+    let spooled = compiled.hosts.iter().filter(|host| host.spool.is_some());
+    let form = |host: &HostConfig, format| (host.name.clone(), Form::of(format));
+    let known: Vec<(Name, Form)> =
+        spooled.flat_map(|host| host.records.iter().map(|(_, format)| form(host, *format))).collect();
+    for Leftover { host, form, records, folder, .. } in leftovers_in(&spools, &known) {
+        let effect = format!("about {records} records ({form}) in the spool of {host} are not sent: no log host does");
+        let advice = format!("have {host} send them again, or remove {}", folder.display());
+        notes.warn(&state.place, effect, advice);
     }
 }

@@ -59,6 +59,11 @@ impl TransportKind {
         matches!(self, Self::Tcp | Self::Tls)
     }
 
+    /// Whether the host can be away, and that be known.
+    pub(crate) fn is_connected(self) -> bool {
+        self.is_stream() || self.is_answered()
+    }
+
     /// Whether the host answers each record.
     pub(crate) fn is_answered(self) -> bool {
         matches!(self, Self::Relp | Self::RelpTls | Self::Kafka)

@@ -38,7 +38,7 @@ fn the_defaults_that_the_sample_states_are_true() {
         kept.push_str(line);
         kept.push('\n');
     }
-    assert_eq!(dropped.len(), 52, "{dropped:#?}");
+    assert_eq!(dropped.len(), 55, "{dropped:#?}");
     let (full, _) = load_text(SAMPLE, Purpose::Replay).unwrap();
     let (short, warnings) = load_text(&kept, Purpose::Replay).unwrap();
     assert_eq!(warnings, []);

@@ -70,9 +70,6 @@ impl SpoolKeys {
     }
 }
 
-/// Whether log hosts may be grouped.
-const LATER: &[&str] = &["log-group"];
-
 /// One `[[log-group]]`.
 #[derive(Debug)]
 pub(crate) struct LogGroup {
@@ -90,11 +87,7 @@ pub(crate) struct LogGroup {
 
 impl LogGroup {
     pub(super) fn read_all(root: &mut Section<'_, '_>, notes: &mut Notes) -> Vec<Self> {
-        let groups = root.tables("log-group", notes).into_iter().map(|section| Self::read(section, notes)).collect();
-        for key in LATER {
-            root.later(key, notes);
-        }
-        groups
+        root.tables("log-group", notes).into_iter().map(|section| Self::read(section, notes)).collect()
     }
 
     fn read(mut section: Section<'_, '_>, notes: &mut Notes) -> Self {

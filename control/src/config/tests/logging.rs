@@ -3,8 +3,12 @@
 use std::time::Duration;
 
 use super::*;
-use crate::export::{BinaryOptions, Format, Framing, Target, TextOptions, TlsVersion, Transport};
-use crate::record::Class;
+use crate::export::spool::Spooler;
+use crate::export::{
+    BinaryOptions, Form, Format, Framing, GroupMode, Payload, Rank, SpoolLimits, Target, TextOptions, TlsVersion,
+    Transport,
+};
+use crate::record::{BootId, Class};
 
 const HOST: &str = "[[log-host]]\nname = \"h\"\naddress = \"192.0.2.9\"\n";
 
@@ -296,8 +300,6 @@ fn what_a_later_version_has_of_log_hosts_is_refused_by_name() {
         let place = (fault.place.line - BASE.lines().count(), fault.place.key.as_str());
         assert_eq!(place, (line, &*format!("log-host[h].{key}")));
     }
-    let group = format!("{HOST}[[log-group]]\nname = \"g\"\nmode = \"copies\"\nhosts = [\"h\"]\n");
-    refused(&group, 4, "log-group", "not implemented in this version", "remove it");
 }
 
 #[test]
@@ -317,6 +319,99 @@ fn a_spool_needs_a_state_directory_and_a_host_has_its_own_of_each_key() {
     let none = hosts("spool = false");
     assert_eq!((none.hosts[0].spool.clone(), none.delivery().spool), (None, None));
     assert_eq!(hosts("").delivery().spool, Some("/var/lib/ostiary/spool".into()));
+}
+
+#[test]
+fn a_host_that_can_be_away_and_keeps_nothing_is_warned_of() {
+    let warnings = |log: &str, lines: &str| {
+        let text = format!("[system]\nstate-directory = \"/var/lib/none\"\n{BASE}{log}{}", host(lines));
+        let (_, warnings) = load_text(&text, Purpose::Run).expect("it is whole");
+        warnings.into_iter().filter(|warning| warning.advice.contains("[log.spool]")).count()
+    };
+    assert_eq!((warnings("", "transport = \"tcp\""), warnings("", "transport = \"udp\"")), (1, 0));
+    assert_eq!(warnings("", "transport = \"tcp\"\nspool = false"), 0);
+    assert_eq!(warnings("[log.spool]\nenable = true\n", "transport = \"tcp\""), 0);
+}
+
+#[test]
+fn what_is_on_disk_of_a_host_that_is_no_more_is_warned_of() {
+    let state = tempfile::tempdir().unwrap();
+    let folder = state.path().join("spool");
+    let spooler = Spooler::start(&folder, BootId(1)).unwrap();
+    let limits =
+        SpoolLimits { octets: 16 << 20, age: Duration::from_secs(3_600), share: 50, sync: Vec::new(), drop_new: false };
+    let mut spool = spooler.open(&"old".into(), Form::of(Format::Syslog), &limits).unwrap();
+    let payload = Payload {
+        boot: BootId(1),
+        sequence: 1,
+        time: ::dataplane::time::Nanos(1),
+        class: Class::Im,
+        rank: Rank::Im,
+        template: 0,
+        own: false,
+        again: false,
+        octets: (*b"message").into(),
+    };
+    spool.write(vec![payload]).unwrap();
+    assert!(spool.sync(std::time::Instant::now() + Duration::from_secs(60)));
+    let warnings = |name: &str| {
+        let host = host("spool = true").replace("name = \"h\"", &format!("name = \"{name}\""));
+        let text =
+            format!("[system]\nstate-directory = \"{}\"\n{BASE}{host}format = \"syslog\"\n", state.path().display());
+        load_text(&text, Purpose::Run).expect("it is whole").1
+    };
+    let found = warnings("new");
+    let found = found.iter().find(|warning| warning.effect.contains("spool of old")).expect("a warning");
+    assert!(
+        found.effect.contains("about 1 records (text)") && found.place.key == "system.state-directory",
+        "{found:?}"
+    );
+    assert!(found.advice.contains("spool/old/text"), "{found:?}");
+    assert!(!warnings("old").iter().any(|warning| warning.effect.contains("spool of")));
+}
+
+/// Three hosts of records in that format, and a group.
+fn grouped(format: &str, group: &str) -> String {
+    let host = |name| format!("[[log-host]]\nname = \"{name}\"\naddress = \"192.0.2.1\"\nformat = \"{format}\"\n");
+    format!("{}{}{}[[log-group]]\nname = \"g\"\n{group}\n", host("a"), host("b"), host("c"))
+}
+
+#[test]
+fn hosts_of_a_group_stand_for_each_other() {
+    let groups = |group| compiled(&grouped("binary", group)).groups;
+    let [group] = &groups("mode = \"failover\"\nhosts = [\"b\", \"a\"]")[..] else { panic!("one group") };
+    assert_eq!((group.mode, group.return_after), (GroupMode::Failover, Duration::from_secs(60)));
+    assert_eq!(group.members, ["b".into(), "a".into()]);
+    let early = groups("mode = \"failover\"\nhosts = [\"b\", \"a\"]\nreturn-after = \"5 s\"");
+    assert_eq!(early[0].return_after, Duration::from_secs(5));
+    assert_eq!(groups("mode = \"round-robin\"\nhosts = [\"b\", \"a\"]")[0].mode, GroupMode::RoundRobin);
+    assert_eq!(groups("mode = \"copies\"\nhosts = [\"c\"]")[0].mode, GroupMode::Copies);
+}
+
+#[test]
+fn groups_that_cannot_work_are_refused() {
+    let at = 16;
+    let fault = |format: &str, group: &str, key: &str, expected: &str, advice: &str| {
+        refused(&grouped(format, group), at, &format!("log-group[g].{key}"), expected, advice);
+    };
+    fault("binary", "mode = \"failover\"\nhosts = [\"a\", \"x\"]", "hosts", "name of a log host", "define it");
+    fault("binary", "mode = \"failover\"\nhosts = [\"a\"]", "hosts", "two hosts at least", "add another");
+    fault("binary", "mode = \"failover\"\nhosts = [\"a\", \"a\"]", "hosts", "each host in one group", "remove it");
+    refused(
+        &grouped("binary", "mode = \"copies\"\nhosts = [\"a\"]\nreturn-after = \"5 s\""),
+        at + 1,
+        "log-group[g].return-after",
+        "only with mode",
+        "remove it",
+    );
+    let text = faults(&grouped("syslog", "mode = \"round-robin\"\nhosts = [\"a\", \"b\"]"));
+    assert_eq!(text.len(), 2, "each of both: {text:?}");
+    let other = grouped("binary", "mode = \"failover\"\nhosts = [\"a\", \"b\"]");
+    let other = other.replacen("format = \"binary\"", "format = \"syslog\"", 1);
+    refused(&other, at, "log-group[g].hosts", "the same records", "set records and format");
+    let more = |name: &str| format!("[[log-group]]\nname = \"{name}\"\nmode = \"copies\"\nhosts = [\"{name}\"]\n");
+    let three = format!("{}{}{}", grouped("binary", "mode = \"copies\"\nhosts = [\"c\"]"), more("a"), more("b"));
+    refused(&three, 21, "log-group[b]", "at most 2 groups", "join");
 }
 
 fn faults_of(addition: &str) -> Vec<Fault> {

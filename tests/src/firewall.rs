@@ -11,13 +11,13 @@ use crate::policy::{Policy, signatures};
 use crate::process::{Running, wait_for};
 use crate::program;
 
-/// `ostiary run`, with its files in a folder of the test. Only one runs at a time: a worker takes a core for itself, and a
-/// machine may have two.
+/// `ostiary run`, with its files in a folder of the test. Of those whose workers poll only one runs at a time: such a worker takes
+/// a core for itself, and a machine may have two.
 #[derive(Debug)]
 pub struct Firewall {
     folder: PathBuf,
     running: Running,
-    _only: MutexGuard<'static, ()>,
+    _only: Option<MutexGuard<'static, ()>>,
 }
 
 static ONLY: Mutex<()> = Mutex::new(());
@@ -47,9 +47,10 @@ impl Firewall {
     }
 
     fn launch(folder: &Path, mut command: Command) -> Self {
-        // A test that failed has left nothing behind that could harm the next.
-        let only = ONLY.lock().unwrap_or_else(PoisonError::into_inner);
         let config = folder.join("policy.toml");
+        let polls = std::fs::read_to_string(&config).is_ok_and(|text| text.contains("\nidle = \"poll\"\n"));
+        // A test that failed has left nothing behind that could harm the next.
+        let only = polls.then(|| ONLY.lock().unwrap_or_else(PoisonError::into_inner));
         let log = |name| File::create(folder.join(name)).expect("a file can be made in a temporary folder");
         command.arg("run").arg("--config").arg(&config).env("NO_COLOR", "1");
         command.stdout(Stdio::from(log("out"))).stderr(Stdio::from(log("err")));

@@ -17,6 +17,9 @@ pub struct Policy {
     pub im: bool,
     /// Whether every flow is identified, whatever the rules need.
     pub full: bool,
+    /// Whether workers ask again at once while nothing comes, as they do unless told otherwise. Here they sleep, and leave the
+    /// CPU to the tests beside.
+    pub polls: bool,
     /// How the ports are joined; at first by a wire.
     pub topology: String,
     /// Further lines of `[system]`.
@@ -42,6 +45,7 @@ impl Policy {
             outside,
             im: true,
             full: false,
+            polls: false,
             topology: "[[wire]]\nports = [\"inside\", \"outside\"]\n".to_owned(),
             system: String::new(),
             log_im: String::new(),
@@ -85,6 +89,7 @@ impl Policy {
         static COUNT: AtomicU32 = AtomicU32::new(0);
         let prefix = format!("ostiary_test_{}_{}", std::process::id(), COUNT.fetch_add(1, Ordering::Relaxed));
         let mode = if self.full { "full" } else { "on-demand" };
+        let idle = if self.polls { "poll" } else { "back-off" };
         format!(
             r#"[system]
 host-name = "fw1"
@@ -96,6 +101,7 @@ socket = "{socket}"
 hugepages = false
 memory = "256 MiB"
 file-prefix = "{prefix}"
+idle = "{idle}"
 max-sessions = 20_000
 inspection-slots = 4_000
 fragment-slots = 256

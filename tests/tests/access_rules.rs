@@ -72,7 +72,7 @@ impl Bed {
         client.args(["-q", "-r", "1", "-t", "0.2", &format!("{SERVER}:1813"), "acct", SECRET]);
         let mut client = client.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
         let attributes = format!(
-            "User-Name={user},NAS-Identifier=bras1,Acct-Session-Id=\"{user} at {address}\",Framed-IP-Address={address},\
+            "User-Name={user},NAS-Identifier=bras1,Acct-Session-Id=\"{user} as {class}\",Framed-IP-Address={address},\
              Class=\"{class}\",Acct-Status-Type={status}\n"
         );
         client.stdin.take().unwrap().write_all(attributes.as_bytes()).unwrap();

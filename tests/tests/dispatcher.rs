@@ -63,7 +63,7 @@ fn connections_through_a_dispatcher_are_whole_and_use_every_worker() {
         .rule("web", "from = [\"trust\"]\nto = [\"untrust\"]\naction = \"permit\"\nsession-logging = true\n")
         .tls(&certificates)
         .host("siem", rsyslog.tls, "transport = \"tls\"\nssl-policy = \"collector\"\nformat = \"syslog\"\n");
-    policy.dataplane = format!("workers = [{first}, {second}]\ndispatcher = {first}\nidle = \"back-off\"\n");
+    policy.dataplane = format!("workers = [{first}, {second}]\ndispatcher = {first}\n");
     let firewall = Firewall::start_in(&lab.firewall, folder.path(), &policy);
     let ports = || FIRST..FIRST + CONNECTIONS;
     serve(&lab, ports());

@@ -21,7 +21,7 @@ use serde_json::Value;
 const PERMIT: &str = "from = [\"trust\"]\nto = [\"untrust\"]\naction = \"permit\"\nsession-logging = true\n";
 
 fn policy() -> Policy {
-    Policy::new("net_af_packet0,iface=fw0", "net_af_packet1,iface=fw1")
+    Policy { polls: true, ..Policy::new("net_af_packet0,iface=fw0", "net_af_packet1,iface=fw1") }
 }
 
 fn address(ip: &str, port: u16) -> SocketAddr {

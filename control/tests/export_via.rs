@@ -28,7 +28,7 @@ fn a_host_may_have_a_name() {
     push(&mut rig, 10);
     // Where it has an IPv6 address too, that one has its turn, and nobody listens there.
     rig.until_sent("named");
-    assert_eq!(rig.status("named").target.to_string(), format!("localhost:{}", collector.address.port()));
+    assert_eq!(rig.status("named").target, format!("localhost:{}", collector.address.port()));
     drop(rig);
     assert_eq!(export_lab::messages(&collector.end().concat()).len(), 10);
 }

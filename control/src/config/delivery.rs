@@ -169,7 +169,7 @@ fn without_spool(source: &Source, compiled: &Compiled, notes: &mut Notes) {
 fn leftovers(source: &Source, compiled: &Compiled, notes: &mut Notes) {
     let (Some(state), Some(spools)) = (&source.system.state, compiled.spools()) else { return };
     let spooled = compiled.hosts.iter().filter(|host| host.spool.is_some());
-    let form = |host: &HostConfig, format| (host.name.clone(), Form::of(format));
+    let form = |host: &HostConfig, format| (host.name.clone(), Form::of(format, &host.transport));
     let known: Vec<(Name, Form)> =
         spooled.flat_map(|host| host.records.iter().map(|(_, format)| form(host, *format))).collect();
     for Leftover { host, form, records, folder, .. } in leftovers_in(&spools, &known) {

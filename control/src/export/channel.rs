@@ -253,6 +253,12 @@ impl Channel {
         }
         self.overflow_said = overflows;
         self.limiter.refill(now);
+        if let State::Connecting { link, .. } | State::Up(Up { link, .. }) = &mut self.state {
+            for words in link.words() {
+                self.voice.say(notices, &words, now);
+                self.last_error = Some(words);
+            }
+        }
         match &self.state {
             State::Waiting { until } if *until <= now => self.connect(registry, now, notices),
             State::Opening { until } => match self.opener.poll() {
@@ -324,6 +330,14 @@ impl Channel {
                 Err(trouble) => self.broke(trouble, now, notices),
             };
         }
+        if let Transport::Kafka(target) = &self.host.transport {
+            return match Link::to_kafka(&self.host, target, registry, self.token) {
+                Ok(link) => {
+                    self.enter(State::Connecting { link, connected: true, until: now + self.host.patience.setup });
+                }
+                Err(trouble) => self.broke(trouble, now, notices),
+            };
+        }
         match self.opener.begin(&self.host) {
             Some(outcome) => self.opened(outcome, registry, now, notices),
             None => self.enter(State::Opening { until: now + self.host.patience.setup }),
@@ -366,6 +380,8 @@ impl Channel {
         // UDP has no connection to speak of, only troubles.
         if let Transport::File(file) = &self.host.transport {
             self.voice.say(notices, format_args!("writing to {}", file.path.display()), now);
+        } else if let Transport::Kafka(target) = &self.host.transport {
+            self.voice.say(notices, format_args!("writing to topic {} of {}", target.topic, target.brokers), now);
         } else if link.is_stream() {
             let over = link.protection().map(|protection| format!(" ({protection})")).unwrap_or_default();
             self.voice.say(notices, format_args!("connected to {}{over}", self.host.target), now);
@@ -373,7 +389,7 @@ impl Channel {
         self.connections += 1;
         self.opener.worked();
         self.outbox.begin(Writer::frame(&self.host, self.format));
-        if let Frame::Relp { next } = self.outbox.frame() {
+        if let Some(next) = self.outbox.frame().transaction() {
             self.backlog.begin(next);
         }
         let (blocked, closing, stalled) = (false, None, false);
@@ -420,7 +436,7 @@ impl Channel {
                 Wrote::Octets(octets) => {
                     let until = match self.outbox.frame() {
                         _ if !up.link.is_stream() => None,
-                        Frame::Relp { .. } => Some(Until::Answer),
+                        Frame::Relp { .. } | Frame::Length => Some(Until::Answer),
                         Frame::Bare | Frame::OctetCounting | Frame::Lf => Some(Until::Position(up.link.position())),
                     };
                     self.backlog.written(self.outbox.advance(octets), octets, until, now);
@@ -450,7 +466,7 @@ impl Channel {
             }
             any = true;
         }
-        if let Frame::Relp { .. } = self.outbox.frame() {
+        if self.outbox.frame().transaction().is_some() {
             // Answers come by themselves; only the clock is looked at.
             up.asked = now;
             let patience = self.host.patience.answer;
@@ -592,7 +608,7 @@ impl Channel {
         };
         HostStatus {
             name: self.host.name.clone(),
-            target: self.host.target.clone(),
+            target: self.host.place(),
             transport: self.host.transport.text(),
             format: self.format,
             classes: self.classes.iter().map(class).collect(),

@@ -14,7 +14,7 @@ use super::groups::Groups;
 use super::notice::{Notice, Notices};
 use super::spool::{self, Leftover, RunRow, Spooler};
 use super::status::{HostStatus, Waiting};
-use super::{Delivery, Format, time};
+use super::{Delivery, Format, kafka, time};
 use crate::record::{BootId, Class, LossPlace, LossReason, LossRecord, Name, Record};
 
 /// Delivers records to log hosts. Nothing here blocks, but [`Self::drain`], and that for a bounded time.
@@ -167,6 +167,8 @@ impl Exporters {
     pub fn drain(&mut self, deadline: Instant) -> Vec<LossRecord> {
         /// To sleep no longer than this without looking at the clock.
         const SLEEP: Duration = Duration::from_millis(100);
+        /// For threads to end that have nothing left to do.
+        const SETTLE: Duration = Duration::from_millis(500);
         let start = Instant::now();
         self.channels.iter_mut().for_each(|channel| channel.stop(start));
         loop {
@@ -184,6 +186,7 @@ impl Exporters {
         if let Some(spooler) = &mut self.spooler {
             spooler.finish();
         }
+        kafka::settle(Instant::now() + SETTLE);
         left
     }
 

@@ -20,6 +20,7 @@ mod diagnosis;
 mod exporters;
 mod file;
 mod groups;
+mod kafka;
 mod limiter;
 mod link;
 mod losses;
@@ -81,9 +82,18 @@ pub struct Form {
 }
 
 impl Form {
-    /// Of what this program encodes.
-    pub fn of(format: Format) -> Self {
-        Self { format, schema: crate::record::schema::VERSION }
+    /// Of what this program encodes for a host.
+    pub fn of(format: Format, transport: &Transport) -> Self {
+        let keyed = if let Transport::Kafka(_) = transport { Self::KEYED } else { 0 };
+        Self { format, schema: crate::record::schema::VERSION | keyed }
+    }
+
+    /// Of a schema, where a key is before each record: those to Kafka.
+    const KEYED: u16 = 0x8000;
+
+    /// Whether a key is before each record.
+    fn is_keyed(self) -> bool {
+        self.schema & Self::KEYED != 0
     }
 }
 
@@ -348,6 +358,10 @@ pub struct Delivery {
 impl HostConfig {
     /// With everything else as it is where nothing else is asked for.
     pub fn new(name: &str, target: Target, transport: Transport, records: Vec<(Class, Format)>) -> Self {
+        let window = match transport {
+            Transport::Kafka(_) => WindowLimits::of_kafka(),
+            _ => WindowLimits::default(),
+        };
         Self {
             name: name.into(),
             target,
@@ -360,11 +374,20 @@ impl HostConfig {
             backoff: (Duration::from_secs(1), Duration::from_secs(60)),
             via: Via::default(),
             patience: Patience::default(),
-            window: WindowLimits::default(),
+            window,
             spool: None,
             text: TextOptions::default(),
             binary: BinaryOptions::default(),
             limits: Vec::new(),
+        }
+    }
+
+    /// Where it is, for the operator.
+    fn place(&self) -> String {
+        match &self.transport {
+            Transport::File(file) => file.path.display().to_string(),
+            Transport::Kafka(cluster) => format!("{}/{}", cluster.brokers, cluster.topic),
+            _ => self.target.to_string(),
         }
     }
 }
@@ -380,6 +403,13 @@ impl Default for WindowLimits {
     /// The reserve is more than any usual kernel holds for a program that does not read (tcp_rmem).
     fn default() -> Self {
         Self { frames: 1_024, octets: 1 << 20, reserve: 32 << 20, age: Duration::from_secs(600) }
+    }
+}
+
+impl WindowLimits {
+    /// Answers come in batches, each some 40 ms behind its records.
+    fn of_kafka() -> Self {
+        Self { frames: 16_384, octets: 16 << 20, ..Self::default() }
     }
 }
 

@@ -2,6 +2,8 @@
 
 use std::collections::VecDeque;
 
+use super::kafka;
+
 /// Written octets are cut off the front when they are this many.
 const COMPACT: usize = 64 * 1024;
 
@@ -28,9 +30,22 @@ pub(super) enum Frame {
         /// The next transaction.
         next: u32,
     },
+    /// How long it is, in 4 octets, before each: to our producer of Kafka.
+    Length,
 }
 
-/// RELP's transactions are numbered from 1 to this, and then from 1 again.
+impl Frame {
+    /// The transaction of the next message, at the begin of a connection on which each is answered.
+    pub(super) fn transaction(self) -> Option<u32> {
+        match self {
+            Self::Relp { next } => Some(next),
+            Self::Length => Some(kafka::FIRST_MESSAGE),
+            Self::Bare | Self::OctetCounting | Self::Lf => None,
+        }
+    }
+}
+
+/// Transactions of RELP, and of Kafka's messages here, are numbered from 1 to this, and then from 1 again.
 pub(super) const TRANSACTIONS: u32 = 999_999_999;
 
 /// The end of a message.
@@ -69,6 +84,12 @@ impl Outbox {
             Frame::Lf => {
                 write(&mut self.bytes);
                 self.bytes.push(b'\n');
+            }
+            Frame::Length => {
+                self.bytes.extend_from_slice(&[0; 4]);
+                write(&mut self.bytes);
+                let length = (self.bytes.len() - start - 4) as u32;
+                self.bytes[start..start + 4].copy_from_slice(&length.to_be_bytes());
             }
             Frame::OctetCounting | Frame::Relp { .. } => {
                 if let Frame::Relp { next } = &mut self.frame {
@@ -168,6 +189,7 @@ mod tests {
             String::from_utf8(outbox.stream().to_vec()).unwrap()
         };
         let (short, long) = ("a", "b".repeat(1_234));
+        assert_eq!(framed(Frame::Length, &[short, "bc"]), "\0\0\0\x01a\0\0\0\x02bc");
         assert_eq!(framed(Frame::Lf, &[short, short]), "a\na\n");
         assert_eq!(framed(Frame::OctetCounting, &[short, &long, short]), format!("1 a1234 {long}1 a"));
         let relp = framed(Frame::Relp { next: TRANSACTIONS }, &[short, &long]);

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::SystemTime;
 
 use super::spool::SpoolSize;
-use super::{Counts, Format, Target};
+use super::{Counts, Format};
 use crate::record::{Class, Name, Record};
 
 /// A log host in one of its formats; a host that takes its classes in two formats has two connections and two of these.
@@ -12,8 +12,8 @@ use crate::record::{Class, Name, Record};
 pub struct HostStatus {
     /// Its name.
     pub name: Name,
-    /// Where it is.
-    pub target: Target,
+    /// Where it is: an address, a name, a file, or brokers and topic.
+    pub target: String,
     /// In the words of the configuration.
     pub transport: &'static str,
     /// What it gets.

@@ -35,7 +35,8 @@ pub(super) fn session(policy: &TlsPolicy, target: &Target, address: IpAddr) -> R
     ClientConnection::new(Arc::new(config), name).map_err(Trouble::Tls)
 }
 
-fn config(policy: &TlsPolicy) -> Result<ClientConfig, Trouble> {
+/// The policy as it is for any host, its files read: there is nothing wrong with those where this can be made.
+pub(super) fn config(policy: &TlsPolicy) -> Result<ClientConfig, Trouble> {
     let wrong = |problem: String| Trouble::Policy { policy: policy.name.to_string(), problem };
     let provider = Arc::new(aws_lc_rs::default_provider());
     let mut roots = RootCertStore::empty();

@@ -70,6 +70,9 @@ pub(super) enum Trouble {
     /// The file that records go to cannot be written.
     #[error("cannot write {0}: {1}")]
     Target(PathBuf, io::Error),
+    /// The Kafka cluster cannot be used.
+    #[error("Kafka: {0}")]
+    Kafka(String),
     /// A file of an ssl-policy cannot be used.
     #[error("ssl-policy {policy}: {path}: {problem}")]
     File { policy: String, path: PathBuf, problem: FileProblem },

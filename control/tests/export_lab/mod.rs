@@ -10,6 +10,7 @@ mod pki;
 mod records;
 mod relp_server;
 mod rsyslog;
+mod tls_front;
 
 use std::fs;
 use std::net::{SocketAddr, TcpListener};
@@ -33,6 +34,7 @@ pub use pki::Pki;
 pub use records::*;
 pub use relp_server::{Manner, RelpServer, Seen};
 pub use rsyslog::Rsyslog;
+pub use tls_front::TlsFront;
 
 /// No condition of these tests takes longer, on however slow a machine.
 const PATIENCE: Duration = Duration::from_secs(90);

@@ -17,7 +17,7 @@ use self::udp::Datagrams;
 use super::opener::Opened;
 use super::outbox::Outbox;
 use super::trouble::Trouble;
-use super::{FileTarget, HostConfig, Transport, file};
+use super::{FileTarget, HostConfig, KafkaTarget, Transport, file, kafka};
 
 /// A transport.
 #[derive(Debug)]
@@ -30,6 +30,8 @@ pub(super) enum Link {
     Relp(Session),
     /// A file.
     File(file::Link),
+    /// A Kafka cluster.
+    Kafka(kafka::Link),
 }
 
 /// What a turn of writing came to.
@@ -72,6 +74,18 @@ impl Link {
         Ok(link)
     }
 
+    /// To a Kafka cluster.
+    pub(super) fn to_kafka(
+        host: &HostConfig,
+        target: &KafkaTarget,
+        registry: &Registry,
+        token: Token,
+    ) -> Result<Self, Trouble> {
+        let mut link = Self::Kafka(kafka::Link::open(host, target)?);
+        link.register(registry, token)?;
+        Ok(link)
+    }
+
     fn register(&mut self, registry: &Registry, token: Token) -> Result<(), Trouble> {
         let both = Interest::READABLE | Interest::WRITABLE;
         let registered = match self {
@@ -79,6 +93,7 @@ impl Link {
             Self::Stream(stream) => registry.register(stream.source(), token, both),
             Self::Relp(session) => registry.register(session.stream.source(), token, both),
             Self::File(file) => registry.register(file.source(), token, both),
+            Self::Kafka(cluster) => registry.register(cluster.source(), token, both),
         };
         registered.map_err(Trouble::Socket)
     }
@@ -95,6 +110,7 @@ impl Link {
             Self::Stream(stream) => stream.handshake(),
             Self::Relp(session) => session.handshake(),
             Self::File(_) => Ok(true),
+            Self::Kafka(cluster) => cluster.handshake(),
         }
     }
 
@@ -102,6 +118,7 @@ impl Link {
     pub(super) fn overdue(&self, patience: Duration) -> Trouble {
         match self {
             Self::Relp(session) if session.is_opening() => Trouble::RelpTimeout(patience.as_secs()),
+            Self::Kafka(cluster) => cluster.overdue(patience),
             _ => Trouble::HandshakeTimeout(patience.as_secs()),
         }
     }
@@ -113,10 +130,11 @@ impl Link {
             Self::Stream(stream) => stream.write(outbox.stream()),
             Self::Relp(session) => session.write(outbox),
             Self::File(file) => file.write(outbox.stream()),
+            Self::Kafka(cluster) => cluster.write(outbox.stream()),
         }
     }
 
-    /// Reads what there is: answers of RELP; other hosts have nothing to say, but that they are gone, or why they refuse us.
+    /// Reads what there is: answers of RELP and of Kafka; other hosts have nothing to say, but that they are gone, or why they refuse us.
     /// False where there may be more, which no event will tell of. An error comes only in a call that brought no answer.
     pub(super) fn read(&mut self, answers: &mut Vec<Answer>) -> Result<bool, Trouble> {
         match self {
@@ -124,6 +142,7 @@ impl Link {
             Self::Stream(stream) => stream.read_nothing(),
             Self::Relp(session) => session.read(answers),
             Self::File(file) => file.read(),
+            Self::Kafka(cluster) => cluster.read(answers),
         }
     }
 
@@ -131,6 +150,7 @@ impl Link {
     pub(super) fn position(&self) -> u64 {
         match self {
             Self::File(file) => file.position(),
+            Self::Kafka(cluster) => cluster.position(),
             _ => self.stream().map_or(0, Stream::position),
         }
     }
@@ -151,6 +171,7 @@ impl Link {
             Self::Stream(stream) => stream.close(),
             Self::Relp(session) => session.close(),
             Self::File(file) => file.close(),
+            Self::Kafka(cluster) => cluster.close(),
         }
     }
 
@@ -161,13 +182,14 @@ impl Link {
             Self::Stream(stream) => stream.closing(),
             Self::Relp(session) => session.closing(),
             Self::File(file) => file.closing(),
+            Self::Kafka(cluster) => cluster.closing(),
         }
     }
 
     /// Whether the socket has yet to take something of the goodbye.
     pub(super) fn wants_write(&self) -> bool {
         match self {
-            Self::Udp(_) | Self::File(_) => false,
+            Self::Udp(_) | Self::File(_) | Self::Kafka(_) => false,
             Self::Stream(stream) => stream.wants_write(),
             Self::Relp(session) => session.wants_write(),
         }
@@ -183,9 +205,17 @@ impl Link {
         self.stream()?.protection()
     }
 
+    /// What the host has to tell the operator, that is no trouble yet.
+    pub(super) fn words(&mut self) -> Vec<String> {
+        match self {
+            Self::Kafka(cluster) => cluster.words(),
+            Self::Udp(_) | Self::Stream(_) | Self::Relp(_) | Self::File(_) => Vec::new(),
+        }
+    }
+
     fn stream(&self) -> Option<&Stream> {
         match self {
-            Self::Udp(_) | Self::File(_) => None,
+            Self::Udp(_) | Self::File(_) | Self::Kafka(_) => None,
             Self::Stream(stream) | Self::Relp(Session { stream, .. }) => Some(stream),
         }
     }
@@ -197,6 +227,7 @@ impl AsFd for Link {
             Self::Udp(datagrams) => datagrams.as_fd(),
             Self::Stream(stream) | Self::Relp(Session { stream, .. }) => stream.as_fd(),
             Self::File(file) => file.as_fd(),
+            Self::Kafka(cluster) => cluster.as_fd(),
         }
     }
 }

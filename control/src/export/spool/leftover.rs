@@ -35,7 +35,11 @@ pub(super) fn folder(spools: &Path, host: &str, form: Form) -> PathBuf {
 }
 
 fn family(form: Form) -> String {
-    if form.format.is_text() { "text".to_owned() } else { format!("ipfix-{}", form.schema) }
+    match form.format.is_text() {
+        true if form.is_keyed() => "keyed-text".to_owned(),
+        true => "text".to_owned(),
+        false => format!("ipfix-{}", form.schema),
+    }
 }
 
 /// What is in `spools` beside what these hosts send from; folders without records do not count.

@@ -7,7 +7,7 @@ use std::time::Instant;
 
 use super::outbox::{Frame, Outbox};
 use super::owed::{Matter, Payload, Rank};
-use super::{Form, Format, Framing, HostConfig, Transport, relp};
+use super::{Form, Format, Framing, HostConfig, Transport, kafka, relp};
 use crate::record::ipfix::NotSent;
 use crate::record::{Class, Record};
 use binary::Binary;
@@ -48,7 +48,7 @@ impl Writer {
             Some(text) => Kind::Text(Box::new(text)),
             None => Kind::Binary(Box::new(Binary::new(host, classes))),
         };
-        Self { form: Form::of(format), kind }
+        Self { form: Form::of(format, &host.transport), kind }
     }
 
     /// How its messages are told apart on a transport that does not do so itself.
@@ -56,6 +56,7 @@ impl Writer {
         match (&host.transport, host.framing) {
             (Transport::Udp, _) => Frame::Bare,
             (Transport::Relp | Transport::RelpTls(_), _) => Frame::Relp { next: relp::FIRST_MESSAGE },
+            (Transport::Kafka(_), _) => Frame::Length,
             _ if !format.is_text() => Frame::Bare,
             (Transport::File(_), _) => Frame::Lf,
             (_, Framing::OctetCounting) => Frame::OctetCounting,
@@ -81,6 +82,9 @@ impl Writer {
         let mut octets = Vec::with_capacity(512);
         let template = match &mut self.kind {
             Kind::Text(text) => {
+                if self.form.is_keyed() {
+                    kafka::key::write(record, &mut octets);
+                }
                 text.write(record, &mut octets);
                 0
             }
@@ -102,15 +106,27 @@ impl Writer {
     /// Moves records from their source to the outbox until it is well filled or nothing waits. An IPFIX message that has
     /// room stays open until its time has come, or `flush` is set: there is nothing more to come.
     pub(super) fn fill(&mut self, source: &mut impl Source, outbox: &mut Outbox, now: Instant, flush: bool) {
+        let is_keyed = self.form.is_keyed();
         let text = match &mut self.kind {
             Kind::Text(text) => text,
             Kind::Binary(binary) => return binary.fill(source, outbox, now, flush),
         };
         while outbox.len() < AHEAD {
             let Some(matter) = source.front() else { break };
-            outbox.push(1, 0, |out| match matter {
-                Matter::Record(record) => text.write(record, out),
-                Matter::Payload(payload) => out.extend_from_slice(&payload.octets),
+            outbox.push(1, 0, |out| {
+                if is_keyed {
+                    let (boot, sequence) = matter.name();
+                    out.extend_from_slice(&boot.0.to_be_bytes());
+                    out.extend_from_slice(&sequence.to_be_bytes());
+                }
+                match matter {
+                    Matter::Record(record) if is_keyed => {
+                        kafka::key::write(record, out);
+                        text.write(record, out);
+                    }
+                    Matter::Record(record) => text.write(record, out),
+                    Matter::Payload(payload) => out.extend_from_slice(&payload.octets),
+                }
             });
             source.take();
         }
@@ -141,7 +157,7 @@ mod tests {
     use std::time::Duration;
 
     use super::super::backlog::Backlog;
-    use super::super::{BinaryOptions, Target};
+    use super::super::{BinaryOptions, KafkaTarget, Target};
     use super::binary::FLUSH;
     use super::*;
     use crate::record::LossPlace;
@@ -223,10 +239,13 @@ mod tests {
     fn what_was_encoded_is_sent_as_the_record_would_be() {
         let target = Target::Address(([127, 0, 0, 1], 4739).into());
         let all = [sample::login("10001"), sample::close_v6(), sample::loss(Class::Im, LossPlace::Worker(1), 3)];
-        for format in Format::ALL.into_iter().filter(|format| *format != Format::Huawei) {
+        let kafka = KafkaTarget { brokers: "".into(), topic: "".into(), tls: None, linger: Duration::ZERO };
+        let forms = Format::ALL.into_iter().map(|format| (format, Transport::Tcp));
+        let forms = forms.chain([(Format::Json, Transport::Kafka(kafka))]);
+        for (format, transport) in forms.filter(|(format, _)| *format != Format::Huawei) {
             let classes = vec![Class::Im, Class::Session];
             let records = classes.iter().map(|class| (*class, format)).collect();
-            let mut host = HostConfig::new("nms", target.clone(), Transport::Tcp, records);
+            let mut host = HostConfig::new("nms", target.clone(), transport, records);
             host.text.sequence_id = false;
             let writer = || Writer::new(&host, format, classes.clone());
             let (mut keeper, mut sender, mut direct) = (writer(), writer(), writer());

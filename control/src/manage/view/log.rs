@@ -17,7 +17,7 @@ use crate::record::{Class, Record, json};
 pub struct LogHostRow {
     /// Its name.
     pub name: String,
-    /// `ip:port` or `name:port`; `-` where the transport has no address.
+    /// `ip:port`, `name:port`, the path of a file, or `broker:port,…/topic`.
     pub target: String,
     /// In the words of the configuration.
     pub transport: String,
@@ -129,7 +129,7 @@ impl From<&HostStatus> for LogHostRow {
         });
         Self {
             name: status.name.to_string(),
-            target: status.target.to_string(),
+            target: status.target.clone(),
             transport: status.transport.to_owned(),
             format: status.format.text().to_owned(),
             group: status.group.as_ref().map(|(name, _)| name.to_string()),

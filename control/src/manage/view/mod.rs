@@ -360,7 +360,7 @@ impl From<&HostStatus> for HostRow {
         let since = status.since.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
         Self {
             name: status.name.to_string(),
-            address: status.target.to_string(),
+            address: status.target.clone(),
             transport: status.transport.to_owned(),
             format: status.format.text().to_owned(),
             state: status.state.text().to_owned(),

@@ -238,9 +238,23 @@ fn ssl_policy(host: &LogHost, policies: &BTreeMap<&str, &SslPolicy>, notes: &mut
 }
 
 fn kafka(host: &LogHost, tls: Option<TlsPolicy>, notes: &mut Notes) -> KafkaTarget {
+    if let (Some(policy), Some(written)) = (&tls, &host.ssl_policy) {
+        let keys = [
+            ("server-name", policy.server_name.is_some()),
+            ("crl", !policy.crl.is_empty()),
+            ("min-version", policy.versions.0 != TlsVersion::V1_2),
+            ("max-version", policy.versions.1 != TlsVersion::V1_3),
+        ];
+        for (key, _) in keys.into_iter().filter(|(_, is_set)| *is_set) {
+            let found = Some(format!("\"{}\", which has {key}, with transport = \"kafka\"", written.value));
+            let expected = "a policy of ca, certificate and key only: brokers are known by the names they go by";
+            let advice = format!("make an ssl-policy of its own, without {key}, for this log host");
+            notes.fault(&written.place, found, expected, advice);
+        }
+    }
     let brokers: Vec<&str> = match &host.kafka.brokers {
-        Some(list) => list.value.iter().map(|broker| broker.value.as_str()).collect(),
-        None => {
+        Some(list) if !list.value.is_empty() => list.value.iter().map(|broker| broker.value.as_str()).collect(),
+        Some(_) | None => {
             let expected = "some brokers of the cluster: transport = \"kafka\" needs them";
             missing(host, "brokers", expected, "add brokers = [\"HOST:PORT\", …]", notes);
             Vec::new()

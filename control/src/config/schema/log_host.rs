@@ -70,9 +70,8 @@ impl TransportKind {
     }
 }
 
-/// Words and keys that a later version has.
-const LATER_TRANSPORTS: &[&str] = &["kafka"];
-const LATER_KEYS: &[&str] = &["brokers", "topic"];
+/// Keys that a later version has.
+const LATER_KEYS: &[&str] = &["sasl"];
 
 /// Where a host is.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -362,7 +361,14 @@ pub(crate) fn default_port(format: Format, transport: TransportKind) -> u16 {
 }
 
 fn transport(value: &DeValue<'_>) -> Result<TransportKind, Refusal> {
-    value::choice(TransportKind::ALL, LATER_TRANSPORTS)(value).map_err(|refusal| match value {
+    if let DeValue::String(word) = value
+        && word == "kafka"
+        && !cfg!(feature = "kafka")
+    {
+        let expected = "another transport: this build has no Kafka";
+        return Err(Refusal::new(expected, "build ostiary with its default features, or the feature \"kafka\""));
+    }
+    value::choice(TransportKind::ALL, &[])(value).map_err(|refusal| match value {
         DeValue::String(word) if word == "sctp" => {
             let advice =
                 "set transport = \"tcp\": SCTP is a module that few kernels and no collector here could be tested with";

@@ -2,6 +2,7 @@
 
 mod access;
 mod dataplane;
+mod kafka;
 mod logging;
 mod machine;
 mod nat;

@@ -8,14 +8,14 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use control::export::{FileTarget, Format, HostConfig, Target, Transport};
+use control::export::{FileSync, FileTarget, Format, HostConfig, Target, Transport};
 use control::record::Class;
 use export_lab::{Rig, create, flow_v4, flow_v6};
 
 const RECORDS: u64 = 20_000;
 
 fn host(path: PathBuf, format: Format) -> HostConfig {
-    let transport = Transport::File(FileTarget { path, rotate: 256 * 1024, keep: 500 });
+    let transport = Transport::File(FileTarget { path, rotate: 256 * 1024, keep: 500, sync: FileSync::Off });
     let host = HostConfig::new("archive", Target::None, transport, vec![(Class::Session, format)]);
     HostConfig { queue: 100_000, backoff: (Duration::from_millis(20), Duration::from_millis(100)), ..host }
 }

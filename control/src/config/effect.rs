@@ -2,7 +2,7 @@
 
 use super::document::{Located, Notes};
 use super::schema::log_host::LogHost;
-use crate::export::Format;
+use crate::export::{FileSync, Format, Patience};
 
 /// Notes every key of a host that has no effect with its transport and its format.
 pub(super) fn refuse(host: &LogHost, format: Format, notes: &mut Notes) {
@@ -141,6 +141,20 @@ impl Refuser<'_> {
             let expected = "this key only with transport = \"file\"";
             self.refuse(&host.file.path, &self.over("path"), expected, "set transport = \"file\", or remove it");
             self.refuse(&host.file.rotate, &self.over("rotate"), expected, "set transport = \"file\", or remove it");
+            self.refuse(&host.file.sync, &self.over("sync"), expected, "set transport = \"file\", or remove it");
+        }
+        let stall = host.stall.as_ref().map_or(Patience::default().stall, |stall| stall.value);
+        if let Some(sync) = &host.file.sync
+            && let FileSync::Within(time) = sync.value
+            && time >= stall
+        {
+            let expected = "a time below stall: records are acknowledged when they are on the disk";
+            self.notes.fault(
+                &sync.place,
+                Some("a sync as late as stall".to_owned()),
+                expected,
+                "lower sync, or raise stall",
+            );
         }
         if host.transport != Kafka {
             let expected = "this key only with transport = \"kafka\"";

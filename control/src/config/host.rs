@@ -12,8 +12,8 @@ use super::schema::log_host::{Address, BinaryKeys, FileKeys, LogHost, TextKeys, 
 use super::schema::logging::SslPolicy;
 use super::{delivery, effect, near};
 use crate::export::{
-    BinaryOptions, FileTarget, Format, Framing, HostConfig, KafkaTarget, Patience, Target, TextOptions, TlsPolicy,
-    TlsVersion, Transport, Via, WindowLimits,
+    BinaryOptions, FileSync, FileTarget, Format, Framing, HostConfig, KafkaTarget, Patience, Target, TextOptions,
+    TlsPolicy, TlsVersion, Transport, Via, WindowLimits,
 };
 use crate::record::{Class, Name};
 
@@ -203,7 +203,8 @@ fn transport(host: &LogHost, policies: &BTreeMap<&str, &SslPolicy>, notes: &mut 
         (TransportKind::File, _) => {
             let (rotate, keep) = value(&host.file.rotate, FileKeys::ROTATE);
             let path = host.file.path.as_ref().map(|path| path.value.clone()).unwrap_or_default();
-            Transport::File(FileTarget { path, rotate, keep })
+            let sync = value(&host.file.sync, FileSync::Off);
+            Transport::File(FileTarget { path, rotate, keep, sync })
         }
         (TransportKind::Kafka, tls) => Transport::Kafka(kafka(host, tls, notes)),
     }

@@ -4,6 +4,7 @@
 //! in the network would be, and tells how many are with the kernel. What goes wrong ends it: the channel puts what was not
 //! written in front of its queue and tries again, as after any broken connection. Of a message that was written in part,
 //! nothing stays in the file. A file is rotated by renaming it; no file is ever written again once it is not the first.
+//! Where the file is to be made sure of on its disk, octets are told as written when it was.
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, ErrorKind, Read as _, Write as _};
@@ -15,12 +16,19 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
+use std::time::Instant;
 
 use mio::net::UnixStream;
 
-use super::FileTarget;
 use super::link::Wrote;
 use super::trouble::Trouble;
+use super::{FileSync, FileTarget};
+
+/// So many octets are made sure of at once, however long that might wait: until then their records are in memory.
+const SURE: u64 = 8 << 20;
+
+/// A wait of nothing would be one without end.
+const SHORTEST: std::time::Duration = std::time::Duration::from_millis(1);
 
 /// The loop's side.
 #[derive(Debug)]
@@ -34,7 +42,7 @@ pub(super) struct Link {
 /// What the thread tells.
 #[derive(Debug, Default)]
 struct Shared {
-    /// Octets that are with the kernel, wholly written messages only.
+    /// Octets that are with the kernel, or on the disk if that is wanted; wholly written messages only.
     written: AtomicU64,
     /// What ended it.
     fault: Mutex<Option<io::Error>>,
@@ -144,6 +152,7 @@ impl Recipient {
         if recipient.size > 0 && (!lines || !recipient.ends_with_a_line()?) {
             recipient.rotate()?;
         }
+        recipient.keep_names()?;
         Ok(recipient)
     }
 
@@ -153,22 +162,50 @@ impl Recipient {
         Ok(last == *b"\n")
     }
 
-    /// Writes what comes until the other side closes.
+    /// Writes what comes until the other side closes, and counts in `written` what is there as surely as is wanted.
     fn serve(&mut self, mut from: Pair, written: &AtomicU64) -> io::Result<()> {
         let (mut buffer, mut filled) = (vec![0; 256 * 1024], 0);
+        // Octets that are not made sure of, and until when they are to be.
+        let (mut unsure, mut due) = (0, None::<Instant>);
         loop {
+            let now = Instant::now();
+            if unsure >= SURE || due.is_some_and(|due| due <= now) {
+                self.file.sync_data()?;
+                written.fetch_add(std::mem::take(&mut unsure), Ordering::Release);
+                due = None;
+            }
+            if let FileSync::Within(_) = self.target.sync {
+                from.set_read_timeout(due.map(|due| due.saturating_duration_since(now).max(SHORTEST)))?;
+            }
             // Messages are shorter than half of this: there is always room.
             let read = match from.read(&mut buffer[filled..]) {
-                Ok(0) => return self.file.sync_data(),
+                Ok(0) => {
+                    self.file.sync_data()?;
+                    written.fetch_add(unsure, Ordering::Release);
+                    return Ok(());
+                }
                 Ok(read) => read,
-                Err(error) if error.kind() == ErrorKind::Interrupted => continue,
+                Err(error) if super::link::passing(&error) => continue,
                 Err(error) => return Err(error),
             };
             filled += read;
             let taken = self.take(&buffer[..filled])?;
-            written.fetch_add(taken as u64, Ordering::Release);
             buffer.copy_within(taken..filled, 0);
             filled -= taken;
+            match self.target.sync {
+                _ if taken == 0 => {}
+                FileSync::Off => {
+                    written.fetch_add(taken as u64, Ordering::Release);
+                }
+                FileSync::Within(time) => {
+                    unsure += taken as u64;
+                    due.get_or_insert(now + time);
+                }
+                FileSync::Always => {
+                    self.file.sync_data()?;
+                    written.fetch_add(taken as u64, Ordering::Release);
+                }
+            }
         }
     }
 
@@ -235,7 +272,15 @@ impl Recipient {
         }
         self.file = OpenOptions::new().read(true).write(true).create_new(true).mode(0o640).open(path)?;
         self.size = 0;
-        Ok(())
+        self.keep_names()
+    }
+
+    /// Makes sure of the names of the files, where the files are to be.
+    fn keep_names(&self) -> io::Result<()> {
+        match self.target.path.parent() {
+            Some(folder) if self.target.sync != FileSync::Off => File::open(folder)?.sync_all(),
+            _ => Ok(()),
+        }
     }
 }
 
@@ -271,7 +316,8 @@ mod tests {
     use super::*;
 
     fn recipient(folder: &Path, rotate: u64, keep: usize, lines: bool) -> Recipient {
-        Recipient::new(FileTarget { path: folder.join("log"), rotate, keep }, lines).unwrap()
+        let sync = FileSync::Off;
+        Recipient::new(FileTarget { path: folder.join("log"), rotate, keep, sync }, lines).unwrap()
     }
 
     /// All that is kept, oldest first.
@@ -313,6 +359,53 @@ mod tests {
         assert_eq!(kept(folder.path()), [&octets[..40], &octets[40..]]);
         recipient(folder.path(), 1, 9, false).take(&octets[..20]).unwrap();
         assert_eq!(kept(folder.path()).len(), 3, "another session, another file");
+    }
+
+    /// What is told as written, of a line that was given to a file, before the other side closes and when it has.
+    #[test]
+    fn what_is_to_be_sure_is_told_when_it_is() {
+        let minute = std::time::Duration::from_secs(60);
+        for (sync, before) in [(FileSync::Off, 4), (FileSync::Always, 4), (FileSync::Within(minute), 0)] {
+            let folder = tempfile::tempdir().unwrap();
+            let (mut ours, theirs) = Pair::pair().unwrap();
+            let path = folder.path().join("log");
+            let mut file = Recipient::new(FileTarget { path: path.clone(), rotate: 100, keep: 9, sync }, true).unwrap();
+            let shared = Arc::new(Shared::default());
+            let thread = {
+                let shared = Arc::clone(&shared);
+                thread::spawn(move || file.serve(theirs, &shared.written))
+            };
+            ours.write_all(b"one\n").unwrap();
+            while fs::read(&path).unwrap().len() < 4 || shared.written.load(Ordering::Acquire) < before {
+                thread::yield_now();
+            }
+            assert_eq!(shared.written.load(Ordering::Acquire), before, "{sync:?}");
+            drop(ours);
+            thread.join().unwrap().unwrap();
+            assert_eq!(shared.written.load(Ordering::Acquire), 4, "{sync:?}");
+        }
+    }
+
+    /// Whatever the pace, what waits to be made sure of is told in its time, or when there is much of it.
+    #[test]
+    fn what_is_to_be_sure_soon_is_told_while_nothing_more_comes() {
+        let folder = tempfile::tempdir().unwrap();
+        let sync = FileSync::Within(std::time::Duration::from_millis(20));
+        let target = FileTarget { path: folder.path().join("log"), rotate: 1 << 30, keep: 9, sync };
+        let (mut ours, theirs) = Pair::pair().unwrap();
+        let shared = Arc::new(Shared::default());
+        let thread = {
+            let shared = Arc::clone(&shared);
+            thread::spawn(move || Recipient::new(target, true).unwrap().serve(theirs, &shared.written))
+        };
+        for told in [4, 8] {
+            ours.write_all(b"one\n").unwrap();
+            while shared.written.load(Ordering::Acquire) < told {
+                thread::yield_now();
+            }
+        }
+        drop(ours);
+        thread.join().unwrap().unwrap();
     }
 
     proptest! {

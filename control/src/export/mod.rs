@@ -150,6 +150,20 @@ pub struct FileTarget {
     pub rotate: u64,
     /// How many rotated files are kept.
     pub keep: usize,
+    /// When it is made sure of on its disk.
+    pub sync: FileSync,
+}
+
+/// When what was written to a file is made sure of on its disk: fsync. Records are acknowledged then.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum FileSync {
+    /// When it is rotated, and at the end; records are acknowledged when the kernel has them.
+    #[default]
+    Off,
+    /// So long after it was written, at most.
+    Within(Duration),
+    /// After each write.
+    Always,
 }
 
 /// A topic of a Kafka cluster.

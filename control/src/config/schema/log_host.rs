@@ -11,7 +11,7 @@ use super::super::fault::Place;
 use super::super::value::{self, Refusal};
 use super::delivery::SpoolKeys;
 use super::logging::ALL_FORMATS;
-use crate::export::{Format, Framing};
+use crate::export::{FileSync, Format, Framing};
 use crate::record::Class;
 
 /// The transports by name.
@@ -185,6 +185,8 @@ pub(crate) struct FileKeys {
     pub(crate) path: Option<Located<PathBuf>>,
     /// `rotate`: octets, and how many old files are kept.
     pub(crate) rotate: Option<Located<(u64, usize)>>,
+    /// `sync`.
+    pub(crate) sync: Option<Located<FileSync>>,
 }
 
 /// Which cluster.
@@ -325,7 +327,22 @@ impl FileKeys {
                 (size.map_or(Self::ROTATE.0, |size| size.value), files.map_or(Self::ROTATE.1, |files| files.value));
             Located { value, place }
         });
-        Self { path, rotate }
+        Self { path, rotate, sync: section.optional("sync", notes, sync) }
+    }
+}
+
+/// When a file is made sure of on its disk. No longer than a host may be without progress.
+fn sync(value: &DeValue<'_>) -> Result<FileSync, Refusal> {
+    match value {
+        DeValue::String(text) if text == "off" => Ok(FileSync::Off),
+        DeValue::String(text) if text == "always" => Ok(FileSync::Always),
+        other => {
+            let times = value::duration(Duration::from_millis(10), Duration::from_secs(30));
+            times(other).map(FileSync::Within).map_err(|_| {
+                let expected = "\"off\", \"always\", or a time from \"10 ms\" to \"30 s\"";
+                Refusal::new(expected, "\"1 s\": what was written is on the disk a second later, and acknowledged then")
+            })
+        }
     }
 }
 

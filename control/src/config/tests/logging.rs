@@ -5,8 +5,8 @@ use std::time::Duration;
 use super::*;
 use crate::export::spool::Spooler;
 use crate::export::{
-    BinaryOptions, Form, Format, Framing, GroupMode, Payload, Rank, SpoolLimits, Target, TextOptions, TlsVersion,
-    Transport,
+    BinaryOptions, FileSync, Form, Format, Framing, GroupMode, Payload, Rank, SpoolLimits, Target, TextOptions,
+    TlsVersion, Transport,
 };
 use crate::record::{BootId, Class};
 
@@ -460,7 +460,18 @@ fn records_may_go_to_a_file() {
     assert_eq!(written.target, Target::None);
     let rotated = file("path = \"/var/log/o\"\nrotate = { size = \"1 MiB\", files = 3 }");
     let Transport::File(target) = compiled(&rotated).hosts[0].transport.clone() else { panic!("a file") };
-    assert_eq!((target.rotate, target.keep), (1 << 20, 3));
+    assert_eq!((target.rotate, target.keep, target.sync), (1 << 20, 3, FileSync::Off));
+    for (word, sync) in
+        [("off", FileSync::Off), ("always", FileSync::Always), ("500 ms", FileSync::Within(Duration::from_millis(500)))]
+    {
+        let synced = compiled(&file(&format!("path = \"/o\"\nsync = \"{word}\"")));
+        let Transport::File(target) = synced.hosts[0].transport.clone() else { panic!("a file") };
+        assert_eq!(target.sync, sync);
+    }
+    refused(&file("path = \"/o\"\nsync = \"never\""), 5, "log-host[h].sync", "\"off\", \"always\", or a time", "1 s");
+    refused(&file("path = \"/o\"\nsync = \"31 s\""), 5, "log-host[h].sync", "to \"30 s\"", "");
+    refused(&file("path = \"/o\"\nsync = \"5 s\""), 5, "log-host[h].sync", "below stall", "raise stall");
+    refused_host("sync = \"off\"", 4, "sync", "transport = \"file\"", "");
     refused(&file("format = \"json\""), 1, "log-host[h].path", "the file", "add path");
     refused(&file("path = \"o\""), 4, "log-host[h].path", "an absolute path", "");
     refused(&file("path = \"/o\"\naddress = \"192.0.2.9\""), 5, "log-host[h].address", "no address", "");

@@ -56,6 +56,19 @@ struct Mark {
     records: usize,
     /// IPFIX data records in it, type information included.
     counted: u32,
+    /// Octets of it, with what frames it.
+    octets: usize,
+}
+
+/// Messages that were encoded and never wholly written.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Unsent {
+    /// How many.
+    pub messages: u64,
+    /// IPFIX data records in them.
+    pub counted: u32,
+    /// Octets of them.
+    pub octets: u64,
 }
 
 impl Outbox {
@@ -108,7 +121,7 @@ impl Outbox {
             }
         }
         debug_assert!(self.bytes.len() > start);
-        self.marks.push_back(Mark { end: self.bytes.len(), records, counted });
+        self.marks.push_back(Mark { end: self.bytes.len(), records, counted, octets: self.bytes.len() - start });
     }
 
     /// All that is not written.
@@ -145,11 +158,15 @@ impl Outbox {
         self.bytes.len() - self.written
     }
 
-    /// Forgets everything: how many IPFIX data records were in what was not wholly written.
-    pub(super) fn clear(&mut self) -> u32 {
+    /// Forgets everything, and says what was not wholly written.
+    pub(super) fn clear(&mut self) -> Unsent {
         self.bytes.clear();
         self.written = 0;
-        self.marks.drain(..).map(|mark| mark.counted).sum()
+        self.marks.drain(..).fold(Unsent::default(), |sum, mark| Unsent {
+            messages: sum.messages + 1,
+            counted: sum.counted.wrapping_add(mark.counted),
+            octets: sum.octets + mark.octets as u64,
+        })
     }
 }
 
@@ -167,7 +184,8 @@ mod tests {
         assert_eq!(outbox.stream(), b"defg");
         assert_eq!(outbox.advance(1), 2);
         assert_eq!(outbox.datagram(), b"efg");
-        assert_eq!(outbox.clear(), 1);
+        assert_eq!(outbox.advance(1), 0);
+        assert_eq!(outbox.clear(), Unsent { messages: 1, counted: 1, octets: 3 });
         assert_eq!(outbox.len(), 0);
     }
 

@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant, SystemTime};
 
 use super::{AHEAD, Source};
-use crate::export::outbox::Outbox;
+use crate::export::outbox::{Outbox, Unsent};
 use crate::export::owed::Matter;
 use crate::export::{HostConfig, Transport};
 use crate::record::Class;
@@ -93,10 +93,11 @@ impl Binary {
         opened.into_iter().chain(self.statistics.1).min()
     }
 
-    pub(super) fn broke(&mut self, counted: u32) {
+    pub(super) fn broke(&mut self, unsent: Unsent) {
+        self.encoder.retract(unsent.messages, unsent.counted.into(), unsent.octets);
         if let Renewal::Datagrams(..) = self.renewal {
             self.encoder.abandon();
-            self.encoder.rewind(counted);
+            self.encoder.rewind(unsent.counted);
         } else {
             self.encoder.restart();
         }

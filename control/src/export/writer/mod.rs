@@ -5,7 +5,7 @@ mod text;
 
 use std::time::Instant;
 
-use super::outbox::{Frame, Outbox};
+use super::outbox::{Frame, Outbox, Unsent};
 use super::owed::{Matter, Payload, Rank};
 use super::{Form, Format, Framing, HostConfig, Transport, kafka, relp};
 use crate::record::ipfix::NotSent;
@@ -140,13 +140,13 @@ impl Writer {
         }
     }
 
-    /// The transport broke, and `counted` IPFIX data records that were finished never left. On a stream the next connection
+    /// The transport broke, and these messages that were finished never left. On a stream the next connection
     /// is a new transport session (RFC 7011, 8): sequence from 0, all templates first. Over UDP the session goes on, but
     /// the collector behind it may be another.
-    pub(super) fn broke(&mut self, counted: u32) {
+    pub(super) fn broke(&mut self, unsent: Unsent) {
         match &mut self.kind {
             Kind::Text(_) => {}
-            Kind::Binary(binary) => binary.broke(counted),
+            Kind::Binary(binary) => binary.broke(unsent),
         }
     }
 }
@@ -197,7 +197,7 @@ mod tests {
         let (now, mut parts) = (Instant::now(), writer(Transport::Tcp));
         assert!(announced(&mut parts, now));
         assert!(!announced(&mut parts, now + Duration::from_secs(3_000)));
-        parts.0.broke(0);
+        parts.0.broke(Unsent::default());
         assert!(announced(&mut parts, now));
     }
 
@@ -296,5 +296,73 @@ mod tests {
         assert_eq!(fill(interval * 3 / 2, false), None);
         assert_eq!(fill(interval * 3 / 2, true), Some(257));
         assert_eq!(fill(interval * 3 / 2, true), None, "once is the end");
+    }
+
+    /// The statement counts the messages before it that were written, on this connection and on those that broke.
+    #[test]
+    fn statistics_count_what_left() {
+        let (now, interval) = (Instant::now(), Duration::from_secs(10));
+        for transport in [Transport::Tcp, Transport::Udp] {
+            let (_, mut backlog, mut outbox) = writer(transport.clone());
+            let target = Target::Address(([127, 0, 0, 1], 4739).into());
+            let mut host = HostConfig::new("nms", target, transport, vec![(Class::Im, Format::Binary)]);
+            host.binary.statistics = Some(interval);
+            let mut writer = Writer::new(&host, Format::Binary, vec![Class::Im]);
+            let mut left: Vec<Vec<u8>> = Vec::new();
+            for round in 0..3 {
+                backlog.push(&Arc::new(sample::login("10001")));
+                // Its message is closed in its time.
+                writer.fill(&mut backlog, &mut outbox, now, false);
+                writer.fill(&mut backlog, &mut outbox, now + FLUSH, false);
+                while outbox.len() > 0 {
+                    let message = outbox.datagram().to_vec();
+                    // The connection breaks over the last message of the first two rounds.
+                    if round < 2 && message.len() == outbox.len() {
+                        outbox.advance(message.len() / 2);
+                        break;
+                    }
+                    outbox.advance(message.len());
+                    left.push(message);
+                }
+                if round < 2 {
+                    writer.broke(outbox.clear());
+                }
+            }
+            backlog.push(&Arc::new(sample::login("10002")));
+            writer.fill(&mut backlog, &mut outbox, now + interval, false);
+            // What was encoded before the statement stands before it.
+            let mut statement = Vec::new();
+            while outbox.len() > 0 {
+                left.append(&mut statement);
+                statement.push(outbox.datagram().to_vec());
+                outbox.advance(statement[0].len());
+            }
+            let number = |at: usize| u64::from_be_bytes(statement[0][at..at + 8].try_into().unwrap());
+            assert_eq!(statement[0][16..18], 257_u16.to_be_bytes());
+            let octets: usize = left.iter().map(Vec::len).sum();
+            assert_eq!((number(24), number(40)), (left.len() as u64, octets as u64));
+            assert_eq!(number(32), left.iter().map(|message| data_records(message)).sum::<u64>());
+        }
+    }
+
+    /// Data records of a message of ours that has templates, type information, sign-ons or statements.
+    fn data_records(message: &[u8]) -> u64 {
+        let word = |at: usize| usize::from(u16::from_be_bytes([message[at], message[at + 1]]));
+        let (mut at, mut records) = (16, 0);
+        while at < message.len() {
+            let end = at + word(at + 2);
+            let mut record = at + 4;
+            while word(at) >= 256 && record < end {
+                records += 1;
+                record = match word(at) {
+                    // Fixed fields, then two texts.
+                    256 => (0..2).fold(record + 26, |text, _| text + 1 + usize::from(message[text])),
+                    // Each is in a set of its own.
+                    _ => end,
+                };
+            }
+            at = end;
+        }
+        records
     }
 }

@@ -104,6 +104,14 @@ impl Encoder {
         self.sequence = self.sequence.wrapping_sub(records);
     }
 
+    /// Takes back of what [`Self::state`] tells: messages that were finished, but never left, with so many data records and
+    /// octets.
+    pub fn retract(&mut self, messages: u64, records: u64, octets: u64) {
+        self.exported.messages -= messages;
+        self.exported.records -= records;
+        self.exported.octets -= octets;
+    }
+
     /// Appends `record` to the open message, opening one where there is none.
     pub fn add(&mut self, record: &Record) -> Outcome {
         let template = Template::of(record, self.version);
@@ -158,6 +166,7 @@ impl Encoder {
             type_information::FIELDS.iter().for_each(|specifier| write_specifier(out, *specifier));
         });
         for (id, fields) in statistics::TEMPLATES {
+            self.part();
             self.must(time, &mut send, OPTIONS_TEMPLATE_SET, |out| {
                 word(out, *id);
                 word(out, fields.len() as u16);
@@ -210,6 +219,16 @@ impl Encoder {
         let before = self.open(set);
         write(&mut self.message);
         self.close(&before, set)
+    }
+
+    /// The next goes into a set of its own: nfacctd, as of 1.7.7, loses its place in a set of two options templates, and with
+    /// that the rest of the message.
+    fn part(&mut self) {
+        const NONE: u16 = 0;
+        if let Some((_, start)) = self.set {
+            self.close_set();
+            self.set = Some((NONE, start));
+        }
     }
 
     /// Makes a set of that number the open one.

@@ -5,7 +5,8 @@ use dataplane::time::Nanos;
 use super::encoder::{int, long};
 use super::field::Specifier;
 
-/// What was exported since the process began to.
+/// What was exported since the process began to: all that stands before the statement on this connection, and what was
+/// written on those before it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Exported {
     pub messages: u64,
@@ -27,8 +28,9 @@ pub(super) const SCOPES: u16 = 1;
 
 /// Of what was exported: observationDomainId (the scope), exportedMessageTotalCount, exportedFlowRecordTotalCount,
 /// exportedOctetTotalCount. Of what was not: exportingProcessId (the scope), notSentFlowTotalCount, and twice
-/// observationTimeMilliseconds, of the first and of the last (RFC 7011, 4.3; it is about records, so that packets and octets
-/// of their flows are not told).
+/// observationTimeMilliseconds, of the first and of the last (RFC 7011, 4.3). Packets and octets not sent are those of the
+/// traffic that the records tell of: most kinds of record tell of none, and those that a spool gave up are known by number
+/// only, so that the sums would be of no use.
 pub(super) const TEMPLATES: &[(u16, &[Specifier]); 2] = &[
     (257, &[(None, 149, 4), (None, 41, 8), (None, 42, 8), (None, 40, 8)]),
     (258, &[(None, 144, 4), (None, 166, 8), (None, 323, 8), (None, 323, 8)]),

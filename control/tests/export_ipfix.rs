@@ -4,12 +4,12 @@
 mod export_lab;
 
 use std::fs;
-use std::net::UdpSocket;
-use std::path::Path;
+use std::net::{SocketAddr, UdpSocket};
+use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::{Duration, Instant};
 
-use control::export::{Format, Transport};
+use control::export::{FileSync, FileTarget, Format, HostConfig, Target, Transport};
 use control::record::ipfix::OWN;
 use export_lab::{
     Collector, Rig, Running, flow_v4, flow_v6, free_port, have, host, loopback, one_of_each, program, wait,
@@ -24,13 +24,32 @@ fn output(command: &mut Command) -> String {
     text
 }
 
+/// A host that states how the export does, once at its end.
+fn stating(address: SocketAddr, transport: Transport) -> HostConfig {
+    let mut host = host("nms", address, transport, Format::Binary);
+    host.binary.statistics = Some(Duration::from_secs(3_600));
+    host
+}
+
+/// The file that they become.
+fn file(dir: &Path) -> PathBuf {
+    let path = dir.join("records.ipfix");
+    let target = FileTarget { path: path.clone(), rotate: 1 << 30, keep: 1, sync: FileSync::Off };
+    let host = HostConfig { target: Target::None, ..stating(loopback(0), Transport::File(target)) };
+    let mut rig = Rig::new(vec![host]);
+    one_of_each().iter().for_each(|record| rig.push(record));
+    assert!(rig.exporters.drain(Instant::now() + Duration::from_secs(20)).is_empty());
+    path
+}
+
 /// The datagrams that one record of each kind becomes.
 fn datagrams() -> Vec<Vec<u8>> {
     let socket = UdpSocket::bind(loopback(0)).unwrap();
     socket.set_nonblocking(true).unwrap();
-    let mut rig = Rig::new(vec![host("nms", socket.local_addr().unwrap(), Transport::Udp, Format::Binary)]);
+    let mut rig = Rig::new(vec![stating(socket.local_addr().unwrap(), Transport::Udp)]);
     one_of_each().iter().for_each(|record| rig.push(record));
     rig.until_sent("nms");
+    assert!(rig.exporters.drain(Instant::now() + Duration::from_millis(500)).is_empty());
     let (mut datagrams, mut buffer) = (Vec::new(), [0; 65_536]);
     while let Ok(octets) = socket.recv(&mut buffer) {
         assert!(octets <= 1_400);
@@ -42,7 +61,7 @@ fn datagrams() -> Vec<Vec<u8>> {
 /// The stream that they become over TCP.
 fn stream() -> Vec<u8> {
     let collector = Collector::listen(loopback(0), true);
-    let mut rig = Rig::new(vec![host("nms", collector.address, Transport::Tcp, Format::Binary)]);
+    let mut rig = Rig::new(vec![stating(collector.address, Transport::Tcp)]);
     one_of_each().iter().for_each(|record| rig.push(record));
     rig.until_sent("nms");
     assert!(rig.exporters.drain(Instant::now() + Duration::from_millis(500)).is_empty());
@@ -86,12 +105,17 @@ fn capture(path: &Path, protocol: u8, payloads: &[Vec<u8>]) {
     fs::write(path, file).unwrap();
 }
 
-/// tshark finds nothing wrong, every record, and the fields in them.
+/// [`tshark_reads`], of packets.
 fn tshark_agrees(protocol: u8, payloads: &[Vec<u8>]) {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("ipfix.pcap");
     capture(&path, protocol, payloads);
-    let tshark = |arguments: &[&str]| output(Command::new(program("tshark")).arg("-r").arg(&path).args(arguments));
+    tshark_reads(&path);
+}
+
+/// tshark finds nothing wrong, every record, and the fields in them.
+fn tshark_reads(path: &Path) {
+    let tshark = |arguments: &[&str]| output(Command::new(program("tshark")).arg("-r").arg(path).args(arguments));
     let complaints =
         tshark(&["-Y", "_ws.malformed || _ws.expert.severity >= 4194304 || cflow.unexpected_sequence_number"]);
     assert_eq!(complaints, "", "tshark complains");
@@ -114,6 +138,9 @@ fn tshark_agrees(protocol: u8, payloads: &[Vec<u8>]) {
     assert_eq!(count("Post NAT Source IPv4 Address: 198.51.100.10"), 2, "{text}");
     assert_eq!(count("Post NAPT Source Transport Port: 40123"), 2);
     assert_eq!(count("Observation Time Milliseconds: Mar  1, 2026 08:15:30.000000000 UTC"), 12);
+    for statement in ["Exported Messages Total Count", "Exported Octets Total Count", "Not Sent Flow Total Count"] {
+        println!("{statement}: {}", count(statement));
+    }
     // ostiarySignOnAction: "login".
     assert_eq!(count("Type 4: Value (hex bytes): 6c 6f 67 69 6e\n"), 1);
 }
@@ -135,15 +162,29 @@ fn tshark_decodes_a_stream_without_complaint() {
 }
 
 #[test]
+fn tshark_decodes_a_file_without_complaint() {
+    if have(&["tshark"]) {
+        let dir = tempfile::tempdir().unwrap();
+        tshark_reads(&file(dir.path()));
+    }
+}
+
+#[test]
 fn ipfix_dump_knows_our_elements_by_name() {
     if !have(&["ipfixDump"]) {
         return;
     }
     let dir = tempfile::tempdir().unwrap();
+    // A file of messages is what RFC 5655 calls an IPFIX file; and what the file exporter writes is one.
     let path = dir.path().join("stream.ipfix");
-    // A file of messages is what RFC 5655 calls an IPFIX file.
     fs::write(&path, stream()).unwrap();
-    let text = output(Command::new("ipfixDump").arg("--rfc5610").arg("--in").arg(&path));
+    for path in [path, file(dir.path())] {
+        ipfix_dump_reads(&path);
+    }
+}
+
+fn ipfix_dump_reads(path: &Path) {
+    let text = output(Command::new("ipfixDump").arg("--rfc5610").arg("--in").arg(path));
     for element in OWN {
         assert!(text.contains(element.name), "no {}: {text}", element.name);
     }
@@ -159,6 +200,9 @@ fn ipfix_dump_knows_our_elements_by_name() {
         "ostiaryCloseReason : (len: 3) fin",
         "applicationName : (len: 6) wechat",
         "sourceIPv4Address : 10.1.2.3",
+        "sourceIPv6Address : 2001:",
+        "notSentFlowTotalCount : 0",
+        "exportedFlowRecordTotalCount : ",
     ] {
         assert!(text.contains(field), "no {field}: {text}");
     }

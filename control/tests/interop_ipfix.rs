@@ -5,24 +5,39 @@ mod export_lab;
 
 use std::collections::BTreeMap;
 use std::fs;
+use std::net::{IpAddr, SocketAddr};
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
-use control::export::{Format, Transport};
-use export_lab::{
-    Rig, Running, flow_v4, flow_v6, free_port, have, host, loopback, one_of_each, program, wait, wait_for_udp,
-};
+use control::export::{Format, HostConfig, Transport};
+use export_lab::{Rig, Running, flow_v4, flow_v6, free_port, have, host, loopback, one_of_each, program, wait};
+
+/// A host that states how the export does, once at its end.
+fn stating(address: SocketAddr, transport: Transport) -> HostConfig {
+    let mut host = host("noc", address, transport, Format::Binary);
+    host.binary.statistics = Some(Duration::from_secs(3_600));
+    host
+}
+
+fn end(rig: &mut Rig) {
+    assert!(rig.exporters.drain(Instant::now() + Duration::from_secs(10)).is_empty());
+}
 
 #[test]
 fn nfacctd_adds_up_packets_and_octets_of_both_families() {
-    if !have(&["nfacctd"]) {
-        return;
+    if have(&["nfacctd"]) {
+        nfacctd_adds_up("127.0.0.1".parse().unwrap());
+        nfacctd_adds_up("::1".parse().unwrap());
     }
+}
+
+/// Listening there.
+fn nfacctd_adds_up(address: IpAddr) {
     let dir = tempfile::tempdir().unwrap();
     let (port, table) = (free_port(), dir.path().join("flows.csv"));
     let lines = [
         "daemonize: false",
-        "nfacctd_ip: 127.0.0.1",
+        &format!("nfacctd_ip: {address}"),
         &format!("nfacctd_port: {port}"),
         "nfacctd_time_new: true",
         "plugins: print",
@@ -36,10 +51,16 @@ fn nfacctd_adds_up_packets_and_octets_of_both_families() {
     fs::write(&config, lines.join("\n") + "\n").unwrap();
     let errors = fs::File::create(dir.path().join("log")).unwrap();
     let _collector = Running::start(Command::new(program("nfacctd")).arg("-f").arg(&config).stderr(errors));
-    wait_for_udp(port);
-    let mut rig = Rig::new(vec![host("noc", loopback(port), Transport::Udp, Format::Binary)]);
+    let (tables, end_of_port) = (["/proc/net/udp", "/proc/net/udp6"], format!(":{port:04X} "));
+    let is_there = |table| fs::read_to_string(table).is_ok_and(|table: String| table.contains(&end_of_port));
+    wait("nfacctd to listen", || tables.into_iter().any(is_there));
+    // What comes before the one that adds up is there is lost.
+    let log = dir.path().join("log");
+    wait("its plugin", || fs::read_to_string(&log).is_ok_and(|text| text.contains("cache entries=")));
+    let mut rig = Rig::new(vec![stating(SocketAddr::new(address, port), Transport::Udp)]);
     one_of_each().iter().for_each(|record| rig.push(record));
     rig.until_sent("noc");
+    end(&mut rig);
 
     // Two closed IPv4 sessions, one of them translated, and a denied packet; a closed IPv6 session and a denied packet.
     let (v4, v6) = (flow_v4().tuple, flow_v6().tuple);
@@ -64,16 +85,33 @@ fn nfacctd_adds_up_packets_and_octets_of_both_families() {
         sums
     };
     wait("nfacctd to tell of every record", || told() == expected);
+    let log = fs::read_to_string(&log).unwrap();
+    let is_complaint = |line: &&str| ["WARN", "ERROR", "malformed", "unable"].iter().any(|word| line.contains(word));
+    let complaints: Vec<_> = log.lines().filter(is_complaint).collect();
+    assert!(complaints.is_empty(), "{complaints:?}");
 }
 
-/// Reads one connection to its end, and writes a line for each record: its number, who, which packets and octets.
+/// Reads one connection to its end, and writes a line for each record: its number, who, which packets and octets; and for
+/// each statement of the export, and what it counted itself.
 const READER: &str = r#"
-import socket, sys
+import io, socket, sys
 import ipfix.ie, ipfix.reader
 ipfix.ie.use_iana_default()
 listener = socket.create_server(("127.0.0.1", int(sys.argv[1])))
 connection, _ = listener.accept()
-for row in ipfix.reader.from_stream(connection.makefile("rb")).namedict_iterator():
+stream = b""
+while octets := connection.recv(65536):
+    stream += octets
+messages, at = [], 0
+while at < len(stream):
+    messages.append(int.from_bytes(stream[at + 2:at + 4], "big"))
+    at += messages[-1]
+for row in ipfix.reader.from_stream(io.BytesIO(stream)).namedict_iterator():
+    if "exportedMessageTotalCount" in row:
+        names = ("exportedMessageTotalCount", "exportedOctetTotalCount")
+        print("exported", row["observationDomainId"], *[row[name] for name in names], len(messages) - 1, sum(messages[:-1]))
+    if "notSentFlowTotalCount" in row:
+        print("not sent", row["notSentFlowTotalCount"])
     if "_ipfix_32473_2" not in row:
         continue  # of options
     number = int.from_bytes(row["_ipfix_32473_2"], "big")
@@ -101,10 +139,10 @@ fn pythons_ipfix_reads_every_record_of_a_stream() {
         .stderr(Stdio::piped())
         .spawn()
         .unwrap();
-    let mut rig = Rig::new(vec![host("noc", loopback(port), Transport::Tcp, Format::Binary)]);
+    let mut rig = Rig::new(vec![stating(loopback(port), Transport::Tcp)]);
     one_of_each().iter().for_each(|record| rig.push(record));
     rig.until_sent("noc");
-    assert!(rig.exporters.drain(Instant::now() + Duration::from_secs(10)).is_empty());
+    end(&mut rig);
     let output = reader.wait_with_output().unwrap();
     let text = String::from_utf8_lossy(&output.stdout).into_owned();
     assert!(output.status.success(), "{text}{}", String::from_utf8_lossy(&output.stderr));
@@ -126,5 +164,12 @@ fn pythons_ipfix_reads_every_record_of_a_stream() {
         "end".to_owned(),
     ]
     .into();
-    assert_eq!(text.lines().collect::<Vec<_>>(), expected);
+    let (stated, rows): (Vec<_>, Vec<_>) =
+        text.lines().partition(|line| line.starts_with("exported") || line.starts_with("not sent"));
+    assert_eq!(rows, expected);
+    // The statement counts what stands before it.
+    let exported: Vec<_> = stated[0].split(' ').collect();
+    assert_eq!(exported[1], "7", "{stated:?}");
+    assert_eq!((exported[2], exported[3]), (exported[4], exported[5]), "{stated:?}");
+    assert_eq!(stated[1..], ["not sent 0"]);
 }

@@ -108,6 +108,16 @@ fn a_round_robin_is_even() {
 }
 
 #[test]
+fn a_round_robin_is_even_while_nobody_is_up() {
+    let (first, second) = (Collector::listen(loopback(0), true), Collector::listen(loopback(0), true));
+    let mut rig = rig(GroupMode::RoundRobin, &first, &second);
+    (1..=1_000).for_each(|sequence| rig.push(&login(sequence, "10001")));
+    let of = |host| rig.counts(host, Class::Im).generated;
+    assert!(of("first").abs_diff(of("second")) <= 16, "{} and {}", of("first"), of("second"));
+    assert_eq!(of("first") + of("second"), 1_000);
+}
+
+#[test]
 fn copies_each_get_all() {
     let (first, second) = (Collector::listen(loopback(0), true), Collector::listen(loopback(0), true));
     let mut rig = rig(GroupMode::Copies, &first, &second);

@@ -105,10 +105,11 @@ impl Group {
         if self.left == 0 || self.well[self.active].is_none() {
             let count = self.members.len();
             let others = (1..=count).map(|step| (self.active + step) % count);
-            let is_well = |place: &usize| self.well[*place].is_some();
+            let well = others.clone().find(|place| self.well[*place].is_some());
             // Where nobody takes records, they still share them.
-            let next = others.clone().find(is_well).or_else(|| others.clone().next().filter(|_| self.left == 0));
-            (self.active, self.left) = (next.unwrap_or(self.active), RUN);
+            if let Some(next) = well.or_else(|| others.clone().next().filter(|_| self.left == 0)) {
+                (self.active, self.left) = (next, RUN);
+            }
         }
         self.left -= 1;
         self.members[self.active]

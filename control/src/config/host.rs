@@ -254,8 +254,8 @@ fn kafka(host: &LogHost, tls: Option<TlsPolicy>, notes: &mut Notes) -> KafkaTarg
         }
     }
     let brokers: Vec<&str> = match &host.kafka.brokers {
-        Some(list) if !list.value.is_empty() => list.value.iter().map(|broker| broker.value.as_str()).collect(),
-        Some(_) | None => {
+        Some(list) => list.value.iter().map(|broker| broker.value.as_str()).collect(),
+        None => {
             let expected = "some brokers of the cluster: transport = \"kafka\" needs them";
             missing(host, "brokers", expected, "add brokers = [\"HOST:PORT\", …]", notes);
             Vec::new()

@@ -135,8 +135,9 @@ impl Store {
         }
         let (Some(file), Some(segment)) = (&self.file, self.segments.back_mut()) else { return Ok(()) };
         if let Err(error) = file.write_all_at(octets, segment.size) {
-            // What was written of it is not there: the next write begins at the same place.
-            if file.set_len(segment.size).is_err() {
+            // What was written of it is not there: the next write begins at the same place. On a full disk it begins a file, so
+            // that this one goes, and makes room, as soon as it is sent.
+            if file.set_len(segment.size).is_err() || error.kind() == ErrorKind::StorageFull {
                 self.close();
             }
             return Err(error);

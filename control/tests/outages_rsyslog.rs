@@ -2,7 +2,7 @@
 
 mod export_lab;
 
-use export_lab::{Program, Way, full_disk, outages};
+use export_lab::{Program, Way, full_disk, outages, outages_in_memory};
 
 #[test]
 fn over_tcp() {
@@ -22,6 +22,21 @@ fn over_relp() {
 #[test]
 fn over_relp_tls() {
     outages(Program::Rsyslog, Way::RelpTls);
+}
+
+#[test]
+fn over_tcp_without_a_spool() {
+    outages_in_memory(Program::Rsyslog, Way::Tcp);
+}
+
+#[test]
+fn its_disk_is_full_over_tls() {
+    full_disk(Program::Rsyslog, Way::Tls);
+}
+
+#[test]
+fn its_disk_is_full_over_relp_tls() {
+    full_disk(Program::Rsyslog, Way::RelpTls);
 }
 
 #[test]

@@ -15,6 +15,11 @@ fn over_tls() {
 }
 
 #[test]
+fn its_disk_is_full_over_tls() {
+    full_disk(Program::SyslogNg, Way::Tls);
+}
+
+#[test]
 fn its_disk_is_full_over_tcp() {
     full_disk(Program::SyslogNg, Way::Tcp);
 }

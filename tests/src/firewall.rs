@@ -30,14 +30,17 @@ impl Firewall {
 
     /// Starts it in the network namespace `namespace`.
     pub fn start_in(namespace: &str, folder: &Path, policy: &Policy) -> Self {
-        let mut command = Command::new("ip");
-        command.args(["netns", "exec", namespace]).arg(program::path());
-        Self::start_with(folder, policy, command)
+        Self::start_with(folder, policy, program_in(namespace))
     }
 
     /// Starts it with the policy file that one before had there, as it is by now.
     pub fn start_again(folder: &Path) -> Self {
         Self::launch(folder, Command::new(program::path()))
+    }
+
+    /// [`Self::start_again`] in a network namespace.
+    pub fn start_again_in(namespace: &str, folder: &Path) -> Self {
+        Self::launch(folder, program_in(namespace))
     }
 
     fn start_with(folder: &Path, policy: &Policy, command: Command) -> Self {
@@ -134,4 +137,10 @@ impl Firewall {
         let text = String::from_utf8(output.stdout).expect("show writes UTF-8");
         Some(text.lines().map(|line| serde_json::from_str(line).expect("show --json writes JSON lines")).collect())
     }
+}
+
+fn program_in(namespace: &str) -> Command {
+    let mut command = Command::new("ip");
+    command.args(["netns", "exec", namespace]).arg(program::path());
+    command
 }

@@ -12,7 +12,6 @@ use rustix::process::Signal;
 
 use control::export::{Format, HostConfig, Patience, Transport, Via};
 
-use super::outage::at_full_length;
 use super::{Namespace, Pki, Running, host, loopback, parameter, program, wait};
 
 /// Who collects.
@@ -36,7 +35,7 @@ pub struct Bed {
     running: Option<Running>,
     program: Program,
     way: Way,
-    pki: Pki,
+    pub pki: Pki,
     pub namespace: Namespace,
     /// It writes to a file system that is soon full.
     small: Option<Mount>,
@@ -95,12 +94,8 @@ impl Bed {
             Way::RelpTls => Transport::RelpTls(self.pki.policy()),
         };
         let second = Duration::from_secs(1);
-        let patience = if at_full_length() {
-            Patience::default()
-        } else {
-            let (stall, soon) = (second / 3, second * 2);
-            Patience { stall, user_timeout: soon, answer: soon, setup: soon, close: second }
-        };
+        let (stall, soon) = (second / 3, second * 2);
+        let patience = Patience { stall, user_timeout: soon, answer: soon, setup: soon, close: second };
         let via = Via { namespace: Some(self.namespace.path()), ..Via::default() };
         HostConfig { patience, via, queue: 1_000_000, ..host(name, loopback(Self::PORT), transport, Format::Syslog) }
     }
@@ -292,17 +287,17 @@ for line in sys.stdin.buffer:
 "#;
 
 /// A file system in memory.
-struct Mount {
+pub struct Mount {
     folder: PathBuf,
 }
 
 impl Mount {
-    fn new(folder: PathBuf, size: &str) -> Self {
+    pub fn new(folder: PathBuf, size: &str) -> Self {
         mount(&["-t", "tmpfs", "-o", &format!("size={size}"), "tmpfs"], &folder);
         Self { folder }
     }
 
-    fn resize(&self, size: &str) {
+    pub fn resize(&self, size: &str) {
         mount(&["-o", &format!("remount,size={size}")], &self.folder);
     }
 }

@@ -27,10 +27,10 @@ use control::export::{
 use control::record::{BootId, Class, Record};
 use mio::{Events, Poll, Token};
 
-pub use bed::{Bed, Program, Way};
+pub use bed::{Bed, Mount, Program, Way};
 pub use collector::Collector;
 pub use namespace::Namespace;
-pub use outage::{full_disk, outages};
+pub use outage::{Outage, equipped, full_disk, outages, outages_in_memory};
 pub use pki::Pki;
 pub use readers::Reader;
 pub use records::*;

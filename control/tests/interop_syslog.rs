@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use control::export::{Format, Framing, HostConfig, TextOptions, Transport};
+use control::record::audit::AuditEvent;
 use control::record::schema::MESSAGES;
 use control::record::{Class, Record, json, rfc3164, rfc5424};
 use export_lab::{Program, Reader, Rig, host, loopback, wait};
@@ -18,6 +19,9 @@ mod samples;
 /// Where the samples look for it.
 mod presence {
     pub use control::presence::access;
+}
+mod manage {
+    pub use control::manage::Role;
 }
 
 type Words = BTreeMap<String, String>;
@@ -250,6 +254,7 @@ fn id(object: &Value) -> String {
         ("signon", _) => "CALL_STATUS".to_owned(),
         ("attack", _) if action == "ONGOING" => "ATTACK".to_owned(),
         ("attack", _) => format!("ATTACK_{action}"),
+        ("audit", _) => action.replace('-', "_"),
         _ => "LOG_LOSS".to_owned(),
     }
 }
@@ -292,9 +297,11 @@ fn rfc5424_is_read_alike_and_as_it_was_meant() {
 
             let object = meant(record, zone.as_ref(), options.digits);
             says(&letter.elements["ostiary@32473"], &object, &[255, 48]);
-            let (_, severity, _) = MESSAGES.iter().find(|(known, ..)| *known == letter.id).unwrap();
+            let listed = MESSAGES.iter().find(|(known, ..)| *known == letter.id).map(|(_, severity, _)| *severity);
+            let event = object["action"].as_str().and_then(AuditEvent::named);
+            let severity = listed.or_else(|| event.map(AuditEvent::severity)).unwrap();
             let failed = letter.id == "CALL_STATUS" && object["result"] == "fail";
-            let severity = if failed { 5 } else { *severity };
+            let severity = if failed { 5 } else { severity };
             assert_eq!(letter.pri, (options.facility * 8 + severity).to_string(), "{line}");
             assert_eq!((&*letter.host, &*letter.app, letter.id.clone()), ("fw1", "ostiary", id(&object)));
             assert_eq!(letter.pid, std::process::id().to_string());

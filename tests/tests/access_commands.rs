@@ -6,7 +6,7 @@ use std::path::Path;
 
 use ostiary_tests::access::{self, ask, show};
 use ostiary_tests::firewall::Firewall;
-use ostiary_tests::process::free_port;
+use ostiary_tests::process::{free_port, wait_for};
 use serde_json::Value;
 
 /// Logins, logouts and results recorded for a log host that nobody answers for.
@@ -111,8 +111,18 @@ fn a21_buffer_shows_positions_and_records_while_the_collector_is_down() {
 #[test]
 fn a19_reset_begins_again_and_is_audited() {
     let folder = tempfile::tempdir().unwrap();
-    let firewall = firewall(folder.path(), &recording());
-    let totals = |firewall: &Firewall| firewall.statistics()["records"].clone();
+    let trail = folder.path().join("trail.jsonl");
+    let host = format!(
+        "[[log-host]]\nname = \"trail\"\ntransport = \"file\"\npath = {:?}\nformat = \"json\"\nrecords = [\"audit\"]\n",
+        trail
+    );
+    let firewall = firewall(folder.path(), &format!("{}{host}", recording()));
+    let totals = |firewall: &Firewall| {
+        let mut rows = firewall.statistics()["records"].as_array().unwrap().clone();
+        // The reset itself is recorded.
+        rows.retain(|row| row["class"] != "audit");
+        rows
+    };
     let before = totals(&firewall);
 
     // It asks, and nobody can answer here.
@@ -132,11 +142,17 @@ fn a19_reset_begins_again_and_is_audited() {
     assert_eq!(show(&firewall, &["call-status", "statistics"])[0]["received"], 1, "the other class is left alone");
     assert_eq!(totals(&firewall), before, "totals since start stay");
 
-    let audit = std::fs::read_to_string(folder.path().join("state/audit")).unwrap();
-    let line: Value = serde_json::from_str(audit.trim()).unwrap();
-    assert_eq!((&line["action"], &line["class"]), (&"reset-statistics".into(), &"access".into()));
-    assert!(line["uid"].is_u64() && line["pid"].as_u64().is_some_and(|pid| pid > 1), "{line}");
-    assert_eq!(line["time"], statistics["since"]);
+    let trail = wait_for("the record of the reset", || {
+        let lines = std::fs::read_to_string(&trail).unwrap_or_default();
+        let mut lines = lines.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
+        lines.find(|line| line["action"] == "statistics-reset")
+    });
+    assert_eq!(
+        (&trail["what"], &trail["outcome"], &trail["via"]),
+        (&"access".into(), &"success".into(), &"cli".into())
+    );
+    assert!(trail["uid"].is_u64() && trail["pid"].as_u64().is_some_and(|pid| pid > 1), "{trail}");
+    assert_eq!(trail["time"], statistics["since"]);
     assert!(firewall.log().contains("statistics of access were reset by uid"), "{}", firewall.log());
     firewall.stop();
 }

@@ -74,7 +74,11 @@ pub(super) enum Command {
     /// Compile and show signature databases
     Sigdb(SigdbOptions),
     /// Print what records say, field by field, as Markdown
-    Records,
+    Records {
+        /// The events of the audit trail instead, with their fields and the requirements that ask for them
+        #[arg(long)]
+        audit: bool,
+    },
     /// Print the version, and that of the signatures that are built in
     Version,
 }

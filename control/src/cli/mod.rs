@@ -37,7 +37,8 @@ pub fn main() -> ExitCode {
         Command::Reset(options) => reset::reset(&options, &mut output),
         Command::Show(options) => show::show(&options, &mut output),
         Command::Sigdb(options) => sigdb::sigdb(&options, &mut output),
-        Command::Records => output.line(crate::record::schema::page().trim_end()),
+        Command::Records { audit: false } => output.line(crate::record::schema::page().trim_end()),
+        Command::Records { audit: true } => output.line(crate::record::audit::page().trim_end()),
         Command::Version => version(&mut output),
     };
     match done.and_then(|()| output.finish()) {

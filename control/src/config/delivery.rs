@@ -38,7 +38,7 @@ pub(super) fn spool(host: &LogHost, source: &Source, notes: &mut Notes) -> Optio
         octets: size.unwrap_or(4 << 30),
         age: age.unwrap_or(Duration::from_secs(7 * 86_400)),
         share: share.unwrap_or(50),
-        sync: sync.unwrap_or_else(|| vec![Class::Access, Class::CallStatus, Class::Attack]),
+        sync: sync.unwrap_or_else(|| vec![Class::Audit, Class::Access, Class::CallStatus, Class::Attack]),
         drop_new: drop_new.unwrap_or(false),
     })
 }
@@ -141,7 +141,7 @@ pub(super) fn advise(source: &Source, compiled: &Compiled, notes: &mut Notes) {
             Class::Im => compiled.im.enable,
             Class::Access => compiled.access.records_access,
             Class::CallStatus => compiled.access.records_call_status,
-            Class::Attack => true,
+            Class::Attack | Class::Audit => true,
         };
         let chosen = written.records.iter().find(|class| is_made(class.value) && !is_told);
         if let (Transport::Udp, Some(class)) = (&host.transport, chosen) {

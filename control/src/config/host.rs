@@ -158,14 +158,15 @@ fn versions(source: &Source, hosts: &[HostConfig], notes: &mut Notes) {
 /// The classes and their formats. One host takes one format: no collector reads both on one port.
 fn records(host: &LogHost, source: &Source, notes: &mut Notes) -> Vec<(Class, Format)> {
     let own = |class: Class| match class {
-        Class::Session | Class::Attack => source.log.session.format,
+        Class::Session | Class::Attack | Class::Audit => source.log.session.format,
         Class::Access => source.log.access.format.unwrap_or(source.log.session.format),
         Class::CallStatus => source.log.call_status.format.unwrap_or(source.log.session.format),
         Class::Im => source.log.im.format.unwrap_or(source.log.session.format),
     };
     let has = |class: &Class| host.format.as_ref().is_none_or(|format| format.value.has(*class));
     let classes: Vec<Class> = if host.records.is_empty() {
-        Class::ALL.into_iter().filter(has).collect()
+        // The trail names administrators and what they did: it goes where it is asked for by name.
+        Class::ALL.into_iter().filter(|class| *class != Class::Audit && has(class)).collect()
     } else {
         host.records.iter().map(|class| class.value).collect()
     };

@@ -412,5 +412,6 @@ fn at(class: Class) -> usize {
         Class::Attack => 2,
         Class::Access => 3,
         Class::CallStatus => 4,
+        Class::Audit => 5,
     }
 }

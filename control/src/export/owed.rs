@@ -23,7 +23,7 @@ pub enum Rank {
     Access,
     /// Attacks.
     Attack,
-    /// What was lost elsewhere: it stands for many records.
+    /// The audit trail, and what was lost elsewhere: that stands for many records.
     Audit,
 }
 
@@ -44,7 +44,7 @@ impl Rank {
             Body::Attack(_) => Self::Attack,
             Body::Access(access) if access.class() == Class::CallStatus => Self::CallStatus,
             Body::Access(_) => Self::Access,
-            Body::Loss(_) => Self::Audit,
+            Body::Audit(_) | Body::Loss(_) => Self::Audit,
         }
     }
 }

@@ -12,6 +12,7 @@
 mod client;
 mod connection;
 pub mod protocol;
+mod role;
 mod server;
 mod view;
 
@@ -19,6 +20,7 @@ mod view;
 mod tests;
 
 pub use client::{Answers, ClientError, request};
+pub use role::Role;
 pub use server::{BindError, CLIENTS, Manager, Peer, Source};
 pub(crate) use view::time_text;
 pub use view::{

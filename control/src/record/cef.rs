@@ -15,6 +15,7 @@ use dataplane::time::Nanos;
 use jiff::tz::TimeZone;
 
 use super::access::{AccessRecord, legible};
+use super::audit::{AuditField, AuditRecord};
 use super::clock::Clock;
 use super::fields::event;
 use super::rfc3164::{cut, head};
@@ -69,6 +70,7 @@ impl Formatter {
             Body::Im(im) => extension.sign_on(im),
             Body::Attack(attack) => extension.attack(attack, record.time),
             Body::Access(access) => extension.access(access, record.time),
+            Body::Audit(audit) => extension.audit(audit),
             Body::Loss(loss) => extension.loss(loss),
         }
         cut(out, start, MAX_MESSAGE);
@@ -287,6 +289,32 @@ impl Extension<'_> {
         if let Some(port) = user.nas_port {
             self.custom_number("cn1", "nas-port", port.into());
         }
+    }
+
+    fn audit(&mut self, audit: &AuditRecord) {
+        let subject = &audit.subject;
+        self.text("act", audit.event.name());
+        self.text("outcome", audit.outcome.text().unwrap_or(""));
+        self.text("reason", audit.field(AuditField::Reason).unwrap_or(""));
+        self.text("suser", subject.user.as_deref().unwrap_or(""));
+        if let Some(uid) = subject.uid {
+            self.number("suid", uid.into());
+        }
+        if let Some(pid) = subject.pid {
+            self.number("spid", pid.unsigned_abs().into());
+        }
+        self.text("spriv", subject.role.map_or("", |role| role.text()));
+        if let Some(origin) = subject.origin {
+            self.address(("src", "c6a2", "Source IPv6 Address"), origin.address);
+            if let Some(port) = origin.port {
+                self.number("spt", port.into());
+            }
+        }
+        self.custom("cs1", "via", subject.via.map_or("", |via| via.text()));
+        if let Some(session) = subject.session {
+            self.custom_number("cn1", "session", session.into());
+        }
+        self.text("msg", &audit.detail());
     }
 
     fn loss(&mut self, loss: &LossRecord) {

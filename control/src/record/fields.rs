@@ -82,6 +82,7 @@ pub(crate) trait Fields {
             Body::Im(im) => self.sign_on(im),
             Body::Attack(attack) => self.attack(time, attack),
             Body::Access(access) => access.write(time, self),
+            Body::Audit(audit) => audit.write(self),
             Body::Loss(loss) => self.loss(loss),
         }
     }
@@ -210,6 +211,7 @@ pub(crate) fn event(body: &Body) -> &'static str {
         Body::Session(_) => "session",
         Body::Im(_) | Body::Access(_) => "signon",
         Body::Attack(_) => "attack",
+        Body::Audit(_) => "audit",
         Body::Loss(_) => "log-loss",
     }
 }

@@ -78,9 +78,18 @@ fn the_page_is_what_the_tables_say() {
 }
 
 #[test]
+fn the_page_of_the_trail_is_what_the_tables_say() {
+    compare("control/audit.md", audit::page().as_bytes());
+}
+
+#[test]
 fn every_message_is_in_the_table_and_has_its_severity() {
     for record in sample::all() {
         let (severity, id) = kind(&record.body);
+        if let Body::Audit(audit) = &record.body {
+            assert_eq!((severity, id), (audit.severity, audit.event.id()));
+            continue;
+        }
         let Some((_, listed, _)) = schema::MESSAGES.iter().find(|(known, ..)| *known == id) else { panic!("{id}") };
         assert!(severity == *listed || (id == "CALL_STATUS" && severity == 5), "{id}: {severity}");
     }

@@ -44,7 +44,7 @@ impl Formatter {
         let line = match &record.body {
             Body::Access(access) => self.access(record.time, access),
             Body::Loss(loss) => self.loss(record.time, loss),
-            Body::Session(_) | Body::Im(_) | Body::Attack(_) => return,
+            Body::Session(_) | Body::Im(_) | Body::Attack(_) | Body::Audit(_) => return,
         };
         out.extend_from_slice(line.as_bytes());
     }

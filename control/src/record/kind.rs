@@ -36,6 +36,7 @@ pub(crate) fn kind(body: &Body) -> (u8, &'static str) {
             AccessAction::Result { success: true } => (INFORMATIONAL, "CALL_STATUS"),
             AccessAction::Result { success: false } => (NOTICE, "CALL_STATUS"),
         },
+        Body::Audit(audit) => (audit.severity, audit.event.id()),
         Body::Loss(_) => (WARNING, "LOG_LOSS"),
     }
 }

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use access::AccessRecord;
 use account::KeyId;
+use audit::AuditRecord;
 use dataplane::endpoint::{Mac, Tuple};
 use dataplane::event::{CloseReason, SessionId, Volume};
 use dataplane::guard::Phase;
@@ -19,6 +20,7 @@ pub mod access;
 #[cfg(test)]
 mod access_tests;
 pub mod account;
+pub mod audit;
 pub mod cef;
 pub(crate) mod clock;
 pub(crate) mod digits;
@@ -60,6 +62,8 @@ pub enum Class {
     Access,
     /// Results of logins of access users.
     CallStatus,
+    /// What was done to the firewall and by whom, and what it found out about itself.
+    Audit,
 }
 
 /// A record: whatever its class, (boot, sequence) names it once and for all, so that a receiver can tell a gap from a
@@ -87,6 +91,8 @@ pub enum Body {
     Attack(AttackRecord),
     /// Of an access user.
     Access(AccessRecord),
+    /// Of the audit trail.
+    Audit(AuditRecord),
     /// Records or events that were lost, said in band.
     Loss(LossRecord),
 }
@@ -327,6 +333,7 @@ impl Body {
             Self::Im(_) => Class::Im,
             Self::Attack(_) => Class::Attack,
             Self::Access(access) => access.class(),
+            Self::Audit(_) => Class::Audit,
             Self::Loss(loss) => loss.class,
         }
     }
@@ -354,7 +361,7 @@ impl fmt::Display for BootId {
 
 impl Class {
     /// All.
-    pub const ALL: [Self; 5] = [Self::Session, Self::Im, Self::Attack, Self::Access, Self::CallStatus];
+    pub const ALL: [Self; 6] = [Self::Session, Self::Im, Self::Attack, Self::Access, Self::CallStatus, Self::Audit];
 
     /// In the words of the records and of the configuration.
     pub fn text(self) -> &'static str {
@@ -364,6 +371,7 @@ impl Class {
             Self::Attack => "attack",
             Self::Access => "access",
             Self::CallStatus => "call-status",
+            Self::Audit => "audit",
         }
     }
 }

@@ -8,6 +8,7 @@ use dataplane::event::{CloseReason, SessionId, Volume};
 use dataplane::guard::Phase;
 use dataplane::time::Nanos;
 
+use super::audit::{AuditEvent, AuditField, Occurrence, Origin, Subject, Via};
 use super::*;
 use crate::presence::access::{AccessAction, AccessReason, AccessUser};
 
@@ -138,6 +139,40 @@ pub(crate) fn loss(class: Class, place: LossPlace, count: u64) -> Record {
     }))
 }
 
+/// What is in the trail: a login that failed, and a change of configuration.
+pub(crate) fn audit(event: AuditEvent) -> Record {
+    let subject = Subject {
+        user: Some("mon".into()),
+        uid: Some(5_000),
+        pid: Some(6_468),
+        origin: Some(Origin { address: [127, 0, 0, 1].into(), port: Some(55_278) }),
+        via: Some(Via::Ssh),
+        ..Subject::default()
+    };
+    let occurrence = match event {
+        AuditEvent::LoginFailed => Occurrence::new(event, TIME)
+            .by(subject)
+            .with(AuditField::Service, "sshd")
+            .with(AuditField::Method, "password")
+            .with(AuditField::Reason, "wrong password"),
+        AuditEvent::ConfigChange => Occurrence::new(event, TIME)
+            .by(Subject {
+                role: Some(crate::manage::Role::Administrator),
+                session: Some(4),
+                via: Some(Via::Netconf),
+                origin: Some(Origin { address: "2001:db8::7".parse().unwrap(), port: None }),
+                ..subject
+            })
+            .with(AuditField::Generation, 8)
+            .with(AuditField::Change, "modify")
+            .with(AuditField::Path, "rule[a\"b\\c]d=e|f\n].action")
+            .with(AuditField::Old, "permit")
+            .with(AuditField::New, ""),
+        _ => Occurrence::new(event, TIME).by(Subject::system()),
+    };
+    record(Body::Audit(occurrence.into_record()))
+}
+
 /// One of each kind, action and address family, numbered from 1.
 pub(crate) fn all() -> Vec<Record> {
     let im = |action, reason, flow| {
@@ -189,6 +224,9 @@ pub(crate) fn all() -> Vec<Record> {
         access(AccessAction::Seen),
         access(AccessAction::Result { success: true }),
         access(AccessAction::Result { success: false }),
+        audit(AuditEvent::LoginFailed),
+        audit(AuditEvent::ConfigChange),
+        audit(AuditEvent::Overload),
         lost,
         loss(Class::Im, LossPlace::Worker(3), 7),
     ];

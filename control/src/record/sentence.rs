@@ -6,8 +6,12 @@ use std::net::SocketAddr;
 use dataplane::guard::Phase;
 
 use super::access::legible;
+use super::audit::Outcome;
 use super::{Body, FlowContext, ImAction, SessionAction, beginning, close_reason_text};
 use crate::presence::access::AccessAction;
+
+/// Fields of the trail that a sentence says.
+const SENTENCE_FIELDS: usize = 3;
 
 /// Prints it.
 pub(crate) struct Sentence<'a>(pub &'a Body);
@@ -69,6 +73,21 @@ impl fmt::Display for Sentence<'_> {
                     AccessAction::Result { success: true } => write!(f, "was let in"),
                     AccessAction::Result { success: false } => write!(f, "was refused: {}", access.reason.text()),
                 }
+            }
+            Body::Audit(audit) => {
+                let subject = &audit.subject;
+                match (&subject.user, subject.uid) {
+                    (Some(user), _) => write!(f, "{} of {}", audit.event.name(), ascii(user))?,
+                    (None, Some(uid)) => write!(f, "{} of uid {uid}", audit.event.name())?,
+                    (None, None) => f.write_str(audit.event.name())?,
+                }
+                if let Some(origin) = subject.origin {
+                    write!(f, " from {origin}")?;
+                }
+                for (field, text) in audit.fields.iter().take(SENTENCE_FIELDS) {
+                    write!(f, ", {} {}", field.name(), ascii(text))?;
+                }
+                if audit.outcome == Outcome::Failure { f.write_str(": failed") } else { Ok(()) }
             }
             Body::Loss(loss) => {
                 write!(f, "{} {} records lost at {}", loss.count, loss.class.text(), ascii(&loss.place.to_string()))

@@ -12,6 +12,7 @@ use dataplane::time::Nanos;
 use sigdb::{AppId, Generation};
 
 use super::access::{AccessRecord, interface_text};
+use super::audit::Occurrence;
 use super::{
     AttackRecord, Body, BootId, Class, FlowContext, ImRecord, LossPlace, LossReason, LossRecord, Name, Record,
     SessionAction, SessionRecord, UserNote,
@@ -181,6 +182,11 @@ impl Recorder {
             span.1,
             Body::Loss(LossRecord { class, place, reason: LossReason::Events, count, sequences: None, span }),
         )
+    }
+
+    /// The record of what is for the audit trail; its texts are cut and made legible here.
+    pub fn audit(&mut self, occurrence: Occurrence) -> Record {
+        self.record(occurrence.time, Body::Audit(occurrence.into_record()))
     }
 
     /// The record of a loss that was noticed elsewhere; it is dated by the end of its span.

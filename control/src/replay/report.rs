@@ -58,7 +58,7 @@ impl<'a> Report<'a> {
             (Form::Text { .. }, Body::Loss(loss)) => {
                 writeln!(self.line, "{} {} events lost at {}", loss.count, loss.class.text(), loss.place)?;
             }
-            (Form::Text { .. }, Body::Session(_) | Body::Attack(_)) => {}
+            (Form::Text { .. }, Body::Session(_) | Body::Attack(_) | Body::Audit(_)) => {}
         }
         self.flush_line()
     }

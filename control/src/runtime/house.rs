@@ -13,6 +13,7 @@ use ::dataplane::time::Nanos;
 use crossbeam::channel::{Receiver, Sender, bounded};
 use sigdb::{Database, Generation};
 
+mod audit;
 mod farewells;
 mod logs;
 mod source;
@@ -62,6 +63,7 @@ pub(super) struct House {
     attack: Tally,
     access_users: Tally,
     call_status: Tally,
+    audit: Tally,
     access_counts: AccessCounts,
     log_counts: LogCounts,
     farewells: Farewells,
@@ -188,6 +190,7 @@ impl House {
             attack: Tally::default(),
             access_users: Tally::default(),
             call_status: Tally::default(),
+            audit: Tally::default(),
             access_counts: AccessCounts::default(),
             log_counts: LogCounts::default(),
             farewells: Farewells::default(),

@@ -1,5 +1,5 @@
-//! What is kept over a restart, in files of a folder of its own: which signatures were in use, who was
-//! online, and who did what at the management socket.
+//! What is kept over a restart, in files of a folder of its own: which signatures were in use, and who was
+//! online.
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write};
@@ -14,9 +14,6 @@ pub struct StateFolder(PathBuf);
 
 /// The serial and the version of the signatures in use, in one line.
 const SIGNATURES: &str = "signatures";
-
-/// What was done at the management socket, one JSON object a line.
-const AUDIT: &str = "audit";
 
 impl StateFolder {
     /// By its path; nothing is made of it.
@@ -72,16 +69,6 @@ impl StateFolder {
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
             Err(error) => Err(named(&path, &error)),
         }
-    }
-
-    /// Appends a line to what was done and who did it. The error names the file.
-    pub(crate) fn audit(&self, line: &str) -> io::Result<()> {
-        let path = self.0.join(AUDIT);
-        let append = || {
-            let mut file = OpenOptions::new().append(true).create(true).mode(0o600).open(&path)?;
-            file.write_all(line.as_bytes())
-        };
-        append().map_err(|error| named(&path, &error))
     }
 
     /// Writes a file beside its place and moves it there: after a crash there is the one before or this one. The error

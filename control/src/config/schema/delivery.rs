@@ -36,7 +36,7 @@ impl SpoolKeys {
             age: section.optional("age", notes, value::duration(shortest, longest)).map(|age| age.value),
             share: section.optional("replay-share", notes, value::number(1_u8, 99)).map(|share| share.value),
             sync: section
-                .list("sync", notes, value::choice(CLASSES, &["audit"]))
+                .list("sync", notes, value::choice(CLASSES, &[]))
                 .map(|list| list.value.into_iter().map(|class| class.value).collect()),
             drop_new: section.optional("when-full", notes, value::choice(full, &[])).map(|full| full.value),
         };

@@ -205,6 +205,7 @@ pub(super) const CLASSES: &[(&str, Class)] = &[
     ("attack", Class::Attack),
     ("access", Class::Access),
     ("call-status", Class::CallStatus),
+    ("audit", Class::Audit),
 ];
 
 impl LogHost {
@@ -229,7 +230,7 @@ impl LogHost {
             ssl_policy: section.optional("ssl-policy", notes, value::name),
             format: section.optional("format", notes, value::choice(ALL_FORMATS, &[])),
             records: section
-                .list("records", notes, value::choice(CLASSES, &["audit"]))
+                .list("records", notes, value::choice(CLASSES, &[]))
                 .map(|list| list.value)
                 .unwrap_or_default(),
             framing: section.optional("framing", notes, value::choice(framings, &[])),
@@ -352,11 +353,17 @@ fn limits(section: &mut Section<'_, '_>, notes: &mut Notes) -> Vec<Located<(Clas
     let mut limits = Vec::new();
     for (name, written) in table.entries(notes) {
         let Some((_, class)) = CLASSES.iter().find(|(word, _)| *word == name.value) else {
-            let words: Vec<&str> = CLASSES.iter().map(|(word, _)| *word).collect();
+            let limited = CLASSES.iter().filter(|(_, class)| *class != Class::Audit);
+            let words: Vec<&str> = limited.map(|(word, _)| *word).collect();
             let expected = format!("one of the classes {}", words.join(", "));
             notes.fault(&name.place, Some(name.value), expected, "write a class of records, and how many a second");
             continue;
         };
+        if *class == Class::Audit {
+            let advice = "remove it: nothing may keep the audit trail from a host that takes it";
+            notes.fault(&name.place, Some(name.value), "a class that may be limited", advice);
+            continue;
+        }
         match value::number(1_u32, 10_000_000)(written.get_ref()) {
             Ok(rate) => limits.push(Located { value: (*class, rate), place: name.place }),
             Err(refusal) => notes.refused(&name.place, written, refusal),

@@ -28,7 +28,7 @@ fn a_host_has_defaults() {
     let [host] = &compiled.hosts[..] else { panic!("one host") };
     assert_eq!((&*host.name, host.target.to_string()), ("h", "192.0.2.9:4739".to_owned()));
     assert!(matches!(host.transport, Transport::Udp));
-    assert_eq!(host.records, Class::ALL.map(|class| (class, Format::Binary)));
+    assert_eq!(host.records, Class::ALL[..5].iter().map(|class| (*class, Format::Binary)).collect::<Vec<_>>());
     assert_eq!((host.queue, host.binary.observation_domain, host.framing), (65_536, 1, Framing::OctetCounting));
     assert_eq!(host.backoff, (Duration::from_secs(1), Duration::from_secs(60)));
     assert!(host.time_zone.is_none());
@@ -78,7 +78,10 @@ fn hosts_are_checked() {
     refused_host("port = 0", 4, "port", "from 1 to 65535", "");
     refused_host("transport = \"quic\"", 4, "transport", "\"udp\", \"tcp\", \"tls\"", "");
     refused_host("transport = \"sctp\"", 4, "transport", "\"tls\", \"relp\"", "SCTP is a module");
-    refused_host("records = [\"audit\"]", 4, "records", "\"session\", \"im\"", "not implemented in this version");
+    let trail = compiled(&host("records = [\"audit\"]")).hosts.remove(0);
+    assert_eq!(trail.records, [(Class::Audit, Format::Binary)], "only where it is asked for");
+    refused_host("rate-limit = { audit = 5 }", 4, "rate-limit.audit", "a class that may be limited", "remove it");
+    refused_host("format = \"huawei\"\nrecords = [\"audit\"]", 5, "records", "access or call-status", "");
     refused_host("records = [\"accessed\"]", 4, "records", "\"access\", \"call-status\"", "\"access\"");
     refused_host("records = [\"imm\"]", 4, "records", "\"session\", \"im\"", "\"im\"");
     refused_host("records = [\"im\", \"im\"]", 4, "records", "each class once", "remove");

@@ -7,6 +7,7 @@ use proptest::prelude::*;
 use super::*;
 use crate::export::{Format, Target, Transport, WindowLimits};
 use crate::presence::access::AccessAction;
+use crate::record::audit::AuditEvent;
 use crate::record::{Body, sample};
 
 pub(super) fn record(class: Class, sequence: u64) -> Arc<Record> {
@@ -16,6 +17,7 @@ pub(super) fn record(class: Class, sequence: u64) -> Arc<Record> {
         Class::Attack => sample::attack(sample::flow_v4()),
         Class::Access => sample::access(AccessAction::Login),
         Class::CallStatus => sample::access(AccessAction::Result { success: false }),
+        Class::Audit => sample::audit(AuditEvent::LoginFailed),
     };
     record.sequence = sequence;
     Arc::new(record)

@@ -8,7 +8,7 @@ use crate::record::{Body, FlowContext, Record};
 const LONGEST: usize = u8::MAX as usize;
 
 /// Appends how many octets the key has, and the key: the account or the access user as they came, or else the client's
-/// address. Records of losses have none.
+/// address. The audit trail has one key; records of losses have none.
 pub(in crate::export) fn write(record: &Record, out: &mut Vec<u8>) {
     let place = out.len();
     out.push(0);
@@ -20,6 +20,8 @@ pub(in crate::export) fn write(record: &Record, out: &mut Vec<u8>) {
             None => flow(&im.flow, out),
         },
         Body::Access(access) => out.extend_from_slice(access.user.user.as_deref().unwrap_or(&access.user.account)),
+        // A trail is read in its order.
+        Body::Audit(_) => out.extend_from_slice(b"audit"),
         Body::Loss(_) => {}
     }
     out.truncate(place + 1 + LONGEST);
@@ -39,6 +41,7 @@ mod tests {
     use std::sync::Arc;
 
     use super::*;
+    use crate::record::audit::AuditEvent;
     use crate::record::{Class, LossPlace, UserNote, sample};
 
     fn key(record: &Record) -> Vec<u8> {
@@ -51,6 +54,7 @@ mod tests {
     #[test]
     fn an_account_a_user_and_an_address_are_keys_in_that_order() {
         assert_eq!(key(&sample::login("10001")), b"10001");
+        assert_eq!(key(&sample::audit(AuditEvent::LoginFailed)), b"audit");
         assert_eq!(key(&sample::loss(Class::Im, LossPlace::Worker(1), 3)), b"");
         let mut record = sample::close_v6();
         let Body::Session(session) = &mut record.body else { panic!("a session") };

@@ -176,6 +176,7 @@ pub(super) fn class_code(class: Class) -> u8 {
         Class::Attack => 2,
         Class::Access => 3,
         Class::CallStatus => 4,
+        Class::Audit => 5,
     }
 }
 
@@ -234,9 +235,9 @@ pub(super) mod tests {
     #[test]
     fn classes_keep_their_codes() {
         let codes: Vec<u8> = Class::ALL.map(class_code).to_vec();
-        assert_eq!(codes, [0, 1, 2, 3, 4]);
+        assert_eq!(codes, [0, 1, 2, 3, 4, 5]);
         assert!(Class::ALL.into_iter().all(|class| class_of(class_code(class)) == Some(class)));
-        assert_eq!(class_of(5), None);
+        assert_eq!(class_of(6), None);
         assert!(Rank::ALL.iter().enumerate().all(|(at, rank)| *rank as usize == at));
     }
 

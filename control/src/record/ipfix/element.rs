@@ -91,7 +91,7 @@ pub(super) const SERVER_INTERFACE: OwnElement = text(12, "ostiaryServerInterface
 pub(super) const CLIENT_ZONE: OwnElement = text(13, "ostiaryClientZone", "zone of the client's side");
 pub(super) const SERVER_ZONE: OwnElement = text(14, "ostiaryServerZone", "zone of the server's side");
 pub(super) const LOSS_CLASS: OwnElement =
-    text(15, "ostiaryLossClass", "class of the lost records: session, im, attack, access or call-status");
+    text(15, "ostiaryLossClass", "class of the lost records: session, im, attack, access, call-status or audit");
 pub(super) const LOSS_PLACE: OwnElement =
     text(16, "ostiaryLossPlace", "worker:NUMBER, or host:, spool:, rate:, shutdown: or crash: and the log host's NAME");
 pub(super) const LOSS_COUNT: OwnElement =
@@ -161,6 +161,26 @@ pub(super) const LOSS_FIRST_SEQUENCE: OwnElement = number(
 pub(super) const LOSS_LAST_SEQUENCE: OwnElement =
     number(52, "ostiaryLossLastSequence", Semantics::Identifier, 0, "ostiaryRecordSequence of the last lost; 0: none");
 
+pub(super) const AUDIT_EVENT: OwnElement = text(53, "ostiaryAuditEvent", "what happened, by the name of the event");
+pub(super) const AUDIT_OUTCOME: OwnElement =
+    text(54, "ostiaryAuditOutcome", "success or failure; empty where there was nothing to succeed in");
+pub(super) const AUDIT_SEVERITY: OwnElement =
+    small(55, "ostiaryAuditSeverity", DataType::Unsigned8, "severity of RFC 5424: 0 emergency to 7 debug");
+pub(super) const AUDIT_UID: OwnElement =
+    small(56, "ostiaryAuditUserId", DataType::Unsigned32, "user id of the subject; 4294967295: not known");
+pub(super) const AUDIT_PID: OwnElement =
+    small(57, "ostiaryAuditProcessId", DataType::Unsigned32, "process of the subject; 0: not known");
+pub(super) const AUDIT_ROLE: OwnElement = text(58, "ostiaryAuditRole", "role of the subject; empty: not known");
+pub(super) const AUDIT_VIA: OwnElement = text(59, "ostiaryAuditVia", "by which way; empty: not known");
+pub(super) const AUDIT_SESSION: OwnElement =
+    small(60, "ostiaryAuditSession", DataType::Unsigned32, "session of NETCONF; 0: none");
+pub(super) const AUDIT_DETAIL: OwnElement =
+    text(61, "ostiaryAuditDetail", "the event's fields as name=value, a space between two, cut at 254 octets");
+pub(super) const AUDIT_ORIGIN_V4: OwnElement =
+    address(62, "ostiaryAuditOriginIPv4Address", DataType::Ipv4, "where the subject is; 0: not known");
+pub(super) const AUDIT_ORIGIN_V6: OwnElement =
+    address(63, "ostiaryAuditOriginIPv6Address", DataType::Ipv6, "where the subject is; 0: not known");
+
 const fn octets(id: u16, name: &'static str, description: &'static str) -> OwnElement {
     OwnElement { id, name, data_type: DataType::Octets, semantics: Semantics::Default, units: 0, description }
 }
@@ -227,6 +247,17 @@ pub const OWN: &[OwnElement] = &[
     LOSS_REASON,
     LOSS_FIRST_SEQUENCE,
     LOSS_LAST_SEQUENCE,
+    AUDIT_EVENT,
+    AUDIT_OUTCOME,
+    AUDIT_SEVERITY,
+    AUDIT_UID,
+    AUDIT_PID,
+    AUDIT_ROLE,
+    AUDIT_VIA,
+    AUDIT_SESSION,
+    AUDIT_DETAIL,
+    AUDIT_ORIGIN_V4,
+    AUDIT_ORIGIN_V6,
 ];
 
 #[cfg(test)]

@@ -164,6 +164,28 @@ pub enum Field {
     ToUserOctets,
     /// reversePacketDeltaCount: to the user.
     ToUserPackets,
+    /// ostiaryAuditEvent.
+    AuditEvent,
+    /// ostiaryAuditOutcome.
+    AuditOutcome,
+    /// ostiaryAuditSeverity.
+    AuditSeverity,
+    /// ostiaryAuditUserId.
+    AuditUid,
+    /// ostiaryAuditProcessId.
+    AuditPid,
+    /// ostiaryAuditRole.
+    AuditRole,
+    /// ostiaryAuditVia.
+    AuditVia,
+    /// ostiaryAuditSession.
+    AuditSession,
+    /// ostiaryAuditDetail.
+    AuditDetail,
+    /// ostiaryAuditOriginIPv4Address.
+    AuditOriginV4,
+    /// ostiaryAuditOriginIPv6Address.
+    AuditOriginV6,
 }
 
 /// A field specifier, RFC 7011, 3.2: enterprise number (none for IANA's), element, length in octets.
@@ -260,6 +282,17 @@ impl Field {
             Self::FromUserPackets => (None, 2, 8),
             Self::ToUserOctets => (Some(REVERSE), 1, 8),
             Self::ToUserPackets => (Some(REVERSE), 2, 8),
+            Self::AuditEvent => own(element::AUDIT_EVENT),
+            Self::AuditOutcome => own(element::AUDIT_OUTCOME),
+            Self::AuditSeverity => own(element::AUDIT_SEVERITY),
+            Self::AuditUid => own(element::AUDIT_UID),
+            Self::AuditPid => own(element::AUDIT_PID),
+            Self::AuditRole => own(element::AUDIT_ROLE),
+            Self::AuditVia => own(element::AUDIT_VIA),
+            Self::AuditSession => own(element::AUDIT_SESSION),
+            Self::AuditDetail => own(element::AUDIT_DETAIL),
+            Self::AuditOriginV4 => own(element::AUDIT_ORIGIN_V4),
+            Self::AuditOriginV6 => own(element::AUDIT_ORIGIN_V6),
         }
     }
 }

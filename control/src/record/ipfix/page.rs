@@ -59,7 +59,8 @@ fn templates() -> Vec<(&'static Template, String)> {
         Template::of_class(Class::Access, version).iter().copied().zip([about])
     });
     let results = of(Class::CallStatus).zip(["result of an access user's login".to_owned()]);
-    let mut all: Vec<_> = sessions.chain(sign_ons).chain(attacks).chain(access).chain(results).collect();
+    let trail = of(Class::Audit).zip(["event of the audit trail".to_owned()]);
+    let mut all: Vec<_> = sessions.chain(sign_ons).chain(attacks).chain(access).chain(results).chain(trail).collect();
     all.push((Template::of_losses(), "records that were lost".to_owned()));
     all.sort_by_key(|(template, _)| template.id);
     all

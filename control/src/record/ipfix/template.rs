@@ -215,6 +215,22 @@ const LOSS: &[Field] = &[
     Field::LossLastSequence,
 ];
 
+const AUDIT: &[Field] = &[
+    Field::AuditEvent,
+    Field::AuditOutcome,
+    Field::AuditSeverity,
+    Field::UserText,
+    Field::AuditUid,
+    Field::AuditPid,
+    Field::AuditRole,
+    Field::AuditOriginV4,
+    Field::AuditOriginV6,
+    Field::ClientPort,
+    Field::AuditVia,
+    Field::AuditSession,
+    Field::AuditDetail,
+];
+
 static CREATE_V4: Template = Template { id: 260, fields: [ALL, V4, MOMENT] };
 static CREATE_V6: Template = Template { id: 261, fields: [ALL, V6, MOMENT] };
 static CLOSE_V4: Template = Template { id: 262, fields: [ALL, V4, CLOSE] };
@@ -232,6 +248,7 @@ static ACCESS_2: Template = Template { id: 275, fields: [ALL, PLACE_2, ACCESS] }
 static ACCESS_3: Template = Template { id: 276, fields: [ALL, PLACE_3, ACCESS] };
 static ACCESS_4: Template = Template { id: 277, fields: [ALL, PLACE_4, ACCESS] };
 static CALL_STATUS: Template = Template { id: 278, fields: [ALL, PLACE_4, ACCESS] };
+static AUDITED: Template = Template { id: 281, fields: [ALL, AUDIT, &[]] };
 static LOST: Template = Template { id: 268, fields: [ALL, LOSS, &[]] };
 
 impl Template {
@@ -260,6 +277,7 @@ impl Template {
                 Class::CallStatus => &CALL_STATUS,
                 _ => Self::of_version(version),
             },
+            Body::Audit(_) => &AUDITED,
             Body::Loss(_) => &LOST,
         }
     }
@@ -284,6 +302,7 @@ impl Template {
         static V3: [&Template; 1] = [&ACCESS_3];
         static V4: [&Template; 1] = [&ACCESS_4];
         static RESULTS: [&Template; 1] = [&CALL_STATUS];
+        static TRAIL: [&Template; 1] = [&AUDITED];
         match class {
             Class::Session => &SESSION,
             Class::Im => &IM,
@@ -295,6 +314,7 @@ impl Template {
                 AccessVersion::V4 => &V4,
             },
             Class::CallStatus => &RESULTS,
+            Class::Audit => &TRAIL,
         }
     }
 

@@ -1,5 +1,7 @@
 //! What the fields of a record hold.
 
+use std::net::IpAddr;
+
 use dataplane::access::Assigned;
 use dataplane::endpoint::Address;
 use dataplane::event::CloseReason;
@@ -11,6 +13,7 @@ use super::field::Field;
 use super::{LONG_TEXT, SHORT_TEXT};
 use crate::presence::access::AccessReason;
 use crate::record::access::{AccessRecord, trust_text};
+use crate::record::audit::AuditRecord;
 use crate::record::{
     AttackRecord, Body, FlowContext, ImRecord, LossRecord, Record, SessionAction, close_reason_text, confidence_text,
     phase_text,
@@ -47,6 +50,7 @@ pub(super) fn write_field(out: &mut Vec<u8>, field: Field, record: &Record) {
         (_, Body::Im(im)) => write_sign_on(out, field, im),
         (_, Body::Access(access)) => write_access(out, field, record.time, access),
         (_, Body::Attack(attack)) => write_attack(out, field, record.time, attack),
+        (_, Body::Audit(audit)) => write_audit(out, field, audit),
         (_, Body::Loss(loss)) => write_loss(out, field, loss),
     }
 }
@@ -141,6 +145,33 @@ fn write_attack(out: &mut Vec<u8>, field: Field, time: Nanos, attack: &AttackRec
         Field::Start => long(out, attack.begin.millis()),
         Field::End => long(out, time.millis()),
         other => write_flow(out, other, &attack.flow),
+    }
+}
+
+fn write_audit(out: &mut Vec<u8>, field: Field, audit: &AuditRecord) {
+    let subject = &audit.subject;
+    let origin = subject.origin.map(|origin| origin.address);
+    match field {
+        Field::AuditEvent => variable(out, audit.event.name(), SHORT_TEXT),
+        Field::AuditOutcome => variable(out, audit.outcome.text().unwrap_or(""), SHORT_TEXT),
+        Field::AuditSeverity => out.push(audit.severity),
+        Field::UserText => variable(out, subject.user.as_deref().unwrap_or(""), LONG_TEXT),
+        Field::AuditUid => int(out, subject.uid.unwrap_or(u32::MAX)),
+        Field::AuditPid => int(out, subject.pid.map_or(0, i32::unsigned_abs)),
+        Field::AuditRole => variable(out, subject.role.map_or("", |role| role.text()), SHORT_TEXT),
+        Field::AuditOriginV4 => match origin {
+            Some(IpAddr::V4(address)) => out.extend_from_slice(&address.octets()),
+            _ => out.extend_from_slice(&[0; 4]),
+        },
+        Field::AuditOriginV6 => match origin {
+            Some(IpAddr::V6(address)) => out.extend_from_slice(&address.octets()),
+            _ => out.extend_from_slice(&[0; 16]),
+        },
+        Field::ClientPort => word(out, subject.origin.and_then(|origin| origin.port).unwrap_or(0)),
+        Field::AuditVia => variable(out, subject.via.map_or("", |via| via.text()), SHORT_TEXT),
+        Field::AuditSession => int(out, subject.session.unwrap_or(0)),
+        Field::AuditDetail => variable(out, &audit.detail(), 254),
+        other => debug_assert!(false, "no {other:?} in the template of the trail"),
     }
 }
 

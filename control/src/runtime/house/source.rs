@@ -109,6 +109,7 @@ impl Source for House {
                     Class::CallStatus,
                     Tally { records: self.access_counts.records(Class::CallStatus), ..self.call_status },
                 ),
+                row(Class::Audit, self.audit),
             ],
             hosts: self.exporters.status().iter().map(HostRow::from).collect(),
         }

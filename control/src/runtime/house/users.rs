@@ -5,6 +5,7 @@ use std::sync::Arc;
 use dataplane::time::Nanos;
 
 use super::House;
+use super::audit::subject;
 use crate::export::Counts;
 use crate::manage::{
     AccessHostCountsRow, AccessSourceRow, AccessStatisticsRow, AccessTableRow, Peer, ReceiverRow, ResetRow, UserFilter,
@@ -13,6 +14,7 @@ use crate::manage::{
 use crate::presence::access::{AccessAction, AccessTally, AccessTransition, Person};
 use crate::receiver::ReceiverTally;
 use crate::record::Class;
+use crate::record::audit::{AuditEvent, AuditField, Occurrence};
 
 /// The records of both classes. What users did is counted by the table, what came to it by the receiver.
 #[derive(Debug, Default)]
@@ -82,7 +84,7 @@ impl House {
     pub(super) fn reset_counts(&mut self, class: Class, peer: Peer) -> Result<ResetRow, String> {
         let now = self.dataplane.now();
         let row = ResetRow { class: class.text().to_owned(), since: time_text(now) };
-        self.audit_reset(&row, None, peer)?;
+        self.audit_reset(&row, None, peer);
         let of_class = |status: &crate::export::HostStatus| {
             let taken = status.classes.iter().find(|taken| taken.class == class);
             taken.map_or_else(Counts::default, |taken| taken.counts)
@@ -99,21 +101,15 @@ impl House {
     }
 
     /// Writes down who has which counts begin again.
-    pub(super) fn audit_reset(&self, row: &ResetRow, host: Option<&str>, peer: Peer) -> Result<(), String> {
-        if let Some(state) = &self.compiled.state {
-            let class = if host.is_some() { "log" } else { row.class.as_str() };
-            let mut line = serde_json::json!({
-                "time": row.since, "uid": peer.uid, "pid": peer.pid, "action": "reset-statistics", "class": class,
-            });
-            if let Some(host) = host {
-                line["host"] = host.into();
-            }
-            state
-                .audit(&format!("{line}\n"))
-                .map_err(|error| format!("nothing was reset, as it cannot be audited: {error}"))?;
-        }
+    pub(super) fn audit_reset(&mut self, row: &ResetRow, host: Option<&str>, peer: Peer) {
+        let occurrence = Occurrence::new(AuditEvent::StatisticsReset, self.dataplane.now()).by(subject(peer));
+        let what = if host.is_some() { "log" } else { row.class.as_str() };
+        let occurrence = occurrence.with(AuditField::What, what);
+        self.audit(match host {
+            Some(host) => occurrence.with(AuditField::Host, host),
+            None => occurrence,
+        });
         eprintln!("ostiary: statistics of {} were reset by uid {}, process {}", row.class, peer.uid, peer.pid);
-        Ok(())
     }
 
     /// Looks at a piece of the table of users.

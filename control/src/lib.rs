@@ -4,6 +4,7 @@ pub mod cli;
 pub mod config;
 pub mod export;
 pub mod manage;
+pub mod netconf;
 pub mod presence;
 pub mod receiver;
 pub mod record;

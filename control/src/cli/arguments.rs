@@ -69,6 +69,11 @@ pub(super) enum Command {
     Reload(ReloadOptions),
     /// Have counts of the running firewall begin again
     Reset(ResetOptions),
+    /// Serve a NETCONF client on standard input and output
+    ///
+    /// For sshd, as "Subsystem netconf /usr/bin/ostiary netconf". What the client may do is judged by the user as whom this
+    /// runs. What the running firewall does not serve is not offered.
+    Netconf(NetconfOptions),
     /// Show what the running firewall does
     Show(ShowOptions),
     /// Compile and show signature databases
@@ -131,6 +136,14 @@ pub(super) struct ReloadOptions {
     /// Write an object
     #[arg(long)]
     pub(super) json: bool,
+}
+
+/// Options of `netconf`.
+#[derive(Debug, Args)]
+pub(super) struct NetconfOptions {
+    /// The management socket of the running firewall
+    #[arg(long, value_name = "PATH", default_value = DEFAULT_SOCKET)]
+    pub(super) socket: PathBuf,
 }
 
 /// Options of `reset`.

@@ -6,6 +6,7 @@ mod access;
 mod arguments;
 mod check;
 mod log;
+mod netconf;
 mod output;
 mod reload;
 mod replay;
@@ -33,6 +34,7 @@ pub fn main() -> ExitCode {
         Command::Run(options) => run::run(&options),
         Command::Check(options) => check::check(&options, &mut output),
         Command::Replay(options) => replay::replay(&options, &mut output),
+        Command::Netconf(options) => netconf::netconf(&options),
         Command::Reload(options) => reload::reload(&options, &mut output),
         Command::Reset(options) => reset::reset(&options, &mut output),
         Command::Show(options) => show::show(&options, &mut output),

@@ -31,6 +31,9 @@ pub(super) struct Notes {
     last: Cell<(usize, usize)>,
     pub(super) faults: Vec<Fault>,
     pub(super) warnings: Vec<Warning>,
+    /// The sections that were read, each with the keys that it knows.
+    #[cfg(test)]
+    pub(super) sections: Vec<(String, Vec<&'static str>)>,
 }
 
 impl Notes {
@@ -43,6 +46,8 @@ impl Notes {
             last: Cell::new((0, 1)),
             faults: Vec::new(),
             warnings: Vec::new(),
+            #[cfg(test)]
+            sections: Vec::new(),
         }
     }
 
@@ -276,6 +281,8 @@ impl<'t, 'i> Section<'t, 'i> {
 
     /// Ends the section: whatever was not asked for is unknown.
     pub(super) fn finish(self, notes: &mut Notes) {
+        #[cfg(test)]
+        notes.sections.push((self.path.clone(), self.known.clone()));
         for (key, _) in self.table {
             let name = key.get_ref().as_ref();
             if self.known.contains(&name) {

@@ -18,6 +18,7 @@ mod fixed;
 pub mod generation;
 mod group;
 mod host;
+pub mod model;
 mod nat;
 mod near;
 mod numbering;

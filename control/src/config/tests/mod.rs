@@ -5,6 +5,7 @@ mod dataplane;
 mod kafka;
 mod logging;
 mod machine;
+mod model;
 mod nat;
 mod protection;
 mod route;

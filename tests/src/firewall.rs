@@ -129,8 +129,9 @@ impl Firewall {
 
     fn ask(&self, what: &str) -> Option<Vec<Value>> {
         let socket = self.socket();
-        let arguments = ["show".as_ref(), what.as_ref(), "--json".as_ref(), "--socket".as_ref(), socket.as_os_str()];
-        let output = program::run(arguments);
+        let what = what.split(' ').map(std::ffi::OsStr::new);
+        let arguments = ["show".as_ref()].into_iter().chain(what);
+        let output = program::run(arguments.chain(["--json".as_ref(), "--socket".as_ref(), socket.as_os_str()]));
         if !output.status.success() {
             return None;
         }

@@ -84,6 +84,7 @@ impl Window {
                 self.reserved += out.octets;
                 self.reserve.push_back((now, out.octets, owed));
             }
+            self.trim();
         }
         self.expire(now);
     }
@@ -113,11 +114,20 @@ impl Window {
         Some(owed)
     }
 
-    /// Forgets of the reserve what is old, or too much.
+    /// Forgets of the reserve, oldest first, what is too much.
+    fn trim(&mut self) {
+        while self.reserved > self.limits.reserve
+            && let Some((_, octets, _)) = self.reserve.pop_front()
+        {
+            self.reserved -= octets;
+        }
+    }
+
+    /// Forgets of the reserve what is old, some of it in each turn.
     pub(super) fn expire(&mut self, now: Instant) {
         for _ in 0..EXPIRE_AT_ONCE {
             let Some((when, octets, _)) = self.reserve.front() else { return };
-            if self.reserved <= self.limits.reserve && now.saturating_duration_since(*when) <= self.limits.age {
+            if now.saturating_duration_since(*when) <= self.limits.age {
                 return;
             }
             self.reserved -= octets;
@@ -192,6 +202,35 @@ mod tests {
         let (left, reserve) = window.broke();
         assert_eq!((numbers(&left), numbers(&reserve)), (vec![4, 5], vec![2, 3]), "the reserve holds 250 octets");
         assert!(reserve.iter().all(|owed| owed.acknowledged) && window.is_empty());
+    }
+
+    #[test]
+    fn no_acknowledgement_fills_the_reserve_beyond_its_octets() {
+        // Many times what leaves in one turn by age.
+        let (now, count) = (Instant::now(), 20 * EXPIRE_AT_ONCE as u64);
+        let mut window = window(usize::MAX, 25_000);
+        for round in 0..3 {
+            (1..=count).for_each(|number| window.sent(owed(number), Until::Position(number * 100), 100, now));
+            window.acknowledged(count * 100, now, |_| ());
+            assert_eq!((window.reserve.len(), window.reserved), (250, 25_000), "round {round}");
+        }
+        // One that is larger than the whole reserve leaves nothing.
+        window.sent(owed(1), Until::Position(1), 25_001, now);
+        window.acknowledged(1, now, |_| ());
+        assert_eq!((window.reserve.len(), window.reserved), (0, 0));
+    }
+
+    #[test]
+    fn age_is_forgotten_in_turns() {
+        let now = Instant::now();
+        let mut window = window(usize::MAX, usize::MAX);
+        (1..=1_500).for_each(|number| window.sent(owed(number), Until::Position(number * 100), 100, now));
+        window.acknowledged(150_000, now, |_| ());
+        let later = now + Duration::from_secs(601);
+        window.expire(later);
+        assert_eq!((window.reserve.len(), window.reserved), (1_500 - EXPIRE_AT_ONCE, (1_500 - EXPIRE_AT_ONCE) * 100));
+        window.expire(later);
+        assert_eq!((window.reserve.len(), window.reserved), (0, 0));
     }
 
     #[test]

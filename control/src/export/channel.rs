@@ -2,33 +2,31 @@
 
 use std::io;
 use std::ops::Range;
-use std::os::fd::AsFd as _;
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
-use dataplane::time::Nanos;
 use mio::{Registry, Token};
-use rustix::event::{PollFd, PollFlags};
 
 use super::backlog::Backlog;
 use super::backoff::Backoff;
 use super::depot::Depot;
 use super::limiter::Limiter;
-use super::link::{Answer, Link, Wrote};
+use super::link::{Answer, Link};
 use super::notice::{Notices, Voice};
 use super::opener::{Opened, Opener};
-use super::outbox::{Frame, Outbox};
+use super::outbox::Outbox;
 use super::owed::Owed;
 use super::spool::RunRow;
 use super::status::{ClassStatus, HostState, HostStatus, Waiting};
 use super::trouble::Trouble;
-use super::window::Until;
 use super::writer::Writer;
-use super::{Cause, Form, Format, HostConfig, Transport, time};
-use crate::record::{Class, LossRecord, Name, Record};
+use super::{Cause, Form, Format, HostConfig, Transport};
+use crate::record::{Class, Name, Record};
 
-/// Where nothing of the kind is acknowledged, a connection that lasted so long was a good one.
-const GOOD: Duration = Duration::from_secs(1);
+mod closing;
+mod up;
+
+use up::Up;
 
 /// A host that was not there for so long has its records go to disk.
 const AWAY: Duration = Duration::from_secs(1);
@@ -38,20 +36,8 @@ const AWAY: Duration = Duration::from_secs(1);
 const FILLED: u64 = 50;
 const EASED: u64 = 25;
 
-/// For the disk to take what is left at the end.
-const SETTLE: Duration = Duration::from_secs(2);
-
-/// How often the kernel is asked what the host's TCP has acknowledged.
-const ASK: Duration = Duration::from_millis(20);
-
-/// Where the kernel does not tell: more than a socket of ours holds.
-const SOCKET: u64 = 512 * 1024;
-
 /// How often a name's look-up is asked for.
 const OPENING: Duration = Duration::from_millis(10);
-
-/// Writes in one turn; then it is another host's.
-const WRITES: usize = 32;
 
 /// See the module.
 #[derive(Debug)]
@@ -99,24 +85,6 @@ enum State {
     Up(Up),
     /// No further attempt.
     Stopped,
-}
-
-#[derive(Debug)]
-struct Up {
-    link: Link,
-    since: Instant,
-    /// The socket takes nothing now.
-    blocked: bool,
-    /// When the socket or the host last took something, or nothing was out.
-    progress: Instant,
-    /// When the kernel was last asked what the host's TCP acknowledged.
-    asked: Instant,
-    /// No progress for too long.
-    stalled: bool,
-    /// Since when our side is closing, and the host has yet to close its own.
-    closing: Option<Instant>,
-    /// There may be something to read that no event will tell of.
-    unread: bool,
 }
 
 impl Channel {
@@ -317,7 +285,7 @@ impl Channel {
             State::Up(up) if up.unread => Some(now),
             State::Up(up) if !up.blocked && (self.outbox.len() > 0 || self.backlog.waits()) => Some(now),
             State::Up(up) => {
-                let out = (self.outbox.len() > 0 || self.backlog.oldest().is_some()).then(|| up.asked + ASK);
+                let out = (self.outbox.len() > 0 || self.backlog.oldest().is_some()).then(|| up.ask_at());
                 [out, self.writer.flush_at()].into_iter().flatten().min()
             }
         }
@@ -376,126 +344,6 @@ impl Channel {
         }
     }
 
-    fn up(&mut self, link: Link, now: Instant, notices: &mut Notices) {
-        // UDP has no connection to speak of, only troubles.
-        if let Transport::File(file) = &self.host.transport {
-            self.voice.say(notices, format_args!("writing to {}", file.path.display()), now);
-        } else if let Transport::Kafka(target) = &self.host.transport {
-            self.voice.say(notices, format_args!("writing to topic {} of {}", target.topic, target.brokers), now);
-        } else if link.is_stream() {
-            let over = link.protection().map(|protection| format!(" ({protection})")).unwrap_or_default();
-            self.voice.say(notices, format_args!("connected to {}{over}", self.host.target), now);
-        }
-        self.connections += 1;
-        self.opener.worked();
-        self.outbox.begin(Writer::frame(&self.host, self.format));
-        if let Some(next) = self.outbox.frame().transaction() {
-            self.backlog.begin(next);
-        }
-        let (blocked, closing, stalled) = (false, None, false);
-        self.enter(State::Up(Up {
-            link,
-            since: now,
-            blocked,
-            progress: now,
-            asked: now,
-            stalled,
-            closing,
-            unread: true,
-        }));
-        self.pump(now, notices);
-    }
-
-    /// Reads, encodes and writes until the socket takes no more, nothing is left, or the turn is over.
-    fn pump(&mut self, now: Instant, notices: &mut Notices) {
-        if let Err(trouble) = self.work(now) {
-            self.broke(trouble, now, notices);
-        }
-    }
-
-    fn work(&mut self, now: Instant) -> Result<(), Trouble> {
-        let State::Up(up) = &mut self.state else { return Ok(()) };
-        if up.closing.is_some() {
-            return if up.link.closing()? { Err(Trouble::Closed) } else { Ok(()) };
-        }
-        if up.unread {
-            up.unread = !up.link.read(&mut self.answers)?;
-        }
-        self.listen(now)?;
-        let State::Up(up) = &mut self.state else { return Ok(()) };
-        for _ in 0..WRITES {
-            if up.blocked {
-                break;
-            }
-            self.backlog.say_losses(now, self.stopping);
-            self.writer.fill(&mut self.backlog, &mut self.outbox, now, self.stopping);
-            if self.outbox.len() == 0 {
-                break;
-            }
-            match up.link.write(&self.outbox)? {
-                Wrote::Octets(octets) => {
-                    let until = match self.outbox.frame() {
-                        _ if !up.link.is_stream() => None,
-                        Frame::Relp { .. } | Frame::Length => Some(Until::Answer),
-                        Frame::Bare | Frame::OctetCounting | Frame::Lf => Some(Until::Position(up.link.position())),
-                    };
-                    self.backlog.written(self.outbox.advance(octets), octets, until, now);
-                    up.progress = now;
-                }
-                Wrote::Blocked => up.blocked = true,
-            }
-        }
-        if self.outbox.len() == 0 && self.backlog.oldest().is_none() {
-            up.progress = now;
-        }
-        let stalled = now.saturating_duration_since(up.progress) >= self.host.patience.stall;
-        if stalled && !up.stalled && !self.substitute {
-            self.backlog.copy_window(&mut self.writer);
-        }
-        up.stalled = stalled;
-        Ok(())
-    }
-
-    /// Takes in what the host acknowledged: by its answers, or by its TCP.
-    fn listen(&mut self, now: Instant) -> Result<(), Trouble> {
-        let State::Up(up) = &mut self.state else { return Ok(()) };
-        let mut any = false;
-        for answer in self.answers.drain(..) {
-            if !self.backlog.answered(answer.transaction, answer.ok, time()) {
-                return Err(Trouble::Answer(answer.transaction));
-            }
-            any = true;
-        }
-        if self.outbox.frame().transaction().is_some() {
-            // Answers come by themselves; only the clock is looked at.
-            up.asked = now;
-            let patience = self.host.patience.answer;
-            if self.backlog.oldest().is_some_and(|sent| now.saturating_duration_since(sent) >= patience) {
-                return Err(Trouble::Stalled(patience.as_secs()));
-            }
-        } else if self.backlog.oldest().is_some() && now.saturating_duration_since(up.asked) >= ASK {
-            up.asked = now;
-            let position = up.link.position();
-            any |= match up.link.queued() {
-                Some(octets) => self.backlog.acknowledged(position.saturating_sub(octets), now),
-                // A connection whose host acknowledges nothing does not outlive the user timeout by much.
-                None => {
-                    self.backlog.acknowledged(position.saturating_sub(SOCKET), now)
-                        | self.backlog.outlived(self.host.patience.user_timeout * 2, now)
-                }
-            };
-        }
-        self.backlog.expire(now);
-        if any {
-            up.progress = now;
-        }
-        // Over a stream, a connection says nothing about the program behind it.
-        if any || (!up.link.is_stream() && now.saturating_duration_since(up.since) >= GOOD) {
-            self.backoff.reset();
-        }
-        Ok(())
-    }
-
     /// Leaves the connection, keeps what it owes, and waits.
     fn broke(&mut self, trouble: Trouble, now: Instant, notices: &mut Notices) {
         let said_goodbye = matches!(&self.state, State::Up(up) if up.closing.is_some());
@@ -522,67 +370,6 @@ impl Channel {
     fn enter(&mut self, state: State) {
         self.state = state;
         self.since = SystemTime::now();
-    }
-
-    /// The process stops: a last attempt where there is no connection and something waits.
-    pub(super) fn stop(&mut self, now: Instant) {
-        self.stopping = true;
-        self.backlog.close();
-        if let State::Waiting { until } = &mut self.state {
-            *until = now;
-            if self.backlog.is_empty() {
-                self.enter(State::Stopped);
-            }
-        }
-    }
-
-    /// Closes the connection once everything is written; whether there is nothing left to do.
-    pub(super) fn stopped(&mut self, now: Instant) -> bool {
-        let done = self.backlog.is_empty() && self.outbox.len() == 0;
-        match &mut self.state {
-            State::Stopped => return true,
-            State::Waiting { .. } => return false,
-            // Nothing is owed: no need for the connection.
-            State::Opening { .. } | State::Connecting { .. } if done => {}
-            State::Opening { .. } | State::Connecting { .. } => return false,
-            // The host said goodbye, or does not care to.
-            State::Up(Up { closing: Some(since), .. })
-                if now.saturating_duration_since(*since) >= self.host.patience.close =>
-            {
-                self.backlog.forget_reserve();
-            }
-            State::Up(up) if done && up.closing.is_none() && up.link.is_stream() => {
-                up.link.close();
-                up.closing = Some(now);
-                return false;
-            }
-            State::Up(up) if done && !up.link.is_stream() => {}
-            State::Up(_) => return false,
-        }
-        self.enter(State::Stopped);
-        true
-    }
-
-    /// What to poll for while the process stops.
-    pub(super) fn poll_fd(&self) -> Option<PollFd<'_>> {
-        let (link, write) = match &self.state {
-            State::Connecting { link, connected, .. } => (link, !connected),
-            State::Up(up) => (&up.link, up.blocked || up.link.wants_write()),
-            State::Waiting { .. } | State::Opening { .. } | State::Stopped => return None,
-        };
-        let flags = if write { PollFlags::IN | PollFlags::OUT } else { PollFlags::IN };
-        Some(PollFd::from_borrowed_fd(link.as_fd(), flags))
-    }
-
-    /// No more time: what the host did not get, and is not on disk.
-    pub(super) fn give_up(&mut self, time: Nanos, notices: &mut Notices) -> Vec<LossRecord> {
-        self.outbox.clear();
-        let (now, voice) = (Instant::now(), &mut self.voice);
-        self.backlog.put_all_away(&mut self.writer, now + SETTLE, |text| voice.say(notices, text, now));
-        if !matches!(self.state, State::Stopped) {
-            self.enter(State::Stopped);
-        }
-        self.backlog.give_up(time)
     }
 
     /// What the host is still owed of a class at these places.

@@ -3,9 +3,9 @@
 
 mod export_lab;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
-use std::net::{IpAddr, SocketAddr};
+use std::net::{IpAddr, SocketAddr, UdpSocket};
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
@@ -45,6 +45,8 @@ fn nfacctd_adds_up(address: IpAddr) {
         "print_output: csv",
         "print_output_file_append: true",
         "print_refresh_time: 1",
+        // It says which templates it learned, and what it discards.
+        "debug: true",
         &format!("print_output_file: {}", table.display()),
     ];
     let config = dir.path().join("nfacctd.conf");
@@ -54,13 +56,27 @@ fn nfacctd_adds_up(address: IpAddr) {
     let (tables, end_of_port) = (["/proc/net/udp", "/proc/net/udp6"], format!(":{port:04X} "));
     let is_there = |table| fs::read_to_string(table).is_ok_and(|table: String| table.contains(&end_of_port));
     wait("nfacctd to listen", || tables.into_iter().any(is_there));
-    // What comes before the one that adds up is there is lost.
+    // What comes before the one that adds up is in its loop is lost; it has turned once when it told of nothing.
     let log = dir.path().join("log");
-    wait("its plugin", || fs::read_to_string(&log).is_ok_and(|text| text.contains("cache entries=")));
+    let said = |words: &str| fs::read_to_string(&log).is_ok_and(|text| text.contains(words));
+    wait("its plugin", || said("Purging cache - END"));
     let mut rig = Rig::new(vec![stating(SocketAddr::new(address, port), Transport::Udp)]);
     one_of_each().iter().for_each(|record| rig.push(record));
     rig.until_sent("noc");
+    let messages = || fs::read_to_string(&log).unwrap().matches("Received NetFlow/IPFIX packet").count();
+    // It reads messages one after the other: with one of ours, of a template that nothing uses, it is through with all before.
+    let reads_up_to = |mark: u32| {
+        let template = [0, 2, 0, 12, 3, 231, 0, 1, 0, 8, 0, 4];
+        let message = [&[0, 10, 0, 28, 0, 0, 0, 1][..], &mark.to_be_bytes(), &[0; 4], &template].concat();
+        let local = SocketAddr::new(address, 0);
+        UdpSocket::bind(local).unwrap().send_to(&message, SocketAddr::new(address, port)).unwrap();
+        wait("nfacctd to read what was sent", || said(&format!("seqno [{mark}]")));
+        messages()
+    };
+    let before = reads_up_to(u32::MAX - 1);
     end(&mut rig);
+    let after = reads_up_to(u32::MAX);
+    assert_eq!(after - before, 2, "a message that states how the export did, and the mark");
 
     // Two closed IPv4 sessions, one of them translated, and a denied packet; a closed IPv6 session and a denied packet.
     let (v4, v6) = (flow_v4().tuple, flow_v6().tuple);
@@ -86,7 +102,12 @@ fn nfacctd_adds_up(address: IpAddr) {
     };
     wait("nfacctd to tell of every record", || told() == expected);
     let log = fs::read_to_string(&log).unwrap();
-    let is_complaint = |line: &&str| ["WARN", "ERROR", "malformed", "unable"].iter().any(|word| line.contains(word));
+    // It took the statements: their templates are known, and nothing was discarded.
+    let template = |line: &str| line.split_once("template ID   : ")?.1.trim().parse().ok();
+    let learned: BTreeSet<u16> = log.lines().filter_map(template).collect();
+    assert!([256, 257, 258].iter().all(|id| learned.contains(id)), "{learned:?}");
+    let is_complaint =
+        |line: &&str| ["WARN", "ERROR", "malformed", "unable", "Discarded"].iter().any(|word| line.contains(word));
     let complaints: Vec<_> = log.lines().filter(is_complaint).collect();
     assert!(complaints.is_empty(), "{complaints:?}");
 }

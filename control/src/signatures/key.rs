@@ -1,4 +1,4 @@
-//! The ed25519 keys (RFC 8032) that signature databases are signed with.
+//! The ed25519 keys (RFC 8032) that signature databases and the audit trail are signed with.
 
 use std::fmt;
 use std::fs::{self, OpenOptions};
@@ -51,7 +51,12 @@ impl PublicKey {
     /// Whether a signature claims to be of this key, and is.
     pub fn signed(&self, signature: &Signature) -> bool {
         signature.key == self.0
-            && UnparsedPublicKey::new(&ED25519, self.0).verify(&signature.message, &signature.octets).is_ok()
+            && self.signed_message(&signature.message, &signature.octets)
+    }
+
+    /// Whether the other half made the signature of a message.
+    pub fn signed_message(&self, message: &[u8], signature: &[u8; 64]) -> bool {
+        UnparsedPublicKey::new(&ED25519, self.0).verify(message, signature).is_ok()
     }
 }
 
@@ -101,10 +106,13 @@ impl SigningKey {
 
     /// A database's file, signed.
     pub fn sign(&self, database: &sigdb::Database) -> Vec<u8> {
-        database.encode_signed(self.public().0, |message| {
-            let signature = self.0.sign(message);
-            signature.as_ref().try_into().expect("a signature has 64 octets (RFC 8032, 5.1.6)")
-        })
+        database.encode_signed(self.public().0, |message| self.sign_message(message))
+    }
+
+    /// The signature of a message.
+    pub fn sign_message(&self, message: &[u8]) -> [u8; 64] {
+        let signature = self.0.sign(message);
+        signature.as_ref().try_into().expect("a signature has 64 octets (RFC 8032, 5.1.6)")
     }
 }
 

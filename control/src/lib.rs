@@ -1,5 +1,6 @@
 //! The control core: configuration, presence, records, export and management; and offline replay through the same pipeline.
 
+pub mod audit;
 pub mod cli;
 pub mod config;
 pub mod export;

@@ -6,7 +6,6 @@ use std::fs::{self, File, OpenOptions};
 use std::io::{self, BufReader, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
@@ -59,11 +58,11 @@ pub(super) enum Task {
 
 /// Looks after archives until nobody asks any more.
 pub(super) fn work(
-    plans: Vec<Plan>,
+    plans: &[Plan],
     sftp: &Sftp,
     group: Option<u32>,
     tasks: &Receiver<Task>,
-    stop: &Arc<AtomicBool>,
+    stop: &AtomicBool,
     tell: impl Fn(usize, Done),
 ) {
     let mut retries: BTreeMap<usize, (Instant, Duration)> = BTreeMap::new();

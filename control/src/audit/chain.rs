@@ -462,7 +462,8 @@ mod tests {
                     let line = lines(&files[file][..=at]).len() as u64;
                     files[file][at] ^= flip;
                     let found = faults(&files, vec![key.public()]);
-                    let (in_file, first) = found.first().unwrap_or_else(|| panic!("octet {at} of {file} was not found"));
+                    let (in_file, first) =
+                        found.first().unwrap_or_else(|| panic!("octet {at} of {file} was not found"));
                     assert_eq!(*in_file, file, "octet {at}: {found:?}");
                     assert_eq!(first.line, line, "octet {at} of {file}, {flip:#x}: {found:?}");
                     assert!(found.len() <= 3, "{found:?}");

@@ -146,7 +146,7 @@ impl Desk {
         }
         match self.live.flush() {
             Ok(()) => gathered.iter().for_each(|entry| self.written(entry)),
-            Err(error) => self.one_by_one(&gathered, error),
+            Err(_) => self.one_by_one(&gathered),
         }
         if self.full.is_none() && self.live.length() >= self.limits.archive.size {
             self.rotate("size", now);
@@ -154,7 +154,7 @@ impl Desk {
     }
 
     /// Not all of it could be written: as much of it as can.
-    fn one_by_one(&mut self, gathered: &[Entry], mut error: io::Error) {
+    fn one_by_one(&mut self, gathered: &[Entry]) {
         let mut rest = gathered.iter();
         while let Some(entry) = rest.next() {
             // It was gathered before: it is not too long.
@@ -165,8 +165,7 @@ impl Desk {
             }
             match done {
                 Ok(()) => self.written(entry),
-                Err(why) => {
-                    error = why;
+                Err(error) => {
                     self.is_full(error.to_string());
                     self.lose(entry);
                     break;
@@ -251,10 +250,9 @@ impl Desk {
 
     fn put_only(&mut self) {
         let gathered = std::mem::take(&mut self.gathered);
-        if let Err(error) = self.live.flush() {
-            self.one_by_one(&gathered, error);
-        } else {
-            gathered.iter().for_each(|entry| self.written(entry));
+        match self.live.flush() {
+            Ok(()) => gathered.iter().for_each(|entry| self.written(entry)),
+            Err(_) => self.one_by_one(&gathered),
         }
     }
 
@@ -392,7 +390,7 @@ fn disk(folder: &Path) -> Option<(u64, u8)> {
 /// When the interval, counted from its start, comes round after `now`.
 fn next_turn(archive: &Archive, now: Nanos) -> Option<Nanos> {
     let interval = archive.interval?.as_nanos().max(1) as u64;
-    let start = archive.start.unwrap_or(Nanos(0)).0;
+    let start = archive.start.map_or(0, |start| u64::try_from(start.as_nanosecond()).unwrap_or(0));
     if start > now.0 {
         return Some(Nanos(start));
     }
@@ -486,7 +484,8 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let mut desk = desk(folder.path(), 5, WhenFull::OverwriteOldest);
         let hour = Duration::from_secs(3600);
-        let archive = Archive { start: Some(Nanos::from_parts(1_800, 0)), interval: Some(hour), ..Archive::default() };
+        let archive =
+            Archive { start: jiff::Timestamp::from_second(1_800).ok(), interval: Some(hour), ..Archive::default() };
         for (now, next) in [(0, 1_800), (1_800, 5_400), (1_801, 5_400), (5_399, 5_400), (10_000, 12_600)] {
             assert_eq!(next_turn(&archive, Nanos::from_parts(now, 0)), Some(Nanos::from_parts(next, 0)), "{now}");
         }

@@ -38,7 +38,8 @@ pub fn public(folder: &Path) -> io::Result<Option<PublicKey>> {
     let path: PathBuf = folder.join(PUBLIC);
     match fs::read_to_string(&path) {
         Ok(text) => {
-            let none = || io::Error::new(io::ErrorKind::InvalidData, format!("{}: holds no public key", path.display()));
+            let none =
+                || io::Error::new(io::ErrorKind::InvalidData, format!("{}: holds no public key", path.display()));
             PublicKey::parse(&text).map(Some).ok_or_else(none)
         }
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),

@@ -224,8 +224,12 @@ impl Live {
         }
         fs::rename(self.series.aside("next"), &live)?;
         sync_folder(self.series.folder())?;
-        let rotated =
-            Rotated { serial: self.serial, path, records: (self.first, self.chain.last().0), digest: self.chain.last().1 };
+        let rotated = Rotated {
+            serial: self.serial,
+            path,
+            records: (self.first, self.chain.last().0),
+            digest: self.chain.last().1,
+        };
         self.first = self.chain.last().0 + 1;
         (self.file, self.serial, self.length, self.lost, self.closed) = (file, serial, length, 0, false);
         (self.chain, self.written) = (chain, chain);
@@ -275,8 +279,7 @@ fn make_next(
     let (mut chain, mut head) = (before, Vec::new());
     let opening = Opening { file: series.name(), serial, boot: &common.boot, now };
     chain.head(&mut head, opening, &common.key);
-    let mut file =
-        OpenOptions::new().read(true).write(true).create(true).truncate(true).mode(FILE_MODE).open(&path)?;
+    let mut file = OpenOptions::new().read(true).write(true).create(true).truncate(true).mode(FILE_MODE).open(&path)?;
     protect(&path, FILE_MODE, common.group)?;
     file.write_all(&head)?;
     file.sync_all()?;

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use dataplane::time::Nanos;
+use jiff::Timestamp;
 
 use crate::record::audit::Occurrence;
 use crate::record::{Class, LossReason, Name, Record};
@@ -20,11 +21,11 @@ mod scan;
 pub mod series;
 mod store;
 mod thread;
-mod upload;
+pub mod upload;
 pub mod verify;
 
 pub use self::reader::Query;
-pub use self::store::{FileStatus, Store, StoreError};
+pub use self::store::{FileStatus, Opened, Store, StoreError};
 pub use self::upload::{Sftp, Site};
 
 /// The series that every trail has.
@@ -38,8 +39,6 @@ pub const FOLDER: &str = "/var/lib/ostiary/audit";
 pub struct StoreConfig {
     /// The folder of its files.
     pub folder: PathBuf,
-    /// Name of the machine, as records have it.
-    pub host_name: String,
     /// Whether sessions are kept here too.
     pub mode: Mode,
     /// The files. One of the name [`TRAIL`] has all records of the class of the trail, whatever else it selects; where there is
@@ -59,10 +58,9 @@ pub struct StoreConfig {
 
 impl StoreConfig {
     /// A trail with nothing but its own class, as it is where nothing is configured.
-    pub fn new(folder: PathBuf, host_name: String) -> Self {
+    pub fn new(folder: PathBuf) -> Self {
         Self {
             folder,
-            host_name,
             mode: Mode::default(),
             files: vec![FileConfig::trail()],
             when_full: WhenFull::default(),
@@ -109,7 +107,7 @@ pub struct Archive {
     /// Whether archives are compressed.
     pub compress: bool,
     /// From when the interval is counted; none: from the epoch.
-    pub start: Option<Nanos>,
+    pub start: Option<Timestamp>,
     /// A file is closed so often, if anything came.
     pub interval: Option<Duration>,
     /// Where archives are sent; the first that takes one has it.

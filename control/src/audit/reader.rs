@@ -42,7 +42,8 @@ pub struct Query {
 /// # Errors
 /// Where a file cannot be read; what was read before was given.
 pub fn search(series: &Series, query: &Query, mut take: impl FnMut(&str) -> bool) -> io::Result<()> {
-    let mut search = Search { conditions: Conditions::new(query), left: if query.limit == 0 { usize::MAX } else { query.limit } };
+    let mut search =
+        Search { conditions: Conditions::new(query), left: if query.limit == 0 { usize::MAX } else { query.limit } };
     if query.newest_first {
         let mut files: Vec<(PathBuf, bool)> =
             series.archives()?.into_iter().map(|archived| (archived.path, archived.compressed)).collect();
@@ -73,7 +74,12 @@ struct Search<'a> {
 
 impl Search<'_> {
     /// Whether to go on.
-    fn forwards(&mut self, path: &std::path::Path, compressed: bool, take: &mut impl FnMut(&str) -> bool) -> io::Result<bool> {
+    fn forwards(
+        &mut self,
+        path: &std::path::Path,
+        compressed: bool,
+        take: &mut impl FnMut(&str) -> bool,
+    ) -> io::Result<bool> {
         let Some(mut lines) = open(path, compressed)? else { return Ok(true) };
         while let Some(read) = lines.next_line()? {
             match self.conditions.judge(read.octets) {
@@ -93,7 +99,12 @@ impl Search<'_> {
         Ok(true)
     }
 
-    fn backwards(&mut self, path: &std::path::Path, compressed: bool, take: &mut impl FnMut(&str) -> bool) -> io::Result<bool> {
+    fn backwards(
+        &mut self,
+        path: &std::path::Path,
+        compressed: bool,
+        take: &mut impl FnMut(&str) -> bool,
+    ) -> io::Result<bool> {
         let Some(mut lines) = open(path, compressed)? else { return Ok(true) };
         let mut last = VecDeque::new();
         while let Some(read) = lines.next_line()? {

@@ -124,8 +124,11 @@ impl Lines {
     /// Of a file of a series, compressed or not.
     pub fn open(path: &Path, compressed: bool) -> io::Result<Self> {
         let file = File::open(path)?;
-        let reader: Box<dyn BufRead + Send> =
-            if compressed { Box::new(BufReader::new(MultiGzDecoder::new(file))) } else { Box::new(BufReader::new(file)) };
+        let reader: Box<dyn BufRead + Send> = if compressed {
+            Box::new(BufReader::new(MultiGzDecoder::new(file)))
+        } else {
+            Box::new(BufReader::new(file))
+        };
         Ok(Self { reader, line: Vec::new() })
     }
 
@@ -181,8 +184,16 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let series = Series::new(folder.path(), "audit");
         for name in [
-            "audit.jsonl", "audit.000002.jsonl.gz", "audit.000001.jsonl", "audit.000002.jsonl", "audit.1.jsonl",
-            "audit.00000x.jsonl", "audit.000003.jsonl.gz.part", "all.000001.jsonl", "all.jsonl", "audit.torn-000001",
+            "audit.jsonl",
+            "audit.000002.jsonl.gz",
+            "audit.000001.jsonl",
+            "audit.000002.jsonl",
+            "audit.1.jsonl",
+            "audit.00000x.jsonl",
+            "audit.000003.jsonl.gz.part",
+            "all.000001.jsonl",
+            "all.jsonl",
+            "audit.torn-000001",
             "audit.1000000.jsonl.gz",
         ] {
             fs::write(folder.path().join(name), "").unwrap();
@@ -205,6 +216,9 @@ mod tests {
             seen.push((line.octets.len(), line.length, line.whole));
         }
         let three = 3 * LONGEST as u64;
-        assert_eq!(seen, [(1, 2, true), (0, 1, true), (LONGEST + 2, three + 1, true), (1, 2, true), (LONGEST + 2, three, false)]);
+        assert_eq!(
+            seen,
+            [(1, 2, true), (0, 1, true), (LONGEST + 2, three + 1, true), (1, 2, true), (LONGEST + 2, three, false)]
+        );
     }
 }

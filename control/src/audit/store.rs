@@ -21,6 +21,7 @@ use super::series::{FOLDER_MODE, Series, protect};
 use super::thread::{Order, Worker};
 use super::{FileConfig, Mode, Query, StoreConfig, StoreNews, TRAIL, WhenFull, key, reader, tells_of};
 use crate::export::Cause;
+use crate::record::json::Formatter;
 use crate::record::{BootId, Class, LossPlace, LossReason, LossRecord, Name, Record, severity};
 use crate::signatures::key::KeyError;
 
@@ -108,63 +109,36 @@ pub struct Store {
     _lock: File,
 }
 
-impl Store {
-    /// Takes the trail up where it ended, or begins it. `clock` tells the time.
+/// A trail whose files were taken up, and that is not written yet.
+pub struct Opened {
+    config: StoreConfig,
+    lock: File,
+    desks: Vec<(Name, Desk)>,
+    plans: Vec<Plan>,
+    news: (Sender<StoreNews>, Receiver<StoreNews>),
+    clock: fn() -> Nanos,
+    formatter: Formatter,
+}
+
+impl Opened {
+    /// Begins to write. The threads may run where the calling one may.
     ///
     /// # Errors
-    /// Where it cannot be written: then nothing may run.
-    pub fn start(mut config: StoreConfig, boot: BootId, clock: fn() -> Nanos) -> Result<Self, StoreError> {
-        if !config.files.iter().any(|file| &*file.name == TRAIL) {
-            config.files.insert(0, FileConfig::trail());
-        }
-        let folder = &config.folder;
-        let failed = |error| StoreError::Folder(folder.clone(), error);
-        fs::DirBuilder::new().recursive(true).mode(FOLDER_MODE).create(folder).map_err(failed)?;
-        protect(folder, FOLDER_MODE, config.group).map_err(failed)?;
-        let lock = File::create(folder.join("lock")).map_err(failed)?;
-        lock.try_lock().map_err(|_| StoreError::InUse(folder.clone()))?;
-        let (signing, is_new) = key::of(folder, config.group)?;
-        let public = signing.public();
-        let common = Common { key: Arc::new(signing), boot: boot.to_string().into(), group: config.group };
-        let (sender, news) = unbounded();
-        if is_new {
-            let _ = sender.send(StoreNews::Occurred(news::key_made(clock(), &public)));
-        }
-        let mut desks = Vec::new();
-        let mut plans = Vec::new();
-        for file in &config.files {
-            let series = Series::new(folder, &file.name);
-            let now = clock();
-            // Only of the trail itself it is known that it was there as long as its key.
-            let may_be_new = is_new || &*file.name != TRAIL;
-            let (live, found) = Live::open(series.clone(), common.clone(), may_be_new, now)
-                .map_err(|error| StoreError::File(series.live(), error))?;
-            for found in found {
-                let _ = sender.send(StoreNews::Occurred(news::found(now, &file.name, found)));
-            }
-            let limits =
-                Limits { archive: file.archive.clone(), when_full: config.when_full, checkpoint: config.checkpoint };
-            desks.push((file.name.clone(), Desk::new(live, limits, (Instant::now(), now))));
-            plans.push(Plan {
-                series,
-                files: file.archive.files as usize,
-                compress: file.archive.compress,
-                deletes: config.when_full == WhenFull::OverwriteOldest,
-                sites: file.archive.sites.clone(),
-            });
-        }
+    /// Where the system has no thread for it.
+    pub fn run(self) -> Result<Store, StoreError> {
+        let Self { config, lock, desks, plans, news: (sender, news), clock, formatter } = self;
         let (orders, ordered) = unbounded();
         let (tasks, asked) = unbounded();
         let (shared, stops) = (Arc::new(Shared::default()), Arc::new(AtomicBool::new(false)));
         let names: Vec<Name> = config.files.iter().map(|file| file.name.clone()).collect();
         let (said, group, sftp, stop) = (sender.clone(), config.group, config.sftp.clone(), Arc::clone(&stops));
         let archiver = move || {
-            archive::work(plans, &sftp, group, &asked, &stop, |place, done| {
+            archive::work(&plans, &sftp, group, &asked, &stop, |place, done| {
                 let name = names.get(place).map_or("", |name| name);
                 let _ = said.send(news::done(clock(), name, done));
             });
         };
-        let worker = Worker::new(desks, &config, Arc::clone(&shared), sender, tasks.clone(), clock);
+        let worker = Worker::new(desks, formatter, &config, Arc::clone(&shared), (sender, tasks.clone()), clock);
         let start = |name: &str, body: Box<dyn FnOnce() + Send>| {
             thread::Builder::new().name(name.to_owned()).spawn(body).map_err(StoreError::Thread)
         };
@@ -173,7 +147,7 @@ impl Store {
         for place in 0..config.files.len() {
             let _ = tasks.send(Task::Look { place, now: true });
         }
-        Ok(Self {
+        Ok(Store {
             config,
             orders,
             tasks,
@@ -188,6 +162,67 @@ impl Store {
             stops,
             _lock: lock,
         })
+    }
+}
+
+impl Store {
+    /// Takes the trail of the machine of that name up where it ended, or begins it. `clock` tells the time.
+    ///
+    /// # Errors
+    /// Where it cannot be written: then nothing may run.
+    pub fn open(
+        mut config: StoreConfig,
+        host_name: &str,
+        boot: BootId,
+        clock: fn() -> Nanos,
+    ) -> Result<Opened, StoreError> {
+        if !config.files.iter().any(|file| &*file.name == TRAIL) {
+            config.files.insert(0, FileConfig::trail());
+        }
+        let folder = &config.folder;
+        let failed = |error| StoreError::Folder(folder.clone(), error);
+        fs::DirBuilder::new().recursive(true).mode(FOLDER_MODE).create(folder).map_err(failed)?;
+        protect(folder, FOLDER_MODE, config.group).map_err(failed)?;
+        let lock = File::create(folder.join("lock")).map_err(failed)?;
+        lock.try_lock().map_err(|_| StoreError::InUse(folder.clone()))?;
+        let (signing, is_new) = key::of(folder, config.group)?;
+        let public = signing.public();
+        let common = Common { key: Arc::new(signing), boot: boot.to_string().into(), group: config.group };
+        let news = unbounded();
+        let say = |occurrence| _ = news.0.send(StoreNews::Occurred(occurrence));
+        if is_new {
+            say(news::key_made(clock(), &public));
+        }
+        let mut desks = Vec::new();
+        let mut plans = Vec::new();
+        for file in &config.files {
+            let series = Series::new(folder, &file.name);
+            let now = clock();
+            // Only of the trail itself it is known that it was there as long as its key.
+            let may_be_new = is_new || &*file.name != TRAIL;
+            let (live, found) = Live::open(series.clone(), common.clone(), may_be_new, now)
+                .map_err(|error| StoreError::File(series.live(), error))?;
+            found.into_iter().for_each(|found| say(news::found(now, &file.name, found)));
+            let limits =
+                Limits { archive: file.archive.clone(), when_full: config.when_full, checkpoint: config.checkpoint };
+            desks.push((file.name.clone(), Desk::new(live, limits, (Instant::now(), now))));
+            plans.push(Plan {
+                series,
+                files: file.archive.files as usize,
+                compress: file.archive.compress,
+                deletes: config.when_full == WhenFull::OverwriteOldest,
+                sites: file.archive.sites.clone(),
+            });
+        }
+        Ok(Opened { formatter: Formatter::new(host_name, None, 6), config, lock, desks, plans, news, clock })
+    }
+
+    /// [`Self::open`] and [`Opened::run`].
+    ///
+    /// # Errors
+    /// Those of both.
+    pub fn start(config: StoreConfig, host_name: &str, boot: BootId, clock: fn() -> Nanos) -> Result<Self, StoreError> {
+        Self::open(config, host_name, boot, clock)?.run()
     }
 
     /// Takes a record for the files that select it.
@@ -212,7 +247,8 @@ impl Store {
         for place in (0..self.config.files.len()).filter(|place| files & 1 << place != 0) {
             let (number, time) = (record.sequence, record.time);
             let entry = (place, class);
-            let lost = self.lost.entry(entry).or_insert(Lost { count: 0, sequences: (number, number), span: (time, time) });
+            let lost =
+                self.lost.entry(entry).or_insert(Lost { count: 0, sequences: (number, number), span: (time, time) });
             lost.count += 1;
             lost.sequences.1 = number;
             lost.span.1 = time;
@@ -369,7 +405,11 @@ impl Store {
         }
         let pending = self.shared.pending.load(Ordering::Acquire) as u64;
         if pending > 0 {
-            let lost = Lost { count: pending, sequences: (self.written() + 1, self.written() + 1), span: (Nanos(0), Nanos(0)) };
+            let lost = Lost {
+                count: pending,
+                sequences: (self.written() + 1, self.written() + 1),
+                span: (Nanos(0), Nanos(0)),
+            };
             losses.push(of(&TRAIL.into(), Class::Audit, lost, LossReason::Host(Cause::Shutdown)));
         }
         losses

@@ -55,10 +55,10 @@ pub(super) struct Worker {
 impl Worker {
     pub(super) fn new(
         desks: Vec<(Name, Desk)>,
+        formatter: Formatter,
         config: &StoreConfig,
         shared: Arc<Shared>,
-        news: Sender<StoreNews>,
-        archiver: Sender<Task>,
+        (news, archiver): (Sender<StoreNews>, Sender<Task>),
         clock: fn() -> Nanos,
     ) -> Self {
         let sync = match config.sync {
@@ -68,7 +68,7 @@ impl Worker {
         Self {
             lost: vec![0; desks.len()],
             desks,
-            formatter: Formatter::new(&config.host_name, None, 6),
+            formatter,
             sync,
             refuses: config.when_full == WhenFull::RefuseTraffic,
             holds: false,
@@ -157,8 +157,7 @@ impl Worker {
             Body::Loss(loss) => Some((loss.count, loss.sequences)),
             _ => None,
         };
-        let is_checkpoint =
-            matches!(&record.body, Body::Audit(audit) if audit.event == AuditEvent::AuditCheckpoint);
+        let is_checkpoint = matches!(&record.body, Body::Audit(audit) if audit.event == AuditEvent::AuditCheckpoint);
         let (class, sequence, time) = (record.body.class(), record.sequence, record.time);
         Entry { class, sequence, time, stands_for, is_checkpoint, object }
     }

@@ -90,8 +90,12 @@ impl Sftp {
         let mut command = Command::new(&self.program);
         command.args(["-b", "-", "-P", &site.port.to_string()]);
         for option in [
-            "BatchMode=yes", "IdentitiesOnly=yes", "StrictHostKeyChecking=yes", "ConnectTimeout=15",
-            "ServerAliveInterval=15", "ServerAliveCountMax=3",
+            "BatchMode=yes",
+            "IdentitiesOnly=yes",
+            "StrictHostKeyChecking=yes",
+            "ConnectTimeout=15",
+            "ServerAliveInterval=15",
+            "ServerAliveCountMax=3",
         ] {
             command.args(["-o", option]);
         }
@@ -103,7 +107,8 @@ impl Sftp {
         }
         let host = if site.host.contains(':') { format!("[{}]", site.host) } else { site.host.clone() };
         command.arg(format!("{}@{host}", site.user));
-        run(command, &batch, stop).map_err(|error| io::Error::new(error.kind(), format!("{}: {error}", self.program.display())))
+        run(command, &batch, stop)
+            .map_err(|error| io::Error::new(error.kind(), format!("{}: {error}", self.program.display())))
     }
 }
 
@@ -114,8 +119,7 @@ fn quoted(text: &str) -> String {
 
 /// Runs a program to its end, or ours.
 fn run(mut command: Command, input: &str, stop: &AtomicBool) -> io::Result<()> {
-    let mut child =
-        command.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::piped()).spawn()?;
+    let mut child = command.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::piped()).spawn()?;
     // A batch is shorter than a pipe: this does not wait. Where nobody reads it, the program says why.
     if let Some(mut stdin) = child.stdin.take() {
         let _ = stdin.write_all(input.as_bytes());
@@ -167,8 +171,18 @@ mod tests {
             assert_eq!(Site::parse(text).unwrap().to_string(), text);
         }
         for text in [
-            "", "log@host:/in", "ftp://a@h/x", "sftp://host/x", "sftp://-oProxyCommand=x@host/x", "sftp://a@-h/x",
-            "sftp://a@h:0/x", "sftp://a@h:99999/x", "sftp://a@h/x\ny", "sftp://a@h;x/y", "sftp://@h/x", "sftp://a@/x",
+            "",
+            "log@host:/in",
+            "ftp://a@h/x",
+            "sftp://host/x",
+            "sftp://-oProxyCommand=x@host/x",
+            "sftp://a@-h/x",
+            "sftp://a@h:0/x",
+            "sftp://a@h:99999/x",
+            "sftp://a@h/x\ny",
+            "sftp://a@h;x/y",
+            "sftp://@h/x",
+            "sftp://a@/x",
         ] {
             assert_eq!(Site::parse(text), None, "{text}");
         }
@@ -179,7 +193,11 @@ mod tests {
     fn the_program_is_given_a_batch_and_asked_nothing() {
         let folder = tempfile::tempdir().unwrap();
         let (program, said) = (folder.path().join("sftp"), folder.path().join("said"));
-        let script = format!("#!/bin/sh\n(echo \"$@\"; cat) > {}\n[ ! -e {}/fail ] || {{ echo 'no way in' >&2; exit 255; }}\n", said.display(), folder.path().display());
+        let script = format!(
+            "#!/bin/sh\n(echo \"$@\"; cat) > {}\n[ ! -e {}/fail ] || {{ echo 'no way in' >&2; exit 255; }}\n",
+            said.display(),
+            folder.path().display()
+        );
         std::fs::write(&program, script).unwrap();
         std::fs::set_permissions(&program, std::fs::Permissions::from_mode(0o755)).unwrap();
         let sftp = Sftp { identity: Some("/k".into()), known_hosts: Some("/h".into()), program };

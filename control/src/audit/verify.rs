@@ -145,7 +145,9 @@ fn walk(series: &Series, asked: &Asked) -> io::Result<Report> {
     walk.report.key = walk.verifier.key();
     if let Some((n, _)) = walk.anchor {
         let what = match walk.report.numbers {
-            Some((_, last)) if last >= n => format!("record {n} is not the one of the anchor, or is not there any more"),
+            Some((_, last)) if last >= n => {
+                format!("record {n} is not the one of the anchor, or is not there any more")
+            }
             _ => format!("the end is missing: the anchor names record {n}"),
         };
         walk.report.blame(series.live(), None, what);

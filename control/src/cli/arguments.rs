@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use ipnet::IpNet;
 
+use crate::audit::{FOLDER, TRAIL};
 use crate::config::{DEFAULT_FILE, DEFAULT_SOCKET};
 use crate::manage::protocol::DEFAULT_LIMIT;
 
@@ -76,6 +77,8 @@ pub(super) enum Command {
     Netconf(NetconfOptions),
     /// Show what the running firewall does
     Show(ShowOptions),
+    /// Prove, show and export the audit trail, from its files
+    Audit(AuditOptions),
     /// Compile and show signature databases
     Sigdb(SigdbOptions),
     /// Print what records say, field by field, as Markdown
@@ -188,6 +191,92 @@ pub(super) enum CountedClass {
     CallStatus,
     /// What became of all records for log hosts
     Log,
+}
+
+/// Options of `audit`.
+#[derive(Debug, Args)]
+pub(super) struct AuditOptions {
+    /// What to do
+    #[command(subcommand)]
+    pub(super) what: AuditCommand,
+    /// The folder of the trail: [audit] directory of the policy file, or audit in its state-directory
+    #[arg(long, value_name = "DIR", default_value = FOLDER, global = true)]
+    pub(super) directory: PathBuf,
+}
+
+/// What `audit` does.
+#[derive(Debug, Subcommand)]
+pub(super) enum AuditCommand {
+    /// Prove that nothing was changed, removed or added
+    ///
+    /// Goes through all files, archives too, line by line. Ends with 0 where the trail is as it was written, with 1 where it is
+    /// not: each line that was changed is named, and which records are proven all the same.
+    Verify {
+        /// Only this file; may be given several times
+        #[arg(long = "file", value_name = "NAME")]
+        files: Vec<String>,
+        /// The public key that has to have signed, or a file of it; may be given several times
+        ///
+        /// Without it, that which lies beside the trail: whoever can write there can change both.
+        #[arg(long = "key", value_name = "KEY|FILE")]
+        keys: Vec<String>,
+        /// A checkpoint that a log host has: last-record and hash of its record; shows also that the end was cut off
+        #[arg(long, value_name = "N:HASH")]
+        anchor: Option<String>,
+        /// Write an object for each file
+        #[arg(long)]
+        json: bool,
+    },
+    /// Show records, the last of those that hold to all conditions
+    Show {
+        #[command(flatten)]
+        conditions: Conditions,
+        /// The newest first
+        #[arg(long)]
+        newest: bool,
+        /// Write the lines as they are in the trail
+        #[arg(long)]
+        json: bool,
+    },
+    /// Write records as they are in the trail, an object a line, oldest first
+    Export {
+        #[command(flatten)]
+        conditions: Conditions,
+        /// To a new file; without it, to standard output
+        #[arg(short, long = "output", value_name = "FILE")]
+        to: Option<PathBuf>,
+    },
+    /// Print the public key that the trail is signed with
+    Key,
+}
+
+/// Which records of the trail.
+#[derive(Debug, Args)]
+pub(super) struct Conditions {
+    /// Of this file
+    #[arg(long, value_name = "NAME", default_value = TRAIL)]
+    pub(super) file: String,
+    /// Not before: a time, a day, or how long ago (2h)
+    #[arg(long, value_name = "TIME")]
+    pub(super) from: Option<String>,
+    /// Before
+    #[arg(long, value_name = "TIME")]
+    pub(super) to: Option<String>,
+    /// Of this event, as login-failed; may be given several times
+    #[arg(long, value_name = "NAME")]
+    pub(super) event: Vec<String>,
+    /// Of that severity or graver: emergency to debug, or 0 to 7
+    #[arg(long, value_name = "SEVERITY")]
+    pub(super) severity: Option<String>,
+    /// Of this user
+    #[arg(long, value_name = "NAME")]
+    pub(super) user: Option<String>,
+    /// With this text in the line
+    #[arg(long, value_name = "TEXT")]
+    pub(super) contains: Option<String>,
+    /// Records at most; 0: all. Unless said: of show 1,000, of export all
+    #[arg(long, value_name = "N")]
+    pub(super) limit: Option<usize>,
 }
 
 /// Options of `show`.

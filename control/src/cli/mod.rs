@@ -4,6 +4,7 @@
 
 mod access;
 mod arguments;
+mod audit;
 mod check;
 mod log;
 mod netconf;
@@ -38,6 +39,7 @@ pub fn main() -> ExitCode {
         Command::Reload(options) => reload::reload(&options, &mut output),
         Command::Reset(options) => reset::reset(&options, &mut output),
         Command::Show(options) => show::show(&options, &mut output),
+        Command::Audit(options) => audit::audit(&options, &mut output),
         Command::Sigdb(options) => sigdb::sigdb(&options, &mut output),
         Command::Records { audit: false } => output.line(crate::record::schema::page().trim_end()),
         Command::Records { audit: true } => output.line(crate::record::audit::page().trim_end()),

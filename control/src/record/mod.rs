@@ -45,6 +45,11 @@ mod twin;
 
 use kind::kind;
 
+/// The severity of a record's message, RFC 5424, table 2.
+pub(crate) fn severity(body: &Body) -> u8 {
+    kind(body).0
+}
+
 /// Names one run of the process: random, made at start.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct BootId(pub u64);
@@ -295,6 +300,8 @@ pub enum LossReason {
     Events,
     /// The process ended without a stop; about so many records were in memory then.
     Crash,
+    /// A file of the audit trail could not be written, or had no room.
+    StoreFull,
 }
 
 impl LossReason {
@@ -304,6 +311,7 @@ impl LossReason {
             Self::Host(cause) => cause.text(),
             Self::Events => "queue-full",
             Self::Crash => "crash",
+            Self::StoreFull => "store-full",
         }
     }
 }
@@ -323,6 +331,8 @@ pub enum LossPlace {
     Rate(Name),
     /// The memory of a process that ended without a stop, as to a log host.
     Crash(Name),
+    /// A file of the audit trail.
+    Store(Name),
 }
 
 impl Body {
@@ -409,7 +419,7 @@ impl ImAction {
 }
 
 impl fmt::Display for LossPlace {
-    /// `worker:3`, `host:siem`, `shutdown:siem`, `spool:siem`, `rate:siem`, `crash:siem`.
+    /// `worker:3`, `host:siem`, `shutdown:siem`, `spool:siem`, `rate:siem`, `crash:siem`, `store:audit`.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Worker(worker) => write!(f, "worker:{worker}"),
@@ -418,6 +428,7 @@ impl fmt::Display for LossPlace {
             Self::Spool(name) => write!(f, "spool:{name}"),
             Self::Rate(name) => write!(f, "rate:{name}"),
             Self::Crash(name) => write!(f, "crash:{name}"),
+            Self::Store(name) => write!(f, "store:{name}"),
         }
     }
 }

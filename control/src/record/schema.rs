@@ -62,7 +62,7 @@ pub const PARAMETERS: &[(&str, &str)] = &[
     ("result", "of action result: ok | fail"),
     (
         "reason",
-        "session close: fin | reset | timeout | policy | evicted | shutdown; signon: message | connection-opened | connection-closed | timeout | replaced | moved | mid-session | mention | refused; access user: message | lease | renewal | mid-session | accepted | rejected | timeout | nak | service-error | failure | user-request | lost-carrier | idle-timeout | session-timeout | admin-reset | terminated | release | decline | expired | silence | replaced | moved | nas-reboot | logoff | evicted | other; log-loss: queue-full | spool-full | spool-age | spool-corrupt | suppressed | uncarried | refused | shutdown | crash; audit: in words",
+        "session close: fin | reset | timeout | policy | evicted | shutdown; signon: message | connection-opened | connection-closed | timeout | replaced | moved | mid-session | mention | refused; access user: message | lease | renewal | mid-session | accepted | rejected | timeout | nak | service-error | failure | user-request | lost-carrier | idle-timeout | session-timeout | admin-reset | terminated | release | decline | expired | silence | replaced | moved | nas-reboot | logoff | evicted | other; log-loss: queue-full | spool-full | spool-age | spool-corrupt | suppressed | uncarried | refused | shutdown | crash | store-full; audit: in words",
     ),
     ("application", "the application's name, unknown where it is not known"),
     (
@@ -130,7 +130,7 @@ pub const PARAMETERS: &[(&str, &str)] = &[
     ("to-user-octets", "access user: as the access server counted"),
     ("identifies", "access user: person | host | port, what the account names"),
     ("trust", "access user: verified | unverified, of RADIUS: whether its authenticator could be verified"),
-    ("place", "log-loss: worker:NUMBER | host:NAME | spool:NAME | rate:NAME | shutdown:NAME | crash:NAME"),
+    ("place", "log-loss: worker:NUMBER | host:NAME | spool:NAME | rate:NAME | shutdown:NAME | crash:NAME | store:FILE"),
     (
         "count",
         "log-loss: how many records were lost; session deny and attack: how many packets this record is about; audit: how often",

@@ -167,6 +167,7 @@ fn stop(mut house: House) -> Result<(), RunError> {
                 eprintln!("ostiary: {count} {class} records did not reach log host {name}");
             }
             LossPlace::Worker(worker) => eprintln!("ostiary: {count} {class} events of worker {worker} were lost"),
+            LossPlace::Store(file) => eprintln!("ostiary: {count} {class} records are not in the trail's file {file}"),
         }
     }
     for notice in house.exporters.take_notices() {

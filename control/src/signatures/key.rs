@@ -50,8 +50,7 @@ impl PublicKey {
 
     /// Whether a signature claims to be of this key, and is.
     pub fn signed(&self, signature: &Signature) -> bool {
-        signature.key == self.0
-            && self.signed_message(&signature.message, &signature.octets)
+        signature.key == self.0 && self.signed_message(&signature.message, &signature.octets)
     }
 
     /// Whether the other half made the signature of a message.

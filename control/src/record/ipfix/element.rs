@@ -92,8 +92,11 @@ pub(super) const CLIENT_ZONE: OwnElement = text(13, "ostiaryClientZone", "zone o
 pub(super) const SERVER_ZONE: OwnElement = text(14, "ostiaryServerZone", "zone of the server's side");
 pub(super) const LOSS_CLASS: OwnElement =
     text(15, "ostiaryLossClass", "class of the lost records: session, im, attack, access, call-status or audit");
-pub(super) const LOSS_PLACE: OwnElement =
-    text(16, "ostiaryLossPlace", "worker:NUMBER, or host:, spool:, rate:, shutdown: or crash: and the log host's NAME");
+pub(super) const LOSS_PLACE: OwnElement = text(
+    16,
+    "ostiaryLossPlace",
+    "worker:NUMBER, or host:, spool:, rate:, shutdown: or crash: and the log host's NAME, or store: and the trail's FILE",
+);
 pub(super) const LOSS_COUNT: OwnElement =
     number(17, "ostiaryLossCount", Semantics::DeltaCounter, 12, "records lost in the span");
 pub(super) const LOSS_FIRST: OwnElement = time(18, "ostiaryLossFirst", "when the first was lost");
@@ -149,7 +152,7 @@ pub(super) const ACCESS_CAUSE: OwnElement =
 pub(super) const LOSS_REASON: OwnElement = text(
     50,
     "ostiaryLossReason",
-    "queue-full, spool-full, spool-age, spool-corrupt, suppressed, uncarried, refused, shutdown or crash",
+    "queue-full, spool-full, spool-age, spool-corrupt, suppressed, uncarried, refused, shutdown, crash or store-full",
 );
 pub(super) const LOSS_FIRST_SEQUENCE: OwnElement = number(
     51,

@@ -41,6 +41,7 @@ fn every_seed_is_survived() {
         ("access", bodies::access::run),
         ("records", bodies::records::run),
         ("spool", bodies::spool::run),
+        ("chain", bodies::chain::run),
         ("relp", bodies::relp::run),
     ];
     for (target, run) in targets {

@@ -7,6 +7,8 @@ use sigdb::Database;
 
 #[cfg(feature = "dataplane")]
 pub mod access;
+#[cfg(feature = "dataplane")]
+pub mod chain;
 pub mod compile;
 #[cfg(feature = "dataplane")]
 pub mod dhcp;

@@ -406,7 +406,7 @@ mod tests {
                 let decode = |name: &str| base64::Engine::decode(&engine, value[name].as_str().unwrap_or_default());
                 let linked = decode("prev").is_ok_and(|prev| prev == before);
                 before = sha2::Digest::finalize(<sha2::Sha256 as sha2::Digest>::new_with_prefix(line)).into();
-                let mut signed = || {
+                let signed = || {
                     let text = String::from_utf8(line.to_vec()).unwrap_or_default();
                     let head = text.split(",\"signature\"").next().unwrap_or_default();
                     let octets = decode("signature").unwrap_or_default();

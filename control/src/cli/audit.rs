@@ -178,6 +178,9 @@ fn read_severity(text: &str) -> Result<u8, Failure> {
         .ok_or_else(|| Failure::Input(format!("--severity {text}: not one of {}, or 0 to 7", SEVERITIES.join(", "))))
 }
 
+/// Records that are shown unless more are asked for.
+const SHOWN: usize = 1_000;
+
 fn show(folder: &Path, conditions: &Conditions, newest: bool, json: bool, output: &mut Output) -> Result<(), Failure> {
     let (series, query) = query(folder, conditions)?;
     // The newest of those that hold, in the order of time unless it is wanted the other way.

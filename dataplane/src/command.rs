@@ -5,6 +5,7 @@ use std::sync::Arc;
 use crossbeam::channel::Sender;
 
 use crate::access::{AccessSettings, Leavers};
+use crate::blocked::BlockedSources;
 use crate::endpoint::Tuple;
 use crate::event::{SessionId, Volume};
 use crate::nat::Translation;
@@ -44,6 +45,15 @@ pub enum Command {
     EndSessions(Arc<Leavers>),
     /// Send what the table of neighbours holds, likewise.
     Neighbours(Sender<NeighbourView>),
+    /// Refuse the new flows of these sources from now on, and of no others. What they take the place of goes back to control.
+    Block {
+        /// The sources.
+        sources: Arc<BlockedSources>,
+        /// Where the ones before are returned.
+        retired: Sender<Retired>,
+    },
+    /// Refuse all new flows from now on, or do so no more: the audit trail has no room.
+    Hold(bool),
     /// End: close all sessions and return.
     Stop,
 }
@@ -55,6 +65,8 @@ pub enum Retired {
     Policy(Arc<Policy>),
     /// Settings of access users.
     Access(Arc<AccessSettings>),
+    /// Sources that were refused.
+    Blocked(Arc<BlockedSources>),
     /// A database; [`Database::generation`] tells which.
     Database(Arc<Database>),
 }

@@ -2,6 +2,7 @@
 
 pub mod access;
 pub mod appid;
+pub mod blocked;
 pub mod command;
 pub mod counters;
 pub mod dispatcher;

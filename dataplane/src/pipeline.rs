@@ -33,6 +33,7 @@ use self::reply::Replies;
 use self::wires::Wires;
 use crate::access::{Access, AccessSettings};
 use crate::appid::{Inspector, ResolvedTable};
+use crate::blocked::BlockedSources;
 use crate::command::Retired;
 use crate::counters::{Counter, Counters};
 use crate::event::{EventSender, WorkerId};
@@ -186,6 +187,9 @@ pub struct Pipeline {
     /// The packet at hand is inspected and has an urgent pointer, which it is to lose.
     clears_urgent: bool,
     farewells: ArrayVec<Farewell, FAREWELLS>,
+    blocked: Arc<BlockedSources>,
+    /// Nothing new is let through.
+    held: bool,
     dumps: ArrayVec<Dump, DUMPS>,
     /// Like `dumps`, of neighbours: where to, and the place to go on from.
     neighbour_dumps: ArrayVec<(Sender<NeighbourView>, usize), DUMPS>,
@@ -238,6 +242,8 @@ impl Pipeline {
             retired: None,
             clears_urgent: false,
             farewells: ArrayVec::new(),
+            blocked: Arc::default(),
+            held: false,
             dumps: ArrayVec::new(),
             neighbour_dumps: ArrayVec::new(),
             ended: 0,

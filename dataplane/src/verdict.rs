@@ -123,6 +123,10 @@ drop_reasons! {
     PolicyReset = "policy_reset",
     /// No rule matches it.
     ImplicitDeny = "implicit_deny",
+    /// Control refuses the source for a time, whatever the rules say.
+    BlockedSource = "blocked_source",
+    /// The audit trail has no room, and nothing new is let through until it has.
+    AuditFull = "audit_full",
     /// The flow table is full and nothing in it may give way.
     TableFull = "table_full",
     /// No port of the pool is free for a session that a rule translates, or there is no memory for one more mapping.
@@ -184,6 +188,8 @@ impl DropReason {
             Self::Policy
                 | Self::PolicyReset
                 | Self::ImplicitDeny
+                | Self::BlockedSource
+                | Self::AuditFull
                 | Self::NoWire
                 | Self::TxFull
                 | Self::TxPort

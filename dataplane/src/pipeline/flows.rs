@@ -6,7 +6,7 @@ use super::{Packet, Pipeline};
 use crate::counters::Counter;
 use crate::endpoint::Direction;
 use crate::event::CloseReason;
-use crate::flow::{Flags, FlowKey, Identification, Patience, Record, Slot, Stage, State, Step, TcpTrack};
+use crate::flow::{End, Flags, FlowKey, Identification, Patience, Record, Slot, Stage, State, Step, TcpTrack};
 use crate::packet::Transport;
 use crate::policy::Application;
 use crate::time::Nanos;
@@ -158,6 +158,7 @@ impl Pipeline {
         self.screen_first(packet)?;
         self.check_origin(packet)?;
         let client = self.client_of_first(packet)?;
+        self.refuse_held(packet, client)?;
         self.limit_first(packet)?;
         let direction = info.sender.direction(client);
         let mut record = self.record(packet, client);
@@ -208,6 +209,18 @@ impl Pipeline {
         self.watch(packet, slot, direction);
         self.count(packet, slot, direction);
         Ok(slot)
+    }
+
+    /// What control refuses whatever the rules say.
+    fn refuse_held(&self, packet: &Packet<'_>, client: End) -> Result<(), DropReason> {
+        if self.held {
+            return Err(DropReason::AuditFull);
+        }
+        let (key, sender) = (&packet.info.key, packet.info.sender);
+        if !self.blocked.is_empty() && [client, sender].iter().any(|side| self.blocked.has(key.end(*side).address)) {
+            return Err(DropReason::BlockedSource);
+        }
+        Ok(())
     }
 
     /// Puts a record into the table, another giving way where it is full.

@@ -93,6 +93,11 @@ impl Pipeline {
                 let old = self.set_access(settings);
                 drop(retired.try_send(Retired::Access(old)));
             }
+            Command::Block { sources, retired } => {
+                let old = std::mem::replace(&mut self.blocked, sources);
+                drop(retired.try_send(Retired::Blocked(old)));
+            }
+            Command::Hold(held) => self.held = held,
             Command::EndSessions(leavers) => drop(self.farewells.try_push(Farewell { leavers, next: 0 })),
             Command::Neighbours(to) => drop(self.neighbour_dumps.try_push((to, 0))),
             Command::Dump(to) => drop(self.dumps.try_push(Dump { to, next: 0 })),

@@ -5,6 +5,7 @@ mod access;
 mod any_bytes;
 mod applications;
 mod attacks;
+mod blocked;
 mod encapsulation;
 mod evasion;
 mod firewall;

@@ -10,6 +10,7 @@ use mio::{Registry, Token};
 use super::backlog::Backlog;
 use super::backoff::Backoff;
 use super::depot::Depot;
+use super::event::{ChannelChange, Herald};
 use super::limiter::Limiter;
 use super::link::{Answer, Link};
 use super::notice::{Notices, Voice};
@@ -56,6 +57,7 @@ pub(super) struct Channel {
     opener: Opener,
     backoff: Backoff,
     voice: Voice,
+    herald: Herald,
     /// Connections that were established.
     connections: u64,
     last_error: Option<String>,
@@ -113,6 +115,7 @@ impl Channel {
             opener: Opener::default(),
             backoff: Backoff::new(host.backoff),
             voice: Voice::new(host.name.clone(), now),
+            herald: Herald::new(now),
             connections: 0,
             last_error: None,
             since: SystemTime::now(),
@@ -356,6 +359,8 @@ impl Channel {
         }
         self.backlog.broke();
         let text = trouble.to_string();
+        let change = if matches!(self.state, State::Up(_)) { ChannelChange::Down } else { ChannelChange::Failed };
+        self.herald.tell(&mut notices.events, &self.host, change, &text, now);
         if self.stopping {
             self.voice.say(notices, &text, now);
             self.enter(State::Stopped);

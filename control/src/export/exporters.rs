@@ -10,6 +10,7 @@ use rustix::event::{PollFd, Timespec, poll};
 
 use super::channel::Channel;
 use super::depot::Depot;
+use super::event::ChannelEvent;
 use super::groups::Groups;
 use super::notice::{Notice, Notices};
 use super::spool::{self, Leftover, RunRow, Spooler};
@@ -159,6 +160,11 @@ impl Exporters {
     /// Lines for standard error since the last call.
     pub fn take_notices(&mut self) -> Vec<Notice> {
         self.notices.take()
+    }
+
+    /// What became of channels since the last call, for the audit trail.
+    pub fn take_events(&mut self) -> Vec<ChannelEvent> {
+        self.notices.events.take()
     }
 
     /// Stops: writes what is queued, says goodbye and waits for the hosts to do so, until `deadline` at most. A host that

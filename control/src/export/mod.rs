@@ -17,6 +17,7 @@ mod channel;
 mod counts;
 mod depot;
 mod diagnosis;
+mod event;
 mod exporters;
 mod file;
 mod groups;
@@ -38,6 +39,7 @@ mod window;
 mod writer;
 
 pub use counts::{Cause, Counts};
+pub use event::{ChannelChange, ChannelEvent};
 pub use exporters::Exporters;
 pub use notice::Notice;
 pub use opener::namespace_path;

@@ -3,6 +3,7 @@
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
+use super::event::ChannelEvents;
 use crate::record::Name;
 
 /// A host may say this many lines at once, and one more each [`PERIOD`].
@@ -27,14 +28,17 @@ impl std::fmt::Display for Notice {
     }
 }
 
-/// The lines that wait.
+/// The lines that wait, and the events for the audit trail beside them.
 #[derive(Debug, Default)]
-pub(super) struct Notices(VecDeque<Notice>);
+pub(super) struct Notices {
+    lines: VecDeque<Notice>,
+    pub(super) events: ChannelEvents,
+}
 
 impl Notices {
     /// All that wait, oldest first.
     pub(super) fn take(&mut self) -> Vec<Notice> {
-        self.0.drain(..).collect()
+        self.lines.drain(..).collect()
     }
 }
 
@@ -70,10 +74,10 @@ impl Voice {
             0 => text.to_string(),
             suppressed => format!("{text} ({suppressed} lines before this one were suppressed)"),
         };
-        if notices.0.len() == MOST {
-            notices.0.pop_front();
+        if notices.lines.len() == MOST {
+            notices.lines.pop_front();
         }
-        notices.0.push_back(Notice { host: self.host.clone(), text });
+        notices.lines.push_back(Notice { host: self.host.clone(), text });
     }
 }
 

@@ -3,6 +3,7 @@
 use std::time::{Duration, Instant};
 
 use super::{Channel, State};
+use crate::export::event::ChannelChange;
 use crate::export::link::{Link, Wrote};
 use crate::export::notice::Notices;
 use crate::export::outbox::Frame;
@@ -61,6 +62,7 @@ impl Channel {
             let over = link.protection().map(|protection| format!(" ({protection})")).unwrap_or_default();
             self.voice.say(notices, format_args!("connected to {}{over}", self.host.target), now);
         }
+        self.herald.tell(&mut notices.events, &self.host, ChannelChange::Up, "", now);
         self.connections += 1;
         self.opener.worked();
         self.outbox.begin(Writer::frame(&self.host, self.format));

@@ -19,7 +19,7 @@ type Body = fn(&[u8]);
 
 #[test]
 fn every_seed_is_survived() {
-    let targets: [(&str, Body); 23] = [
+    let targets: [(&str, Body); 24] = [
         ("http", bodies::http::run),
         ("tls", bodies::tls::run),
         ("quic", bodies::quic::run),
@@ -42,6 +42,7 @@ fn every_seed_is_survived() {
         ("records", bodies::records::run),
         ("spool", bodies::spool::run),
         ("chain", bodies::chain::run),
+        ("sshd", bodies::sshd::run),
         ("relp", bodies::relp::run),
     ];
     for (target, run) in targets {

@@ -19,6 +19,7 @@ mod news;
 pub mod reader;
 mod scan;
 pub mod series;
+pub mod sources;
 mod store;
 mod thread;
 pub mod upload;

@@ -15,6 +15,7 @@ use super::house::House;
 use super::keeper;
 use super::reload::Reloader;
 use super::{Dataplane, DataplaneConfig, StartError};
+use crate::audit::sources::{self, Sources};
 use crate::config::Compiled;
 use crate::export::Exporters;
 use crate::manage::{BindError, CLIENTS, Manager};
@@ -38,6 +39,9 @@ pub enum RunError {
     /// What is to be kept over a restart cannot be written.
     #[error("system.state-directory {}: {_1}; give this user the folder, or leave the key out: nothing is kept then", _0.display())]
     State(PathBuf, io::Error),
+    /// What happens to the machine cannot be heard.
+    #[error("{}: {_1}; nothing that programs or the kernel say could be recorded", _0.display())]
+    Sources(PathBuf, io::Error),
     /// The operating system refused what the loop cannot do without.
     #[error("{0}: {1}")]
     System(&'static str, io::Error),
@@ -49,7 +53,8 @@ pub enum RunError {
 const SIGNALS: Token = Token(0);
 const MANAGER: usize = 1;
 const RECEIVER: Token = Token(MANAGER + CLIENTS + 1);
-const HOSTS: usize = RECEIVER.0 + 1;
+const SOURCES: usize = RECEIVER.0 + 1;
+const HOSTS: usize = SOURCES + sources::TOKENS;
 
 /// How long the loop sleeps: workers do not wake it (that would cost them a system call), so it looks.
 /// A worker's queue of 65,536 events is full after 13 ms of 5 million events a second, the most that one worker makes: a burst
@@ -76,6 +81,8 @@ pub fn run(file: &Path, mut compiled: Compiled, ready: impl FnOnce(&Compiled)) -
         .map_err(|error| RunError::System("cannot watch signals", error))?;
     // What can fail for want of a file or a right comes before the dataplane: nothing is half started.
     let mut manager = Manager::bind(&compiled.socket, registry, MANAGER)?;
+    let sources =
+        Sources::bind(None, registry, Token(SOURCES)).map_err(|(what, error)| RunError::Sources(what, error))?;
     let boot = BootId(random().map_err(|error| RunError::System("/dev/urandom", error))?);
     let exporters = Exporters::new(compiled.delivery(), boot, registry, Token(HOSTS))
         .map_err(|error| RunError::System("cannot make the log hosts' sockets", error))?;
@@ -107,8 +114,10 @@ pub fn run(file: &Path, mut compiled: Compiled, ready: impl FnOnce(&Compiled)) -
     leave_workers_alone(&compiled.dataplane);
     let reloader = Reloader::start(file.to_owned(), Arc::clone(&compiled))
         .map_err(|error| RunError::System("cannot start a thread", error))?;
-    let mut house = House::new(compiled, dataplane, exporters, boot, reloader).with_receiver(receiver);
+    let mut house =
+        House::new(compiled, dataplane, exporters, boot, reloader).with_receiver(receiver).with_sources(sources);
     house.tell_unaccounted();
+    house.audit_start(file);
     ready(&house.compiled);
 
     let mut events = Events::with_capacity(256);
@@ -119,6 +128,7 @@ pub fn run(file: &Path, mut compiled: Compiled, ready: impl FnOnce(&Compiled)) -
         if now.duration_since(clock) >= CLOCK {
             house.dataplane.keep_time();
             house.watch_load();
+            house.watch(now);
             clock = now;
         }
         let sleep = if more { Duration::ZERO } else { sleep(&house, &manager, now) };
@@ -128,12 +138,14 @@ pub fn run(file: &Path, mut compiled: Compiled, ready: impl FnOnce(&Compiled)) -
             match event.token() {
                 SIGNALS => {}
                 RECEIVER => house.wake_receiver(),
+                token if house.wake_sources(token) => {}
                 token if manager.owns(token) => manager.handle(event, now, &mut house),
                 token => house.exporters.event(token, event.is_readable(), event.is_writable()),
             }
         }
         more = house.take_events();
         more |= house.take_accounting();
+        more |= house.take_sources(now);
         house.pass_time(now);
         house.turn_reload();
         manager.turn(now, &mut house);
@@ -155,6 +167,8 @@ fn stop(mut house: House) -> Result<(), RunError> {
     while house.take_events() {
         house.pass_time(Instant::now());
     }
+    house.take_sources(Instant::now());
+    house.audit_stop();
     house.pass_time(Instant::now());
     for loss in house.exporters.drain(Instant::now() + FAREWELL) {
         let (count, class) = (loss.count, loss.class.text());

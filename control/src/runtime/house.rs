@@ -19,6 +19,7 @@ mod logs;
 mod source;
 mod unaccounted;
 mod users;
+mod watch;
 
 use self::farewells::Farewells;
 use self::logs::LogCounts;
@@ -27,6 +28,7 @@ use super::Dataplane;
 use super::keeper::{AccessKeeper, Keeper};
 use super::pools::Pools;
 use super::reload::{Candidate, Outcome, Reloader, Retired};
+use crate::audit::sources::Sources;
 use crate::config::Compiled;
 use crate::export::Exporters;
 use crate::manage::{ReloadRow, time_text};
@@ -51,6 +53,8 @@ pub(super) struct House {
     presence: Presence,
     access: AccessTable,
     receiver: Option<receiver::Receiver>,
+    sources: Option<Sources>,
+    watch: watch::Watch,
     keeper: Keeper,
     access_keeper: AccessKeeper,
     /// Frames that had come when it was looked last.
@@ -177,6 +181,8 @@ impl House {
             presence,
             access,
             receiver: None,
+            sources: None,
+            watch: watch::Watch::default(),
             keeper,
             access_keeper,
             frames: 0,
@@ -210,6 +216,11 @@ impl House {
     /// Hears also what access servers tell the firewall itself.
     pub(super) fn with_receiver(self, receiver: Option<receiver::Receiver>) -> Self {
         Self { receiver, ..self }
+    }
+
+    /// Hears also what happens to the machine.
+    pub(super) fn with_sources(self, sources: Sources) -> Self {
+        Self { sources: Some(sources), ..self }
     }
 
     /// Takes the policy file up again; where that is under way, once more after it.
@@ -305,8 +316,8 @@ impl House {
                     }
                     self.reloader.retire(Retired::Policy(policy));
                 }
-                // It is small: dropped here.
-                command::Retired::Access(_) => {}
+                // They are small: dropped here.
+                command::Retired::Access(_) | command::Retired::Blocked(_) => {}
                 command::Retired::Database(database) => {
                     let generation = database.generation();
                     if let Some(readers) = self.readers.get_mut(&generation) {
@@ -452,6 +463,9 @@ impl House {
         self.exporters.tick(now);
         for notice in self.exporters.take_notices() {
             eprintln!("ostiary: {notice}");
+        }
+        for event in self.exporters.take_events() {
+            self.audit_channel(&event);
         }
         for shortage in self.pools.shortages(now) {
             eprintln!("ostiary: {shortage}");

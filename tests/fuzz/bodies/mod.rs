@@ -39,6 +39,8 @@ pub mod relp;
 #[cfg(feature = "dataplane")]
 pub mod spool;
 #[cfg(feature = "dataplane")]
+pub mod sshd;
+#[cfg(feature = "dataplane")]
 pub mod stream;
 pub mod tls;
 #[cfg(feature = "dataplane")]

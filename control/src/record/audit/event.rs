@@ -151,8 +151,8 @@ events! {
     CliCommand "cli-command" "CLI_COMMAND" 6 Success ["FMT_SMF.1"] [Request] "an action was asked for over the management socket";
     KeyChange "key-change" "KEY_CHANGE" 5 Success ["FAU_GEN.1"] [Key Change Fingerprint] "a key or certificate was made, imported, changed or deleted";
     SignatureUpdate "signature-update" "SIGNATURE_UPDATE" 5 Success ["FPT_TUD_EXT.1" "FMT_MOF.1"] [Old New Serial Signer Reason] "a signature database was taken, or refused";
-    ChannelUp "channel-up" "CHANNEL_UP" 6 Success ["FTP_ITC.1"] [Host Peer Transport] "a connection to a log host or site was made";
-    ChannelDown "channel-down" "CHANNEL_DOWN" 5 None ["FTP_ITC.1"] [Host Peer Transport Reason] "a connection to a log host or site ended";
+    ChannelUp "channel-up" "CHANNEL_UP" 6 Success ["FTP_ITC.1"] [Host Peer Transport Count] "a connection to a log host or site was made";
+    ChannelDown "channel-down" "CHANNEL_DOWN" 5 None ["FTP_ITC.1"] [Host Peer Transport Reason Count] "a connection to a log host or site ended";
     ChannelFailed "channel-failed" "CHANNEL_FAILED" 4 Failure ["FTP_ITC.1" "FCS_TLSC_EXT.1"] [Host Peer Transport Reason Count] "a connection to a log host or site could not be made";
     LinkChange "link-change" "LINK_CHANGE" 5 None [] [Port State Speed] "the link of a port came or went";
     PortChange "port-change" "PORT_CHANGE" 5 None [] [Port Reason] "a port had to be set up again";

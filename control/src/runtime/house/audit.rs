@@ -1,10 +1,14 @@
 //! The one door of the audit trail: what happened becomes a record here, and goes to whoever takes it.
 
+use std::path::Path;
 use std::sync::Arc;
+use std::time::Instant;
+
+use mio::Token;
 
 use super::House;
 use crate::manage::Peer;
-use crate::record::audit::{Occurrence, Subject, Via};
+use crate::record::audit::{AuditEvent, AuditField, Occurrence, Subject, Via};
 
 impl House {
     /// Records what happened. The number of the record.
@@ -13,6 +17,37 @@ impl House {
         (self.audit.events, self.audit.records) = (self.audit.events + 1, self.audit.records + 1);
         self.exporters.push(&record);
         record.sequence
+    }
+
+    /// Takes what happened to the machine, a bounded number; says whether there may be more.
+    pub(in crate::runtime) fn take_sources(&mut self, now: Instant) -> bool {
+        let Some(sources) = &mut self.sources else { return false };
+        let (said, more) = sources.turn(self.dataplane.now(), now);
+        for occurrence in said {
+            self.audit(occurrence);
+        }
+        more
+    }
+
+    /// The poll says that there is something for a source; whether it was for one.
+    pub(in crate::runtime) fn wake_sources(&mut self, token: Token) -> bool {
+        let Some(sources) = self.sources.as_mut().filter(|sources| sources.owns(token)) else { return false };
+        sources.event(token);
+        true
+    }
+
+    /// The firewall forwards from now on, by this policy file.
+    pub(in crate::runtime) fn audit_start(&mut self, policy: &Path) {
+        let said = self.said(AuditEvent::SystemStart).with(AuditField::Version, env!("CARGO_PKG_VERSION"));
+        let said = said.with(AuditField::Policy, policy.display());
+        let signatures = self.compiled.database.version().to_owned();
+        self.audit(said.with(AuditField::Signatures, signatures));
+    }
+
+    /// The firewall stops.
+    pub(in crate::runtime) fn audit_stop(&mut self) {
+        let said = self.said(AuditEvent::SystemStop).with(AuditField::Reason, "told to by a signal");
+        self.audit(said);
     }
 }
 

@@ -188,7 +188,7 @@ fn one(
             match node.kind {
                 Kind::Leaf(_) | Kind::LeafList(_) => {}
                 Kind::Map { value, .. } => {
-                    for child in element.elements().filter(|child| child.name == value) {
+                    if let Some(child) = element.elements().find(|child| child.name == value) {
                         operation(child, done)?;
                         return Err(bad_attribute("operation", "changes the whole value", &place.xpath));
                     }

@@ -317,7 +317,7 @@ impl Verifier {
         let numbered = expected.is_none_or(|n| n.wrapping_add(1) == head.first);
         match () {
             () if !known => Some(Broken::Key),
-            () if !blamed && !(fits && goes_on && numbered) => Some(Broken::Head),
+            () if !(blamed || fits && goes_on && numbered) => Some(Broken::Head),
             () => None,
         }
     }
@@ -498,7 +498,7 @@ mod tests {
     fn files_that_are_missing_or_signed_by_another_are_found() {
         let (key, other) = (key(), key());
         let [first, second] = series(&key);
-        let missing = faults(&[second.clone()], vec![key.public()]);
+        let missing = faults(std::slice::from_ref(&second), vec![key.public()]);
         assert_eq!(missing, [], "what was before the first is not known");
         let again = faults(&[first.clone(), first.clone()], vec![key.public()]);
         assert_eq!(again[0], (1, Fault { line: 1, what: Broken::Head }));

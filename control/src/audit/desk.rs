@@ -156,7 +156,7 @@ impl Desk {
     /// Not all of it could be written: as much of it as can.
     fn one_by_one(&mut self, gathered: &[Entry]) {
         let mut rest = gathered.iter();
-        while let Some(entry) = rest.next() {
+        for entry in rest.by_ref() {
             // It was gathered before: it is not too long.
             let again = |live: &mut Live| live.record(&entry.object).map_err(|_| io::ErrorKind::FileTooLarge.into());
             let mut done = again(&mut self.live).and_then(|()| self.live.flush());

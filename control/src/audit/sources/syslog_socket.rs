@@ -124,7 +124,7 @@ pub fn split(line: &str) -> Option<(&str, &str)> {
     let stamped = rest.as_bytes();
     let is_date = matches!(stamped, [_, _, _, b' ', _, _, b' ', _, _, b':', _, _, b':', _, _, b' ', ..]);
     let rest = if is_date { rest.get(16..)? } else { rest };
-    let end = rest.find(|c: char| matches!(c, ':' | '[' | ' '))?;
+    let end = rest.find([':', '[', ' '])?;
     let (tag, behind) = rest.split_at(end);
     let text = match behind.strip_prefix('[') {
         Some(numbered) => numbered.split_once("]:")?.1,

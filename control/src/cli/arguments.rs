@@ -6,6 +6,10 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use ipnet::IpNet;
 
 use crate::audit::{FOLDER, TRAIL};
+use super::commit::{CommitOptions, ConfirmOptions, RollbackOptions};
+use super::configure::{DeleteOptions, DiffOptions, DiscardOptions, LockOptions, SetOptions};
+use super::generations::GenerationsOptions;
+use super::rescue::RescueOptions;
 use crate::config::{DEFAULT_FILE, DEFAULT_SOCKET};
 use crate::manage::protocol::DEFAULT_LIMIT;
 
@@ -29,6 +33,10 @@ Examples:
                                                run the firewall, until SIGTERM or SIGINT
   ostiary replay --json day.pcap               what would have been recorded of a capture
   ostiary reload                               take the policy file up again, sessions going on
+  ostiary set rule[guests].action deny         edit the candidate; see it with: ostiary diff
+  ostiary commit -m 'new office' --confirm 10m
+                                               put it into force; back in 10 minutes without: ostiary confirm
+  ostiary rollback 1                           the configuration before
   ostiary show im                              who is online, from the running firewall
   ostiary show users --address 10.0.0.0/8      who is signed on at the access network
   ostiary show sessions --limit 10 --json      ten sessions, for programs
@@ -68,6 +76,35 @@ pub(super) enum Command {
     /// may change; of any other key that changed, the file is refused. A file that is refused changes nothing, and the exit
     /// code is 2. Sessions are judged by the new policy at their next packet.
     Reload(ReloadOptions),
+    /// Edit the candidate of the running firewall's configuration: set a value, make or move a member of a list
+    ///
+    /// The candidate begins as what is in force and is kept until it is committed or discarded. Comments of the file stay.
+    Set(SetOptions),
+    /// Edit the candidate: take something out of it
+    Delete(DeleteOptions),
+    /// Show what differs between two configurations, by names; without arguments, what a commit would change
+    Diff(DiffOptions),
+    /// Drop the candidate
+    Discard(DiscardOptions),
+    /// Keep others from editing and committing, until 'unlock' or the end of this terminal's session
+    Lock(LockOptions),
+    /// End a lock
+    Unlock(LockOptions),
+    /// Put the candidate into force, or the policy file as it was edited
+    ///
+    /// The answer comes when all workers judge by it and it is on disk as a generation. What cannot change while the firewall
+    /// runs is refused, with its keys. With --confirm it goes back by itself; so it does if the firewall ends before.
+    Commit(CommitOptions),
+    /// Let a commit stay that waits for this
+    Confirm(ConfirmOptions),
+    /// Take a commit back that waits to be confirmed
+    Cancel(ConfirmOptions),
+    /// Put an earlier configuration into force again, as a new generation
+    Rollback(RollbackOptions),
+    /// Show what was committed: 50 generations are kept
+    Generations(GenerationsOptions),
+    /// Keep what is in force as the rescue configuration, or put that into force
+    Rescue(RescueOptions),
     /// Have counts of the running firewall begin again
     Reset(ResetOptions),
     /// Serve a NETCONF client on standard input and output

@@ -6,11 +6,15 @@ mod access;
 mod arguments;
 mod audit;
 mod check;
+mod commit;
+mod configure;
+mod generations;
 mod log;
 mod netconf;
 mod output;
 mod reload;
 mod replay;
+mod rescue;
 mod reset;
 mod route;
 mod run;
@@ -37,6 +41,18 @@ pub fn main() -> ExitCode {
         Command::Replay(options) => replay::replay(&options, &mut output),
         Command::Netconf(options) => netconf::netconf(&options),
         Command::Reload(options) => reload::reload(&options, &mut output),
+        Command::Set(options) => configure::set(&options, &mut output),
+        Command::Delete(options) => configure::delete(&options, &mut output),
+        Command::Diff(options) => configure::diff(&options, &mut output),
+        Command::Discard(options) => configure::discard(&options, &mut output),
+        Command::Lock(options) => configure::lock(&options, &mut output),
+        Command::Unlock(options) => configure::unlock(&options, &mut output),
+        Command::Commit(options) => commit::commit(&options, &mut output),
+        Command::Confirm(options) => commit::confirm(&options, &mut output),
+        Command::Cancel(options) => commit::cancel(&options, &mut output),
+        Command::Rollback(options) => commit::rollback(&options, &mut output),
+        Command::Generations(options) => generations::generations(&options, &mut output),
+        Command::Rescue(options) => rescue::rescue(&options, &mut output),
         Command::Reset(options) => reset::reset(&options, &mut output),
         Command::Show(options) => show::show(&options, &mut output),
         Command::Audit(options) => audit::audit(&options, &mut output),

@@ -116,6 +116,18 @@ impl Output {
         Ok(writeln!(self.stdout, "{line}")?)
     }
 
+    /// A part of a file's text: its lines and tabs stay, and what else would command a terminal is made visible.
+    pub(super) fn text(&mut self, text: &str) -> Result<(), Failure> {
+        for part in text.split_inclusive(['\n', '\t']) {
+            let (line, end) = match part.strip_suffix(['\n', '\t']) {
+                Some(line) => part.split_at(line.len()),
+                None => (part, ""),
+            };
+            write!(self.stdout, "{}{end}", visible(line))?;
+        }
+        Ok(())
+    }
+
     /// A row for programs.
     pub(super) fn json(&mut self, row: &impl serde::Serialize) -> Result<(), Failure> {
         serde_json::to_writer(&mut self.stdout, row).map_err(io::Error::from)?;

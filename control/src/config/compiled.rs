@@ -58,7 +58,7 @@ pub struct Compiled {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum NeedsRestart {
     /// Keys differ that are read at start only.
-    #[error("{} cannot change while it runs: restart it, or put back what was there", .0.join(", "))]
+    #[error("{} cannot change while it runs: restart it, or put back what was there", few(.0))]
     Keys(Vec<String>),
     /// What may come in by some port is another, though the keys that say so are the same: they name address objects and
     /// zones of ports, which the policy may change.
@@ -68,6 +68,25 @@ pub enum NeedsRestart {
     Networks,
 }
 
+impl NeedsRestart {
+    /// The keys.
+    pub fn keys(&self) -> Vec<String> {
+        match self {
+            Self::Keys(keys) => keys.clone(),
+            Self::Networks => vec!["protection".to_owned()],
+        }
+    }
+}
+
+/// Not more keys than one message can bear.
+fn few(keys: &[String]) -> String {
+    const NAMED: usize = 10;
+    match keys.len().checked_sub(NAMED) {
+        None | Some(0) => keys.join(", "),
+        Some(others) => format!("{} and {others} others", keys[..NAMED].join(", ")),
+    }
+}
+
 impl Compiled {
     /// Makes this the successor of a configuration that runs: rules that stay keep their numbers, and what cannot change is
     /// the same.
@@ -75,14 +94,8 @@ impl Compiled {
     /// # Errors
     /// Where something changed that cannot; then neither this nor `numbering` was changed.
     pub fn succeed(&mut self, before: &Self, numbering: &mut Numbering) -> Result<(), NeedsRestart> {
-        /// Keys that are named in one message at most.
-        const NAMED: usize = 10;
-        let changed = before.fixed.changed(&self.fixed);
-        if !changed.is_empty() {
-            return Err(NeedsRestart::Keys(changed.into_iter().take(NAMED).map(str::to_owned).collect()));
-        }
-        if self.dataplane.protection.origins != before.dataplane.protection.origins {
-            return Err(NeedsRestart::Networks);
+        if let Some(needs) = self.needs_restart(before) {
+            return Err(needs);
         }
         // The same content under another path is the same database, and its numbers are: one library gave them.
         if self.database.digest() == before.database.digest() {
@@ -115,6 +128,15 @@ impl Compiled {
             _ => self.make_user_table(),
         }
         Ok(())
+    }
+
+    /// What keeps this from taking the place of a configuration that runs; nothing where it can.
+    pub fn needs_restart(&self, before: &Self) -> Option<NeedsRestart> {
+        let changed = before.fixed.changed(&self.fixed);
+        if !changed.is_empty() {
+            return Some(NeedsRestart::Keys(changed.into_iter().map(str::to_owned).collect()));
+        }
+        (self.dataplane.protection.origins != before.dataplane.protection.origins).then_some(NeedsRestart::Networks)
     }
 
     /// What the exporters are started with.

@@ -64,8 +64,10 @@ pub enum Cause {
     Start,
     /// An operator committed it.
     Commit,
-    /// An earlier one was taken up again.
+    /// The one of so many commits ago was taken up again.
     Rollback(u32),
+    /// The one of this number was.
+    Taken(u32),
     /// The rescue configuration was.
     Rescue,
     /// The file was taken up by `ostiary reload` or SIGHUP.
@@ -78,7 +80,8 @@ impl Cause {
         match self {
             Self::Start => "start".to_owned(),
             Self::Commit => "commit".to_owned(),
-            Self::Rollback(number) => format!("rollback to {number}"),
+            Self::Rollback(back) => format!("rollback {back}"),
+            Self::Taken(number) => format!("rollback to generation {number}"),
             Self::Rescue => "rescue".to_owned(),
             Self::Reload => "reload".to_owned(),
         }

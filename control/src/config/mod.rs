@@ -87,6 +87,14 @@ pub fn reload(file: &Path, library: &mut Library) -> Result<(Compiled, Vec<Warni
     load_after(file, Purpose::Reload, Some(library))
 }
 
+/// Likewise of a text that is in no file, or was read already; `name` is what it is called where its faults are told.
+///
+/// # Errors
+/// As [`load`].
+pub fn reload_text(name: &Path, text: &str, library: &mut Library) -> Result<(Compiled, Vec<Warning>), Vec<Fault>> {
+    compile_text(name, text, Purpose::Reload, Some(library))
+}
+
 fn load_after(
     file: &Path,
     purpose: Purpose,

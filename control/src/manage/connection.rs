@@ -8,6 +8,7 @@ use dataplane::command::SessionView;
 use dataplane::route::NeighbourView;
 use mio::net::UnixStream;
 
+use super::configure::{Configure, Configured};
 use super::protocol::{AccessView, Action, Answer, IM_LIMIT, REQUEST_LIMIT, Request};
 use super::server::{Peer, Source};
 use super::view::{
@@ -72,6 +73,8 @@ enum Rows {
     Policy { next: usize },
     /// Access users, as the table is looked through piece by piece.
     Users { filter: UserFilter, from: usize, page: std::vec::IntoIter<UserRow>, ends: bool, limit: usize, made: usize },
+    /// What comes of a request about the configuration.
+    Configure(Receiver<Configured>),
     /// What comes of a reload.
     Reload(Receiver<Result<ReloadRow, String>>),
 }
@@ -164,7 +167,7 @@ impl Connection {
         let gathered = |rows: Vec<Answer>, more| Rows::Gathered { rows: rows.into_iter(), made: 0, more };
         match serde_json::from_slice(line) {
             Ok(Action::Reload {}) => {
-                self.answer = Some(Rows::Reload(source.reload()));
+                self.answer = Some(Rows::Reload(source.reload(self.peer().ok())));
                 return;
             }
             Ok(Action::ResetStatistics { class }) => {
@@ -184,6 +187,14 @@ impl Connection {
                 return;
             }
             Err(_) => {}
+        }
+        if let Some(request) = Configure::read(line) {
+            let request = request.map_err(|error| format!("not understood: {error}"));
+            match request.and_then(|request| self.peer().map(|peer| source.configure(request, peer, None))) {
+                Ok(outcome) => self.answer = Some(Rows::Configure(outcome)),
+                Err(why) => self.put(&Answer::Error(why)),
+            }
+            return;
         }
         let request = match serde_json::from_slice::<Request>(line) {
             Ok(request) => request,
@@ -270,7 +281,7 @@ impl Connection {
         while put < most && self.output.len() < OUTPUT_HIGH {
             let Some(answer) = &mut self.answer else { break };
             let Some(line) = answer.next(source) else { break };
-            if matches!(line, Answer::End { .. } | Answer::Error(_)) {
+            if matches!(line, Answer::End { .. } | Answer::Error(_) | Answer::Refused(_)) {
                 self.answer = None;
             }
             self.put(&line);
@@ -347,6 +358,21 @@ impl Rows {
                 }
                 Err(TryRecvError::Empty) => None,
                 Err(TryRecvError::Disconnected) => Some(Answer::End { rows: *made, more: false }),
+            },
+            Self::Configure(outcome) => match outcome.try_recv() {
+                Ok(answer) => {
+                    let rows = match answer {
+                        Ok(rows) => rows,
+                        Err(mut refusal) => {
+                            let faults = std::mem::take(&mut refusal.faults).into_iter().map(Answer::Fault);
+                            faults.chain([Answer::Refused(refusal)]).collect()
+                        }
+                    };
+                    *self = Self::Gathered { rows: rows.into_iter(), made: 0, more: false };
+                    self.next(source)
+                }
+                Err(TryRecvError::Empty) => None,
+                Err(TryRecvError::Disconnected) => Some(Answer::Error("the firewall stops".to_owned())),
             },
             Self::Reload(outcome) => match outcome.try_recv() {
                 Ok(Ok(row)) => {

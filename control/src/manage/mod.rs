@@ -3,13 +3,14 @@
 //! A Unix stream socket, mode 0660. A request is one line of JSON, at most 4 KiB: `{"show":"sessions","limit":1000}` (see
 //! [`protocol::Request`]). The answer is lines of JSON: one a row, then `{"end":{"rows":3,"more":false}}`, or
 //! `{"error":"…"}` in place of it (see [`protocol::Answer`]). `{"do":"reload"}` takes the policy
-//! file up again (see [`protocol::Action`]). A client may send further requests on the same connection;
+//! file up again (see [`protocol::Action`]); the configuration has requests of its own (see [`configure`]). A client may send further requests on the same connection;
 //! they are answered in order.
 //!
 //! The server never makes the control core wait: sockets are non-blocking, each turn does a bounded piece of work, a client
 //! that does not read is cut off, and there are only so many clients at once.
 
 mod client;
+pub mod configure;
 mod connection;
 pub mod protocol;
 mod role;

@@ -1,7 +1,8 @@
 //! What goes over the management socket, a line of JSON each way.
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 
+use super::configure::{ChangeRow, CommitRow, DoneRow, FaultRow, GenerationRow, Refusal};
 use super::view::{
     AccessBufferRow, AccessConfigRow, AccessStatisticsRow, ImRow, InterfaceRow, LogBufferRow, LogHostRow,
     LogStatisticsRow, LogWaitingRow, NatRow, NeighbourRow, PolicyRow, PortRow, ReloadRow, ResetRow, RouteRow,
@@ -227,6 +228,18 @@ pub enum Answer {
     Sigdb(SigdbRow),
     /// The one row of `reload`.
     Reload(ReloadRow),
+    /// A part of a long text, of `configuration`: all of them, one behind the other, are the text.
+    Text(String),
+    /// Of `diff`.
+    Change(ChangeRow),
+    /// Of `generations`, the newest first.
+    Generation(GenerationRow),
+    /// The one row of `commit`, `confirm`, `cancel`, `rollback`, and of `rescue` where that is loaded.
+    Commit(Box<CommitRow>),
+    /// The last row of what else is done with the configuration.
+    Done(DoneRow),
+    /// Of `check`: a doubt; and before an error: a fault.
+    Fault(FaultRow),
     /// All rows were sent, or as many as the limit allows.
     End {
         /// How many.
@@ -235,7 +248,23 @@ pub enum Answer {
         more: bool,
     },
     /// The request cannot be answered; the text says why.
-    Error(String),
+    Error(#[serde(deserialize_with = "error_text")] String),
+    /// Likewise, with what programs need to know; [`Answer::Error`] to who reads it.
+    #[serde(rename = "error", skip_deserializing)]
+    Refused(Refusal),
+}
+
+/// Of an error with a tag, the text.
+fn error_text<'de, D: Deserializer<'de>>(from: D) -> Result<String, D::Error> {
+    #[derive(Deserialize)]
+    #[serde(untagged)]
+    enum Error {
+        Plain(String),
+        Tagged { text: String },
+    }
+    Ok(match Error::deserialize(from)? {
+        Error::Plain(text) | Error::Tagged { text } => text,
+    })
 }
 
 #[cfg(test)]
@@ -284,5 +313,11 @@ mod tests {
         let text = serde_json::to_string(&Answer::End { rows: 3, more: false }).unwrap();
         assert_eq!(text, r#"{"end":{"rows":3,"more":false}}"#);
         assert_eq!(serde_json::to_string(&Answer::Error("busy".into())).unwrap(), r#"{"error":"busy"}"#);
+        let refused = Answer::Refused(Refusal { session: Some(4), ..Refusal::new("lock-denied", "locked") });
+        let text = serde_json::to_string(&refused).unwrap();
+        assert_eq!(text, r#"{"error":{"text":"locked","tag":"lock-denied","session":4}}"#);
+        for text in [text.as_str(), r#"{"error":"locked"}"#] {
+            assert_eq!(serde_json::from_str::<Answer>(text).unwrap(), Answer::Error("locked".into()));
+        }
     }
 }

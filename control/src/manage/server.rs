@@ -14,6 +14,7 @@ use mio::net::{UnixListener, UnixStream};
 use mio::{Interest, Registry, Token};
 use socket2::{Domain, SockAddr, Socket, Type};
 
+use super::configure::{Configure, Configured};
 use super::connection::{Connection, State};
 use super::view::{
     AccessBufferRow, AccessStatisticsRow, ImTable, InterfaceRow, LogBufferRow, LogHostRow, LogStatisticsRow,
@@ -30,7 +31,9 @@ pub trait Source {
     /// The configuration in force.
     fn compiled(&self) -> &Compiled;
     /// Takes the policy file up again; the outcome, or why there is none, comes through the channel.
-    fn reload(&mut self) -> Receiver<Result<ReloadRow, String>>;
+    fn reload(&mut self, by: Option<Peer>) -> Receiver<Result<ReloadRow, String>>;
+    /// Edits, commits and shows the configuration; likewise. `session`: that of NETCONF, if it is one.
+    fn configure(&mut self, request: Configure, by: Peer, session: Option<u32>) -> Receiver<Configured>;
     /// Asks every worker to send what its table holds ([`dataplane::command::Command::Dump`], each with a clone of the
     /// sender). Where the receiver is gone, the dump is over.
     fn dump(&mut self, into: Sender<SessionView>);

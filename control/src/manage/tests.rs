@@ -21,6 +21,7 @@ use mio::{Events, Poll};
 use sigdb::AppId;
 use tempfile::TempDir;
 
+use super::configure::{ConfigView, Configure, Configured, Refusal, text_rows};
 use super::protocol::{Action, Answer, Request};
 use super::*;
 use crate::config::{self, Compiled};
@@ -157,11 +158,20 @@ impl Source for Fixture {
         &self.compiled
     }
 
-    fn reload(&mut self) -> Receiver<Result<ReloadRow, String>> {
+    fn reload(&mut self, _by: Option<Peer>) -> Receiver<Result<ReloadRow, String>> {
         let (answer, receiver) = crossbeam::channel::bounded(1);
         let version = self.sessions;
         let row = ReloadRow { version, rules: 2, memory: 3_000, milliseconds: 4, ..ReloadRow::default() };
         answer.send(if version == 0 { Err("a fault".to_owned()) } else { Ok(row) }).unwrap();
+        receiver
+    }
+
+    fn configure(&mut self, request: Configure, _by: Peer, _session: Option<u32>) -> Receiver<Configured> {
+        let (sender, receiver) = crossbeam::channel::bounded(1);
+        let _ = sender.try_send(match request {
+            Configure::Show(ConfigView::Configuration { source }) => Ok(text_rows(&source)),
+            _ => Err(Refusal::new("lock-denied", "somebody edits")),
+        });
         receiver
     }
 

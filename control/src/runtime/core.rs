@@ -17,6 +17,7 @@ use super::reload::Reloader;
 use super::{Dataplane, DataplaneConfig, StartError};
 use crate::audit::sources::{self, Sources};
 use crate::config::Compiled;
+use crate::config::store::ConfigStore;
 use crate::export::Exporters;
 use crate::manage::{BindError, CLIENTS, Manager};
 use crate::receiver::Receiver;
@@ -63,6 +64,9 @@ const SLEEP_BUSY: Duration = Duration::from_millis(1);
 const SLEEP_IDLE: Duration = Duration::from_millis(5);
 /// How long log hosts are given to take what is left at the end.
 const FAREWELL: Duration = Duration::from_secs(5);
+/// What was committed, below the folder of what is kept over a restart; and how much of it is kept.
+const CONFIGURATIONS: &str = "config";
+const GENERATIONS: usize = 50;
 /// How often the workers' clock is compared with the kernel's.
 const CLOCK: Duration = Duration::from_secs(1);
 
@@ -105,6 +109,16 @@ pub fn run(file: &Path, mut compiled: Compiled, ready: impl FnOnce(&Compiled)) -
         state.prepare().map_err(failed)?;
         state.keep_floor(&Floor::of(&compiled.database)).map_err(failed)?;
     }
+    let text = std::fs::read_to_string(file).map_err(|error| RunError::State(file.to_owned(), error))?;
+    let mut opened = None;
+    let mut store = None;
+    if let Some(state) = &compiled.state {
+        let folder = state.path().join(CONFIGURATIONS);
+        let found = ConfigStore::open(&folder, file, &text, GENERATIONS, wall_clock());
+        let (kept, found) = found.map_err(|error| RunError::State(folder, error))?;
+        let modified = kept.candidate().ok().flatten().is_some();
+        (store, opened) = (Some(kept), Some((found, modified)));
+    }
     let dataplane = Dataplane::start(
         &compiled.dataplane,
         policy,
@@ -112,12 +126,15 @@ pub fn run(file: &Path, mut compiled: Compiled, ready: impl FnOnce(&Compiled)) -
         Arc::clone(&compiled.access.settings),
     )?;
     leave_workers_alone(&compiled.dataplane);
-    let reloader = Reloader::start(file.to_owned(), Arc::clone(&compiled))
+    let reloader = Reloader::start(file.to_owned(), Arc::clone(&compiled), text, store)
         .map_err(|error| RunError::System("cannot start a thread", error))?;
     let mut house =
         House::new(compiled, dataplane, exporters, boot, reloader).with_receiver(receiver).with_sources(sources);
     house.tell_unaccounted();
     house.audit_start(file);
+    if let Some((found, modified)) = &opened {
+        house.open_configuration(found, *modified);
+    }
     ready(&house.compiled);
 
     let mut events = Events::with_capacity(256);
@@ -129,6 +146,7 @@ pub fn run(file: &Path, mut compiled: Compiled, ready: impl FnOnce(&Compiled)) -
             house.dataplane.keep_time();
             house.watch_load();
             house.watch(now);
+            house.watch_locks();
             clock = now;
         }
         let sleep = if more { Duration::ZERO } else { sleep(&house, &manager, now) };
@@ -231,6 +249,12 @@ fn wait(poll: &mut Poll, events: &mut Events, sleep: Duration) -> Result<(), Run
         Err(error) if error.kind() != io::ErrorKind::Interrupted => Err(RunError::System("cannot poll", error)),
         _ => Ok(()),
     }
+}
+
+/// Nanoseconds since 1970.
+fn wall_clock() -> u64 {
+    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
+    u64::try_from(now.as_nanos()).unwrap_or(u64::MAX)
 }
 
 fn random() -> io::Result<u64> {

@@ -14,20 +14,24 @@ use crossbeam::channel::{Receiver, Sender, bounded};
 use sigdb::{Database, Generation};
 
 mod audit;
+mod commits;
 mod farewells;
+mod holder;
 mod logs;
 mod source;
 mod unaccounted;
 mod users;
 mod watch;
 
+use self::commits::Commits;
 use self::farewells::Farewells;
 use self::logs::LogCounts;
 use self::users::AccessCounts;
 use super::Dataplane;
+use super::commit::Candidate;
 use super::keeper::{AccessKeeper, Keeper};
 use super::pools::Pools;
-use super::reload::{Candidate, Outcome, Reloader, Retired};
+use super::reload::{Reloader, Retired};
 use crate::audit::sources::Sources;
 use crate::config::Compiled;
 use crate::export::Exporters;
@@ -83,10 +87,7 @@ pub(super) struct House {
     leaving: Vec<Generation>,
     /// A configuration that waits for one of the databases to be given back, or for its table of users to be filled.
     held: Option<Candidate>,
-    /// The file is to be read once more after what is under way.
-    again: bool,
-    /// Who asked over the management socket.
-    asked: Option<Sender<Result<ReloadRow, String>>>,
+    commits: Commits,
 }
 
 /// The policy in force.
@@ -208,8 +209,7 @@ impl House {
             readers: BTreeMap::from([(generation, workers)]),
             leaving: Vec::new(),
             held: None,
-            again: false,
-            asked: None,
+            commits: Commits::default(),
         }
     }
 
@@ -223,55 +223,9 @@ impl House {
         Self { sources: Some(sources), ..self }
     }
 
-    /// Takes the policy file up again; where that is under way, once more after it.
-    pub(super) fn reload_file(&mut self) {
-        if self.swap.is_some() || self.held.is_some() || !self.reloader.begin() {
-            self.again = true;
-        }
-    }
-
-    /// Whether a reload is under way.
-    pub(super) fn reloads(&self) -> bool {
-        self.swap.is_some() || self.held.is_some() || self.reloader.at_work()
-    }
-
-    /// Carries on with a reload.
-    pub(super) fn turn_reload(&mut self) {
-        // Since they were given back, the events of their flows have been taken.
-        for generation in std::mem::take(&mut self.leaving) {
-            self.presence.retire(generation);
-        }
-        self.take_back();
-        if let Some(candidate) = self.held.take() {
-            self.commit(candidate);
-        }
-        if let Some(outcome) = self.reloader.outcome() {
-            self.take_up(outcome);
-        }
-        self.carry_on();
-        if self.again && self.swap.is_none() && self.held.is_none() && self.reloader.begin() {
-            self.again = false;
-        }
-    }
-
-    fn take_up(&mut self, outcome: Outcome) {
-        match outcome {
-            Ok(candidate) => {
-                self.commit(candidate);
-                if self.held.is_some() && self.readers.len() >= DATABASES {
-                    eprintln!("ostiary: the new signatures wait: flows are still read by {DATABASES} databases before");
-                }
-            }
-            Err(why) => {
-                eprintln!("ostiary: the policy file is not taken, and nothing changes:\n{why}");
-                self.answer(Err(format!("the policy file is not taken, and nothing changes:\n{why}")));
-            }
-        }
-    }
-
     /// Gives the workers a new policy. A rule that stays has the number that it had, so that it does not matter in which
     /// order events of before and after come.
-    fn commit(&mut self, candidate: Candidate) {
+    fn swap_to(&mut self, candidate: Candidate) {
         let is_new = !Arc::ptr_eq(&candidate.compiled.database, &self.compiled.database);
         if is_new && self.readers.len() >= DATABASES {
             // Flows end, by their timeouts at the latest.
@@ -333,9 +287,9 @@ impl House {
         }
     }
 
-    /// Tells workers whose mailbox was full, and ends the swap when all have gone over.
-    fn carry_on(&mut self) {
-        let Some(swap) = &mut self.swap else { return };
+    /// Tells workers whose mailbox was full; true once, when all have gone over.
+    fn carry_on(&mut self) -> bool {
+        let Some(swap) = &mut self.swap else { return false };
         let (policy, database, retired) = (&self.compiled.policy, &swap.database, &self.retired.0);
         let settings = &self.compiled.access.settings;
         swap.unsettled.retain(|mailbox| {
@@ -348,20 +302,11 @@ impl House {
             mailbox.try_send(command).is_err_and(|error| error.is_full())
         });
         if swap.waiting > 0 || !swap.unsettled.is_empty() {
-            return;
+            return false;
         }
         self.swap = None;
         self.access.keep_tags(self.compiled.policy.tags());
-        let row = self.reload_row();
-        eprintln!("ostiary: {row}");
-        self.answer(Ok(row));
-    }
-
-    fn answer(&mut self, answer: Result<ReloadRow, String>) {
-        if let Some(asked) = self.asked.take() {
-            // Who asked may have gone.
-            let _ = asked.try_send(answer);
-        }
+        true
     }
 
     fn reload_row(&self) -> ReloadRow {

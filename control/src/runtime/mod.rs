@@ -1,5 +1,6 @@
 //! The running firewall: the dataplane from configuration to its end.
 
+mod commit;
 mod core;
 mod dataplane;
 mod eal;

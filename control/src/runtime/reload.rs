@@ -1,46 +1,59 @@
-//! Takes the policy file up again while the firewall runs. It is read, checked and compiled on a thread of its own, which
-//! also takes apart what is no longer used: the control core goes on taking events, and no worker notices.
+//! The thread on which configurations are read, checked, compiled and written: the control core goes on taking events, and
+//! no worker notices. It also takes apart what is no longer used.
 
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::thread;
-use std::time::{Duration, Instant};
 
-use crossbeam::channel::{Receiver, Sender, bounded, unbounded};
+use crossbeam::channel::{Receiver, Sender, unbounded};
 use dataplane::policy::Policy;
 use dataplane::time::Nanos;
 use sigdb::Database;
 
-use crate::config::{self, Compiled, Numbering};
+use super::commit::{Ask, Finish, Load, Loaded, Shop};
+use crate::config::Compiled;
+use crate::config::store::ConfigStore;
+use crate::manage::configure::{Configured, Refusal};
 use crate::presence::access::store::{self as access_store, Snapshot as AccessSnapshot};
 use crate::presence::store::{self, Snapshot};
-use crate::signatures::Library;
+use crate::record::audit::Occurrence;
 use crate::state::StateFolder;
 
-/// A configuration that may take the place of the one in force.
+/// What the thread has to say.
 #[derive(Debug)]
-pub(super) struct Candidate {
-    pub(super) compiled: Arc<Compiled>,
-    /// From reading the file to the tables.
-    pub(super) took: Duration,
-    /// Doubts about it, for people.
-    pub(super) warnings: Vec<String>,
+pub(super) enum Outcome {
+    /// Of [`Reloader::begin`].
+    Loaded(Result<Loaded, Refusal>),
+    /// Of [`Reloader::finish`]. Within: where what was edited in the policy file was kept.
+    Finished(Result<Option<PathBuf>, String>),
+    /// Of [`Reloader::ask`].
+    Told(Told),
 }
 
-/// What the thread makes of the file: a candidate, or why it is not taken, for people.
-pub(super) type Outcome = Result<Candidate, String>;
+/// An answer that needs nothing of the workers.
+#[derive(Debug)]
+pub(super) struct Told {
+    pub(super) asked: Sender<Configured>,
+    pub(super) answer: Configured,
+    /// What is recorded where it was done.
+    pub(super) occurred: Vec<Occurrence>,
+    /// Whether there are edits now that nobody has committed.
+    pub(super) modified: bool,
+}
 
 /// The thread, as the control core has it. It ends when this is dropped.
 #[derive(Debug)]
 pub(super) struct Reloader {
     jobs: Sender<Job>,
     outcomes: Receiver<Outcome>,
-    at_work: bool,
+    at_work: usize,
 }
 
 #[derive(Debug)]
 enum Job {
-    Load,
+    Load(Box<Load>),
+    Finish(Finish),
+    Ask(Box<Ask>, Sender<Configured>, Vec<Occurrence>),
     /// What is to be written.
     Keep(StateFolder, Kept, Nanos),
     /// What is no longer used; dropping it frees a great deal of memory.
@@ -75,49 +88,75 @@ pub(super) enum Retired {
 }
 
 impl Reloader {
-    /// For the configuration that was read from `file`. The thread may run where the calling one may.
-    pub(super) fn start(file: PathBuf, compiled: Arc<Compiled>) -> std::io::Result<Self> {
+    /// For the configuration that was read from `file`, with its text, and what was committed before. The thread may run
+    /// where the calling one may.
+    pub(super) fn start(
+        file: PathBuf,
+        compiled: Arc<Compiled>,
+        text: String,
+        store: Option<ConfigStore>,
+    ) -> std::io::Result<Self> {
         let (jobs, work) = unbounded();
-        let (sender, outcomes) = bounded(1);
+        let (sender, outcomes) = unbounded();
         let body = move || {
-            let numbering = Numbering::new(&compiled.names.rules);
-            let mut shop = Shop { numbering, library: Library::of(&compiled.database), file, compiled };
+            let mut shop = Shop::new(file, compiled, text, store);
             let mut failing = Vec::new();
             for job in work {
-                match job {
-                    Job::Load => {
-                        if sender.send(shop.load()).is_err() {
-                            break;
-                        }
+                let outcome = match job {
+                    Job::Load(load) => Outcome::Loaded(shop.load(*load)),
+                    Job::Finish(finish) => Outcome::Finished(shop.finish(finish)),
+                    Job::Ask(ask, asked, occurred) => {
+                        let answer = shop.ask(*ask);
+                        Outcome::Told(Told { asked, answer, occurred, modified: shop.is_modified() })
                     }
-                    Job::Retire(retired) => drop(retired),
-                    Job::Keep(folder, kept, now) => keep(&folder, kept, now, &mut failing),
+                    Job::Retire(retired) => {
+                        drop(retired);
+                        continue;
+                    }
+                    Job::Keep(folder, kept, now) => {
+                        keep(&folder, kept, now, &mut failing);
+                        continue;
+                    }
+                };
+                if sender.send(outcome).is_err() {
+                    break;
                 }
             }
         };
         thread::Builder::new().name("reload".to_owned()).spawn(body)?;
-        Ok(Self { jobs, outcomes, at_work: false })
+        Ok(Self { jobs, outcomes, at_work: 0 })
     }
 
-    /// Has the file read; false where that is under way already.
-    pub(super) fn begin(&mut self) -> bool {
-        if self.at_work {
-            return false;
-        }
-        self.at_work = self.jobs.send(Job::Load).is_ok();
-        self.at_work
+    /// Has a configuration made ready to take the place of the one in force.
+    pub(super) fn begin(&mut self, load: Load) {
+        self.job(Job::Load(Box::new(load)));
     }
 
-    /// What became of it, once.
+    /// Has written what a commit that is in force leaves to write.
+    pub(super) fn finish(&mut self, finish: Finish) {
+        self.job(Job::Finish(finish));
+    }
+
+    /// Has something answered; `occurred` comes back with it.
+    pub(super) fn ask(&mut self, ask: Ask, asked: Sender<Configured>, occurred: Vec<Occurrence>) {
+        self.job(Job::Ask(Box::new(ask), asked, occurred));
+    }
+
+    fn job(&mut self, job: Job) {
+        // Where the thread is gone, whoever waits is told so by its channel, which goes with the job.
+        self.at_work += usize::from(self.jobs.send(job).is_ok());
+    }
+
+    /// What it has to say, each once.
     pub(super) fn outcome(&mut self) -> Option<Outcome> {
         let outcome = self.outcomes.try_recv().ok()?;
-        self.at_work = false;
+        self.at_work = self.at_work.saturating_sub(1);
         Some(outcome)
     }
 
-    /// Whether the file is being read.
+    /// Whether it will have something to say.
     pub(super) fn at_work(&self) -> bool {
-        self.at_work
+        self.at_work > 0
     }
 
     /// Has who is online written down.
@@ -148,31 +187,5 @@ fn keep(folder: &StateFolder, kept: Kept, now: Nanos, failing: &mut Vec<&'static
             failing.retain(|other| *other != file);
         }
         Ok(()) | Err(_) => {}
-    }
-}
-
-/// The thread's own.
-struct Shop {
-    file: PathBuf,
-    /// The last candidate: it is in force, or about to be.
-    compiled: Arc<Compiled>,
-    numbering: Numbering,
-    library: Library,
-}
-
-impl Shop {
-    fn load(&mut self) -> Outcome {
-        let start = Instant::now();
-        let (mut compiled, warnings) = config::reload(&self.file, &mut self.library)
-            .map_err(|faults| faults.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n"))?;
-        compiled.succeed(&self.compiled, &mut self.numbering).map_err(|error| error.to_string())?;
-        let mut warnings: Vec<String> = warnings.iter().map(ToString::to_string).collect();
-        if !Arc::ptr_eq(&compiled.database, &self.compiled.database) {
-            self.library.used(&compiled.database);
-            let kept = compiled.state.as_ref().map_or(Ok(()), |state| state.keep_floor(self.library.floor()));
-            warnings.extend(kept.err().map(|why| format!("a restart will not know the signatures in use: {why}")));
-        }
-        self.compiled = Arc::new(compiled);
-        Ok(Candidate { compiled: Arc::clone(&self.compiled), took: start.elapsed(), warnings })
     }
 }

@@ -11,6 +11,7 @@ use crossbeam::channel::{Receiver, Sender, bounded};
 
 use super::{House, Load, Tally};
 use crate::config::Compiled;
+use crate::manage::configure::{Configure, Configured};
 use crate::manage::{
     AccessBufferRow, AccessStatisticsRow, CoreRow, HostRow, ImRow, ImTable, InterfaceRow, LogBufferRow, LogHostRow,
     LogStatisticsRow, LogWaitingRow, NatRow, Peer, PoolRow, PortRow, RecordRow, ReloadRow, ResetRow, Source,
@@ -23,14 +24,14 @@ impl Source for House {
         &self.compiled
     }
 
-    fn reload(&mut self) -> Receiver<Result<ReloadRow, String>> {
+    fn reload(&mut self, by: Option<Peer>) -> Receiver<Result<ReloadRow, String>> {
         let (answer, receiver) = bounded(1);
-        if self.asked.is_some() || self.swap.is_some() || self.held.is_some() || !self.reloader.begin() {
-            let _ = answer.try_send(Err("a reload is under way: try again when it is through".to_owned()));
-        } else {
-            self.asked = Some(answer);
-        }
+        self.reload_for(by, answer);
         receiver
+    }
+
+    fn configure(&mut self, request: Configure, by: Peer, session: Option<u32>) -> Receiver<Configured> {
+        self.answer_configuration(request, by, session)
     }
 
     fn dump(&mut self, into: Sender<SessionView>) {

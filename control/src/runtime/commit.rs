@@ -1,0 +1,598 @@
+//! Configurations as the reload thread has them: which text a commit takes, what it is compiled to, where it is kept.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use sha2::{Digest as _, Sha256};
+use toml::{Table, Value};
+
+use crate::config::edit::{Change, EditOp, Path as KeyPath, Tree, diff};
+use crate::config::generation::{Author, Cause, Generation, Meta, digest};
+use crate::config::store::{Candidate as Edits, ConfigStore, Pending};
+use crate::config::{self, Compiled, Fault, NeedsRestart, Numbering, Warning};
+use crate::manage::configure::{
+    ChangeRow, Configured, DoneRow, ErrorOption, FaultRow, GenerationRow, Refusal, text_rows,
+};
+use crate::manage::protocol::Answer;
+use crate::manage::time_text;
+use crate::signatures::Library;
+
+/// Which text is meant.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Which {
+    /// The candidate if there is one, else the policy file; where both differ from what is in force, neither.
+    Choose,
+    /// The policy file.
+    File,
+    /// The candidate; where there is none, what is in force.
+    Candidate,
+    /// What is in force.
+    Running,
+    /// What was in force so many commits ago.
+    Back(u32),
+    /// A generation.
+    Number(u32),
+    /// The rescue configuration.
+    Rescue,
+    /// What was in force before the commit that waits to be confirmed.
+    Confirmed,
+    /// This one.
+    Text(String),
+}
+
+impl Which {
+    /// As a request names it.
+    pub(super) fn read(word: &str) -> Result<Self, Refusal> {
+        match word {
+            "file" => Ok(Self::File),
+            "candidate" => Ok(Self::Candidate),
+            "running" => Ok(Self::Running),
+            "rescue" => Ok(Self::Rescue),
+            number => number.parse().map(Self::Number).map_err(|_| {
+                let known = "running, candidate, file, rescue, or the number of a generation";
+                Refusal::new("invalid-value", format!("\"{number}\": not one of {known}"))
+            }),
+        }
+    }
+}
+
+/// A configuration that is to come into force.
+#[derive(Clone, Debug)]
+pub(super) struct Load {
+    pub(super) from: Which,
+    pub(super) by: Author,
+    pub(super) cause: Cause,
+    pub(super) comment: Option<String>,
+    /// It is to be confirmed until then, in nanoseconds since 1970.
+    pub(super) until: Option<u64>,
+    /// Where it needs a restart, it is written down for that.
+    pub(super) on_restart: bool,
+    /// Now, likewise.
+    pub(super) time: u64,
+}
+
+/// What became of it.
+#[derive(Debug)]
+pub(super) enum Loaded {
+    /// It can take the place of the one in force.
+    Ready(Candidate),
+    /// It was written down for the next start.
+    AtRestart(Summary, Vec<String>),
+}
+
+/// A configuration that may take the place of the one in force.
+#[derive(Debug)]
+pub(super) struct Candidate {
+    pub(super) compiled: Arc<Compiled>,
+    /// From reading the text to the tables.
+    pub(super) took: Duration,
+    /// Doubts about it, for people.
+    pub(super) warnings: Vec<String>,
+    pub(super) summary: Summary,
+    /// What is to be written once it is in force.
+    pub(super) finish: Finish,
+}
+
+/// What a commit is, to those who ask and to the trail.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Summary {
+    /// The generation; none where nothing is kept.
+    pub(super) generation: Option<u32>,
+    /// The one that was in force before.
+    pub(super) before: Option<u32>,
+    pub(super) digest: String,
+    pub(super) changes: Vec<Change>,
+    /// Files that the configuration names whose content is another: key, what happened, the beginning of the digest.
+    pub(super) keys: Vec<(String, &'static str, String)>,
+    /// Where an edit of the policy file that was in the way was kept.
+    pub(super) edited: Option<PathBuf>,
+}
+
+/// What is to be written once a configuration is in force.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Finish {
+    /// Nothing: it waits to be confirmed, or nothing is kept at all.
+    Nothing,
+    /// The policy file becomes this generation; it is that already where that was what was taken.
+    Publish { number: u32, from_file: bool },
+    /// This generation did not stay.
+    Revert(u32),
+}
+
+/// Something to answer that needs nothing of the workers.
+#[derive(Debug)]
+pub(super) enum Ask {
+    Check(Which),
+    Text(Which),
+    Diff(Which, Which),
+    Generations,
+    Edit { operations: Vec<EditOp>, option: ErrorOption, by: Author, time: u64 },
+    Load { text: String, by: Author, time: u64 },
+    Discard,
+    SaveRescue,
+}
+
+/// The thread's own.
+pub(super) struct Shop {
+    file: PathBuf,
+    /// The last candidate: it is in force, or about to be.
+    compiled: Arc<Compiled>,
+    /// Its text, and its generation.
+    text: String,
+    number: Option<u32>,
+    /// The files that it names, and the beginnings of their digests.
+    files: Vec<(String, String)>,
+    /// Text and generation from before the commit that waits to be confirmed, and that commit.
+    confirmed: Option<(String, Option<u32>, u32)>,
+    numbering: Numbering,
+    library: Library,
+    store: Option<ConfigStore>,
+}
+
+impl Shop {
+    pub(super) fn new(file: PathBuf, compiled: Arc<Compiled>, text: String, store: Option<ConfigStore>) -> Self {
+        Self {
+            numbering: Numbering::new(&compiled.names.rules),
+            library: Library::of(&compiled.database),
+            number: store.as_ref().map(ConfigStore::head),
+            files: files_of(&text),
+            confirmed: None,
+            file,
+            compiled,
+            text,
+            store,
+        }
+    }
+
+    /// Makes a configuration ready to take the place of the one in force. What it needs to be found again after a crash is
+    /// on disk then.
+    pub(super) fn load(&mut self, load: Load) -> Result<Loaded, Refusal> {
+        let start = Instant::now();
+        if load.until.is_some() {
+            self.store()?;
+        }
+        let (text, from) = self.text_of(load.from)?;
+        let (mut compiled, warnings) = self.compile(&text, &from)?;
+        let mut warnings: Vec<String> = warnings.iter().map(ToString::to_string).collect();
+        let mut summary = self.summary(&text)?;
+        let needs = compiled.needs_restart(&self.compiled);
+        if let Some(needs) = needs.as_ref().filter(|_| !load.on_restart || load.until.is_some()) {
+            return Err(refused_for_restart(needs, &from));
+        }
+        let finish = match from {
+            Which::Confirmed => {
+                let (_, number, reverted) = self.confirmed.take().ok_or_else(none_waits)?;
+                summary.generation = number;
+                Finish::Revert(reverted)
+            }
+            _ => self.keep(&text, &from, &load, &mut summary).map_err(not_kept)?,
+        };
+        if let Some(needs) = needs {
+            if let Finish::Publish { number, from_file } = finish {
+                summary.edited = self.publish(number, from_file).map_err(not_kept)?;
+            }
+            return Ok(Loaded::AtRestart(summary, needs.keys()));
+        }
+        // That it can was asked above.
+        compiled.succeed(&self.compiled, &mut self.numbering).map_err(|needs| refused_for_restart(&needs, &from))?;
+        if !Arc::ptr_eq(&compiled.database, &self.compiled.database) {
+            self.library.used(&compiled.database);
+            let kept = compiled.state.as_ref().map_or(Ok(()), |state| state.keep_floor(self.library.floor()));
+            warnings.extend(kept.err().map(|why| format!("a restart will not know the signatures in use: {why}")));
+        }
+        self.compiled = Arc::new(compiled);
+        (self.number, self.files) = (summary.generation, files_of(&text));
+        self.text = text;
+        let compiled = Arc::clone(&self.compiled);
+        Ok(Loaded::Ready(Candidate { compiled, took: start.elapsed(), warnings, summary, finish }))
+    }
+
+    /// Writes down what is about to come into force.
+    fn keep(&mut self, text: &str, from: &Which, load: &Load, summary: &mut Summary) -> std::io::Result<Finish> {
+        let from_file = *from == Which::File;
+        if load.until.is_some() && *text == self.text && self.confirmed.is_none() {
+            let text = "nothing differs from what is in force: there is nothing to confirm";
+            return Err(std::io::Error::other(text));
+        }
+        let (running, number) = (self.text.clone(), self.number);
+        let Some(store) = &mut self.store else { return Ok(Finish::Nothing) };
+        if load.until.is_some() && from_file && store.is_edited() {
+            // Until it is confirmed, the file is the one that a crash is to find.
+            summary.edited = store.publish(store.head())?;
+        }
+        let generation = match number {
+            // The same again: what files it names say may be new.
+            Some(number) if *text == running && *from != Which::Rescue => number,
+            _ => {
+                let mut meta = store.meta(text, load.time, load.by.clone(), load.cause);
+                meta.comment.clone_from(&load.comment);
+                meta.files = files_of(text);
+                store.write(&Generation { meta, text: text.to_owned() })?
+            }
+        };
+        summary.generation = Some(generation);
+        let Some(until) = load.until else {
+            return Ok(Finish::Publish { number: generation, from_file });
+        };
+        store.set_pending(Some(&Pending { number: generation, until, by: load.by.clone() }))?;
+        // The way back is to what was confirmed last, over any number of commits that were not.
+        let (text, number) = match self.confirmed.take() {
+            Some((text, number, tried)) => {
+                if tried != generation {
+                    store.revert(tried)?;
+                }
+                (text, number)
+            }
+            None => (running, number),
+        };
+        self.confirmed = Some((text, number, generation));
+        Ok(Finish::Nothing)
+    }
+
+    /// Writes what a commit that is in force leaves to write. Where what was edited in the policy file was kept.
+    pub(super) fn finish(&mut self, finish: Finish) -> Result<Option<PathBuf>, String> {
+        match finish {
+            Finish::Nothing => Ok(None),
+            Finish::Publish { number, from_file } => self.publish(number, from_file).map_err(|error| error.to_string()),
+            Finish::Revert(number) => {
+                let Some(store) = &mut self.store else { return Ok(None) };
+                let done = store.revert(number).and_then(|()| store.set_pending(None));
+                done.map(|()| None).map_err(|error| error.to_string())
+            }
+        }
+    }
+
+    fn publish(&mut self, number: u32, from_file: bool) -> std::io::Result<Option<PathBuf>> {
+        let tried = self.confirmed.take().map(|(.., tried)| tried).filter(|tried| *tried != number);
+        let Some(store) = &mut self.store else { return Ok(None) };
+        if let Some(tried) = tried {
+            store.revert(tried)?;
+        }
+        let edited = match from_file {
+            // What may have been edited in it since stays: it was not committed.
+            true => {
+                store.adopt(number);
+                None
+            }
+            false => store.publish(number)?,
+        };
+        let text = store.read(number)?.text;
+        if store.candidate()?.is_some_and(|candidate| candidate.text == text) {
+            store.set_candidate(None)?;
+        }
+        store.set_pending(None)?;
+        Ok(edited)
+    }
+
+    pub(super) fn ask(&mut self, ask: Ask) -> Configured {
+        match ask {
+            Ask::Check(from) => self.check(from),
+            Ask::Text(from) => Ok(text_rows(&self.text_of(from)?.0)),
+            Ask::Diff(from, to) => {
+                let (from, to) = (self.text_of(from)?.0, self.text_of(to)?.0);
+                let changes = diff(&table(&from)?, &table(&to)?);
+                Ok(changes.iter().map(|change| Answer::Change(ChangeRow::from(change))).collect())
+            }
+            Ask::Generations => self.generations(),
+            Ask::Edit { operations, option, by, time } => self.edit(&operations, option, by, time),
+            Ask::Load { text, by, time } => {
+                table(&text)?;
+                self.set_candidate(text, by, time)?;
+                done("the candidate was loaded")
+            }
+            Ask::Discard => {
+                self.store()?.set_candidate(None).map_err(not_kept)?;
+                done("the candidate was discarded")
+            }
+            Ask::SaveRescue => {
+                let number = self.number.ok_or_else(nothing_kept)?;
+                self.store()?.set_rescue(number).map_err(not_kept)?;
+                done(format!("generation {number} is the rescue configuration"))
+            }
+        }
+    }
+
+    /// Whether there are edits that nobody has committed.
+    pub(super) fn is_modified(&self) -> bool {
+        self.edits().is_ok_and(|edits| edits.is_some())
+    }
+
+    fn check(&mut self, from: Which) -> Configured {
+        let (text, from) = self.text_of(from)?;
+        let (compiled, warnings) = self.compile(&text, &from)?;
+        if let Some(needs) = compiled.needs_restart(&self.compiled) {
+            return Err(refused_for_restart(&needs, &from));
+        }
+        let mut rows: Vec<Answer> = warnings.iter().map(|warning| Answer::Fault(warning_row(warning))).collect();
+        rows.extend(done(format!("{} can be committed", name_of(&from, &self.file).display()))?);
+        Ok(rows)
+    }
+
+    /// Compiles a text, to take the place of the one in force.
+    fn compile(&mut self, text: &str, from: &Which) -> Result<(Compiled, Vec<Warning>), Refusal> {
+        let name = name_of(from, &self.file);
+        config::reload_text(&name, text, &mut self.library).map_err(|faults| {
+            let list = faults.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n");
+            let rows = faults.iter().map(fault_row).collect();
+            let what = match from {
+                Which::File => "the policy file".to_owned(),
+                _ => name.display().to_string(),
+            };
+            let text = format!("{what} is not taken, and nothing changes:\n{list}");
+            Refusal { faults: rows, ..Refusal::new("operation-failed", text) }
+        })
+    }
+
+    fn summary(&self, text: &str) -> Result<Summary, Refusal> {
+        let files = files_of(text);
+        let mut keys = Vec::new();
+        for (key, print) in &files {
+            match self.files.iter().find(|(other, _)| other == key) {
+                None => keys.push((key.clone(), "imported", print.clone())),
+                Some((_, before)) if before != print => keys.push((key.clone(), "changed", print.clone())),
+                Some(_) => {}
+            }
+        }
+        for (key, print) in self.files.iter().filter(|(key, _)| !files.iter().any(|(other, _)| other == key)) {
+            keys.push((key.clone(), "deleted", print.clone()));
+        }
+        Ok(Summary {
+            before: self.number,
+            digest: digest(text),
+            changes: diff(&table(&self.text)?, &table(text)?),
+            keys,
+            ..Summary::default()
+        })
+    }
+
+    /// The text that is meant, and which that turned out to be.
+    fn text_of(&mut self, from: Which) -> Result<(String, Which), Refusal> {
+        let text = match &from {
+            Which::Choose => return self.text_of(self.choice()?),
+            Which::File => fs::read_to_string(&self.file).map_err(|error| {
+                let text =
+                    format!("the policy file is not taken, and nothing changes: {}: {error}", self.file.display());
+                Refusal::new("operation-failed", text)
+            })?,
+            Which::Candidate => match self.edits()? {
+                Some(edits) => edits.text,
+                None => self.text.clone(),
+            },
+            Which::Running => self.text.clone(),
+            Which::Back(back) => {
+                let back = *back;
+                let number = self.store()?.before(back);
+                let missing =
+                    || Refusal::new("invalid-value", format!("{back} commits ago is not kept: ostiary generations"));
+                return self.text_of(Which::Number(number.ok_or_else(missing)?));
+            }
+            Which::Number(number) => self.store()?.read(*number).map_err(not_kept)?.text,
+            Which::Rescue => match self.store()?.rescue().map_err(not_kept)? {
+                Some(generation) => generation.text,
+                None => {
+                    let text = "there is no rescue configuration: ostiary rescue save makes what is in force one";
+                    return Err(Refusal::new("data-missing", text));
+                }
+            },
+            Which::Confirmed => match &self.confirmed {
+                Some((text, ..)) => text.clone(),
+                None => return Err(none_waits()),
+            },
+            Which::Text(text) => text.clone(),
+        };
+        Ok((text, from))
+    }
+
+    fn choice(&self) -> Result<Which, Refusal> {
+        let edited = self.store.as_ref().is_some_and(ConfigStore::is_edited);
+        match (self.edits()?, edited) {
+            (Some(edits), true) => {
+                let text = format!(
+                    "the policy file was edited, and {} edited the candidate: commit one of them with --file or --candidate; \
+                     the other is kept",
+                    edits.by.text()
+                );
+                Err(Refusal::new("in-use", text))
+            }
+            (Some(_), false) => Ok(Which::Candidate),
+            // Nothing new, and the file is the one before.
+            (None, false) if self.confirmed.is_some() => Ok(Which::Running),
+            (None, _) => Ok(Which::File),
+        }
+    }
+
+    fn edits(&self) -> Result<Option<Edits>, Refusal> {
+        self.store.as_ref().map_or(Ok(None), |store| store.candidate().map_err(not_kept))
+    }
+
+    fn edit(&mut self, operations: &[EditOp], option: ErrorOption, by: Author, time: u64) -> Configured {
+        self.store()?;
+        let (text, _) = self.text_of(Which::Candidate)?;
+        let mut tree = Tree::parse(&text).map_err(|why| Refusal::new("operation-failed", why))?;
+        let mut failed = None;
+        for operation in operations {
+            if let Err(error) = tree.edit(operation) {
+                failed = Some(Refusal::from(error));
+                break;
+            }
+        }
+        if failed.is_some() && option == ErrorOption::RollbackOnError {
+            return failed.map_or_else(|| done(""), Err);
+        }
+        let edited = tree.text();
+        // What is compiled later is this reader's; both must agree.
+        table(&edited)?;
+        if edited != text {
+            self.set_candidate(edited, by, time)?;
+        }
+        match failed {
+            Some(refusal) => Err(refusal),
+            None => done(match operations.len() {
+                1 => "1 edit of the candidate".to_owned(),
+                count => format!("{count} edits of the candidate"),
+            }),
+        }
+    }
+
+    fn set_candidate(&mut self, text: String, by: Author, time: u64) -> Result<(), Refusal> {
+        let base = self.number.unwrap_or(0);
+        // Back where it came from, it is none.
+        let candidate = (text != self.text).then_some(Edits { text, base, by, time });
+        self.store()?.set_candidate(candidate.as_ref()).map_err(not_kept)
+    }
+
+    fn generations(&mut self) -> Configured {
+        let (running, waiting) = (self.number, self.confirmed.as_ref().map(|(.., number)| *number));
+        let mut back = 0;
+        let mut rows = Vec::new();
+        for listed in self.store()?.list() {
+            let Meta { number, time, by, comment, cause, digest, .. } = listed.meta;
+            let counts = !listed.reverted && waiting != Some(number);
+            let state = match () {
+                () if waiting == Some(number) => "not confirmed yet",
+                () if running == Some(number) => "in force",
+                () if listed.head => "in the policy file",
+                () if listed.reverted => "reverted",
+                () => "",
+            };
+            let (time, by, cause) = (time_text(dataplane::time::Nanos(time)), by.text(), cause.text());
+            let row = GenerationRow {
+                number,
+                back: counts.then_some(back),
+                time,
+                by,
+                cause,
+                comment,
+                digest,
+                state: state.to_owned(),
+            };
+            rows.push(Answer::Generation(row));
+            back += u32::from(counts);
+        }
+        Ok(rows)
+    }
+
+    fn store(&mut self) -> Result<&mut ConfigStore, Refusal> {
+        self.store.as_mut().ok_or_else(nothing_kept)
+    }
+}
+
+fn nothing_kept() -> Refusal {
+    let text = "nothing is kept without system.state-directory: set it, and only what the policy file says can be committed until then";
+    Refusal::new("operation-not-supported", text)
+}
+
+fn none_waits() -> Refusal {
+    Refusal::new("operation-failed", "no commit waits to be confirmed")
+}
+
+fn not_kept(error: std::io::Error) -> Refusal {
+    Refusal::new("operation-failed", error.to_string())
+}
+
+fn refused_for_restart(needs: &NeedsRestart, from: &Which) -> Refusal {
+    let key = |key: String| FaultRow {
+        text: format!("{key} cannot change while it runs"),
+        path: key,
+        tag: "needs-restart".to_owned(),
+    };
+    let what = if *from == Which::File { "the policy file is" } else { "it is" };
+    let text = format!(
+        "{what} not taken, and nothing changes: {needs}; or commit it for the next start: ostiary commit --on-restart"
+    );
+    Refusal { faults: needs.keys().into_iter().map(key).collect(), ..Refusal::new("needs-restart", text) }
+}
+
+fn done(text: impl Into<String>) -> Configured {
+    Ok(vec![Answer::Done(DoneRow { text: text.into() })])
+}
+
+fn fault_row(fault: &Fault) -> FaultRow {
+    FaultRow { text: fault.to_string(), path: fault.place.key.clone(), tag: "invalid-value".to_owned() }
+}
+
+fn warning_row(warning: &Warning) -> FaultRow {
+    FaultRow { text: warning.to_string(), path: warning.place.key.clone(), tag: "warning".to_owned() }
+}
+
+/// What a text is called where its faults are told.
+fn name_of(from: &Which, file: &Path) -> PathBuf {
+    match from {
+        Which::File | Which::Choose => file.to_owned(),
+        Which::Candidate => PathBuf::from("the candidate"),
+        Which::Running => PathBuf::from("the configuration in force"),
+        Which::Number(number) => PathBuf::from(format!("generation {number}")),
+        Which::Back(back) => PathBuf::from(format!("the configuration {back} commits ago")),
+        Which::Rescue => PathBuf::from("the rescue configuration"),
+        Which::Confirmed => PathBuf::from("the configuration from before"),
+        Which::Text(_) => PathBuf::from("the text"),
+    }
+}
+
+fn table(text: &str) -> Result<Table, Refusal> {
+    text.parse().map_err(|error: toml::de::Error| Refusal::new("invalid-value", format!("is no TOML: {error}")))
+}
+
+/// Files that a configuration names and that are keys, certificates or secrets: where they are named, and the first 8 digits
+/// of the SHA-256 of each. One that cannot be read is left out: compiling tells of it.
+fn files_of(text: &str) -> Vec<(String, String)> {
+    let mut files = Vec::new();
+    if let Ok(table) = text.parse::<Table>() {
+        find_files(&KeyPath::default().to_string(), &Value::Table(table), &mut files);
+    }
+    files
+}
+
+fn find_files(path: &str, value: &Value, files: &mut Vec<(String, String)>) {
+    /// Keys of certificates and keys are small.
+    const LARGEST: u64 = 1 << 20;
+    const KEYS: [&str; 5] = ["ca", "certificate", "key", "crl", "client-ca"];
+    match value {
+        Value::Table(table) => {
+            for (key, value) in table {
+                let below = if path.is_empty() { key.clone() } else { format!("{path}.{key}") };
+                let names_file = key.ends_with("-file") || KEYS.contains(&key.as_str());
+                if let (true, Some(file)) = (names_file, value.as_str()) {
+                    let is_small = fs::metadata(file).is_ok_and(|file| file.is_file() && file.len() <= LARGEST);
+                    if let (true, Ok(octets)) = (is_small, fs::read(file)) {
+                        let print =
+                            Sha256::digest(&octets).iter().take(4).map(|octet| format!("{octet:02x}")).collect();
+                        files.push((below, print));
+                    }
+                    continue;
+                }
+                find_files(&below, value, files);
+            }
+        }
+        Value::Array(list) => {
+            for (at, value) in list.iter().enumerate() {
+                let name =
+                    value.get("name").and_then(Value::as_str).map_or_else(|| (at + 1).to_string(), str::to_owned);
+                find_files(&format!("{path}[{name}]"), value, files);
+            }
+        }
+        _ => {}
+    }
+}

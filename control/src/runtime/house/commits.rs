@@ -1,0 +1,741 @@
+//! The life of a commit: from who asks to the answer, with the workers between; and who may edit and commit.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use crossbeam::channel::{Sender, bounded};
+
+use super::super::commit::{Ask, Finish, Load, Loaded, Summary, Which};
+use super::super::reload::{Outcome, Told};
+use super::House;
+use super::audit::subject;
+use super::holder::Holder;
+use crate::config::edit::ChangeKind;
+use crate::config::generation::{Author, Cause};
+use crate::config::store::Opened;
+use crate::manage::configure::{
+    CommitRow, ConfigAction, ConfigView, Configure, Configured, ConfiguredReceiver, Datastore, DoneRow, Refusal, Rescue,
+};
+use crate::manage::protocol::Answer;
+use crate::manage::{Peer, ReloadRow, time_text};
+use crate::record::audit::{AuditEvent, AuditField, Occurrence, Subject, Via};
+
+/// What is under way, what waits to be confirmed, who holds a lock.
+#[derive(Debug, Default)]
+pub(super) struct Commits {
+    underway: Option<Underway>,
+    unconfirmed: Option<Unconfirmed>,
+    /// Of the candidate, and of what is in force.
+    locks: [Option<Lock>; 2],
+    /// There are edits that nobody has committed.
+    modified: bool,
+    /// The file is to be read once more after what is under way.
+    again: bool,
+}
+
+/// A commit from when it is asked for until it is answered.
+#[derive(Debug)]
+struct Underway {
+    what: What,
+    by: Subject,
+    comment: Option<String>,
+    cause: Cause,
+    asked: Asked,
+    /// Known once it is compiled.
+    summary: Summary,
+    finish: Finish,
+    warnings: Vec<String>,
+    /// Whether workers went over to another policy.
+    swapped: bool,
+}
+
+/// What it comes to.
+#[derive(Clone, Debug)]
+enum What {
+    /// It stays.
+    Commit,
+    /// It stays if it is confirmed within this; whoever knows the word may, or the session.
+    Try(Duration, Option<String>, Option<u32>),
+    /// One that waits, stays.
+    Confirm,
+    /// One that waits, goes, for this reason.
+    Revert(&'static str),
+}
+
+/// Who waits for the answer.
+#[derive(Debug)]
+enum Asked {
+    /// Nobody: a signal, a time that has come.
+    Nobody,
+    Reload(Sender<Result<ReloadRow, String>>),
+    Configure(Sender<Configured>),
+}
+
+/// A commit that waits to be confirmed.
+#[derive(Debug)]
+struct Unconfirmed {
+    number: u32,
+    until: Instant,
+    text: String,
+    persist: Option<String>,
+    session: Option<u32>,
+    by: Subject,
+}
+
+#[derive(Debug)]
+struct Lock {
+    holder: Holder,
+    by: Subject,
+}
+
+/// How long a commit may wait to be confirmed, in seconds.
+const CONFIRM: std::ops::RangeInclusive<u64> = 10..=86_400;
+
+/// After a way back that failed, the next try.
+const ONCE_MORE: Duration = Duration::from_secs(10);
+
+/// Records of single changes that one commit makes at most; the others are one with their number.
+const CHANGES: usize = 1_000;
+
+impl House {
+    /// Tells what was found on disk at start.
+    pub(super) fn open_configuration(&mut self, opened: &Opened, modified: bool) {
+        self.commits.modified = modified;
+        for file in &opened.damaged {
+            eprintln!("ostiary: {file} is damaged: that generation cannot be taken up again");
+        }
+        if let Some(Some(before)) = opened.adopted {
+            eprintln!(
+                "ostiary: the policy file was edited since generation {before}: it is generation {} now",
+                opened.head
+            );
+        }
+        if opened.adopted.is_some() {
+            let fields = [(AuditField::Generation, opened.head.to_string()), (AuditField::Cause, "start".to_owned())];
+            self.tell(AuditEvent::ConfigCommit, &Subject::system(), &fields, true);
+        }
+        for number in &opened.unfinished {
+            let confirmed = opened.unconfirmed.as_ref().is_none_or(|pending| pending.number != *number);
+            let reason = if confirmed { "not finished before the stop" } else { "not confirmed before the stop" };
+            eprintln!("ostiary: generation {number} was {reason}: generation {} is in force", opened.head);
+            self.tell_reverted(*number, Some(opened.head), reason, &Subject::system());
+        }
+    }
+
+    /// Takes the policy file up again; where something is under way, after it.
+    pub(super) fn reload_file(&mut self) {
+        let by = Subject { via: Some(Via::Signal), ..Subject::default() };
+        self.commits.again = true;
+        if self.commits.underway.is_none() {
+            self.begin_again(by);
+        }
+    }
+
+    fn begin_again(&mut self, by: Subject) {
+        self.commits.again = false;
+        if let Some(waits) = &self.commits.unconfirmed {
+            eprintln!("ostiary: the policy file is not taken: generation {} waits to be confirmed", waits.number);
+            return;
+        }
+        let load = self.load(Which::File, Cause::Reload, &by);
+        self.begin(What::Commit, by, load, Asked::Nobody);
+    }
+
+    /// Likewise for somebody who waits for the answer.
+    pub(super) fn reload_for(&mut self, peer: Option<Peer>, asked: Sender<Result<ReloadRow, String>>) {
+        if self.commits.underway.is_some() {
+            let _ = asked.try_send(Err("a reload is under way: try again when it is through".to_owned()));
+            return;
+        }
+        if let Some(waits) = &self.commits.unconfirmed {
+            let why = format!("generation {} waits to be confirmed: confirm or cancel it first", waits.number);
+            let _ = asked.try_send(Err(why));
+            return;
+        }
+        let by = peer.map_or(Subject { via: Some(Via::Cli), ..Subject::default() }, subject);
+        let load = self.load(Which::File, Cause::Reload, &by);
+        self.begin(What::Commit, by, load, Asked::Reload(asked));
+    }
+
+    /// Whether something is under way.
+    pub(super) fn reloads(&self) -> bool {
+        self.commits.underway.is_some() || self.reloader.at_work()
+    }
+
+    /// Carries on with what is under way.
+    pub(super) fn turn_reload(&mut self) {
+        // Since they were given back, the events of their flows have been taken.
+        for generation in std::mem::take(&mut self.leaving) {
+            self.presence.retire(generation);
+        }
+        self.take_back();
+        if let Some(candidate) = self.held.take() {
+            self.swap_to(candidate);
+        }
+        while let Some(outcome) = self.reloader.outcome() {
+            match outcome {
+                Outcome::Loaded(Ok(Loaded::Ready(candidate))) => self.take_up(candidate),
+                Outcome::Loaded(Ok(Loaded::AtRestart(summary, keys))) => self.end_at_restart(summary, keys),
+                Outcome::Loaded(Err(refusal)) => self.end_refused(refusal),
+                Outcome::Finished(done) => self.end_finished(done),
+                Outcome::Told(told) => self.end_told(told),
+            }
+        }
+        if self.carry_on() {
+            self.finish();
+        }
+        if self.commits.underway.is_none() {
+            if self.commits.unconfirmed.as_ref().is_some_and(|waits| Instant::now() >= waits.until) {
+                self.begin_revert("not confirmed in time", Subject::system(), Asked::Nobody);
+            } else if self.commits.again {
+                self.begin_again(Subject { via: Some(Via::Signal), ..Subject::default() });
+            }
+        }
+    }
+
+    /// Answers what is asked about the configuration. `session`: that of NETCONF.
+    pub(super) fn answer_configuration(
+        &mut self,
+        request: Configure,
+        peer: Peer,
+        session: Option<u32>,
+    ) -> ConfiguredReceiver {
+        let (asked, receiver) = bounded(1);
+        let mut by = subject(peer);
+        if session.is_some() {
+            (by.via, by.session) = (Some(Via::Netconf), session);
+        }
+        let editor = Editor { by, holder: Holder::of(peer.pid, session), session };
+        let done = match request {
+            Configure::Show(view) => self.show(view, &asked),
+            Configure::Do(request) => self.act(request, editor, &asked),
+        };
+        if let Err(refusal) = done {
+            let _ = asked.try_send(Err(refusal));
+        }
+        receiver
+    }
+
+    fn show(&mut self, view: ConfigView, asked: &Sender<Configured>) -> Result<(), Refusal> {
+        let ask = match view {
+            ConfigView::Configuration { source } => Ask::Text(Which::read(&source)?),
+            ConfigView::Diff { from, to } => {
+                let to = to.as_deref().map_or(Ok(Which::Choose), Which::read)?;
+                Ask::Diff(Which::read(&from)?, to)
+            }
+            ConfigView::Generations {} => Ask::Generations,
+        };
+        self.reloader.ask(ask, asked.clone(), Vec::new());
+        Ok(())
+    }
+
+    fn act(&mut self, request: ConfigAction, editor: Editor, asked: &Sender<Configured>) -> Result<(), Refusal> {
+        let (by, now) = (editor.by.clone(), self.dataplane.now());
+        let author = author(&by);
+        match request {
+            ConfigAction::Check { source, text } => {
+                let which = match (source, text) {
+                    (None, None) => Which::Choose,
+                    (Some(source), None) => Which::read(&source)?,
+                    (None, Some(text)) => Which::Text(text),
+                    (Some(_), Some(_)) => return Err(Refusal::new("invalid-value", "either source or text")),
+                };
+                self.reloader.ask(Ask::Check(which), asked.clone(), Vec::new());
+            }
+            ConfigAction::Commit { comment, confirm, persist, persist_id, source, on_restart } => {
+                self.may_commit(&editor, persist_id.as_deref())?;
+                let which = match source.as_deref() {
+                    None => Which::Choose,
+                    Some("file") => Which::File,
+                    Some("candidate") => Which::Candidate,
+                    Some(other) => {
+                        return Err(Refusal::new("invalid-value", format!("\"{other}\": not one of file, candidate")));
+                    }
+                };
+                let load = Load { comment, on_restart, ..self.load(which, Cause::Commit, &by) };
+                self.begin_commit(load, confirm, persist, &editor, asked)?;
+            }
+            ConfigAction::Confirm { persist_id } => {
+                self.may_commit(&editor, persist_id.as_deref())?;
+                let Some(waits) = &self.commits.unconfirmed else { return Err(none_waits()) };
+                let finish = Finish::Publish { number: waits.number, from_file: false };
+                let summary = Summary { generation: Some(waits.number), ..Summary::default() };
+                self.reloader.finish(finish);
+                let asked = Asked::Configure(asked.clone());
+                let underway = Underway::new(What::Confirm, by, None, Cause::Commit, asked);
+                self.commits.underway = Some(Underway { summary, finish, ..underway });
+            }
+            ConfigAction::Cancel { persist_id } => {
+                self.may_commit(&editor, persist_id.as_deref())?;
+                if self.commits.unconfirmed.is_none() {
+                    return Err(none_waits());
+                }
+                self.begin_revert("cancelled", by, Asked::Configure(asked.clone()));
+            }
+            ConfigAction::Rollback { back, generation, comment, confirm } => {
+                self.may_commit(&editor, None)?;
+                let (which, cause) = match (back, generation) {
+                    (Some(back), None) => (Which::Back(back), Cause::Rollback(back)),
+                    (None, Some(number)) => (Which::Number(number), Cause::Taken(number)),
+                    _ => return Err(Refusal::new("invalid-value", "either back or generation is needed")),
+                };
+                let load = Load { comment, ..self.load(which, cause, &by) };
+                self.begin_commit(load, confirm, None, &editor, asked)?;
+            }
+            ConfigAction::Rescue { what: Rescue::Save } => {
+                let occurred = vec![Occurrence::new(AuditEvent::RescueSave, now).by(by)];
+                self.reloader.ask(Ask::SaveRescue, asked.clone(), occurred);
+            }
+            ConfigAction::Rescue { what: Rescue::Load } => {
+                self.may_commit(&editor, None)?;
+                let load = self.load(Which::Rescue, Cause::Rescue, &by);
+                self.begin_commit(load, None, None, &editor, asked)?;
+            }
+            ConfigAction::Lock { target } => {
+                self.lock(target, editor)?;
+                let _ = asked.try_send(Ok(vec![said(format!("the {} is locked", target.text()))]));
+            }
+            ConfigAction::Unlock { target } => {
+                self.unlock(target, &editor)?;
+                let _ = asked.try_send(Ok(vec![said(format!("the {} is not locked any more", target.text()))]));
+            }
+            ConfigAction::Edit { operations, error_option, .. } => {
+                self.may_edit(&editor)?;
+                let occurred = operations.iter().take(CHANGES).map(|operation| {
+                    let kind = format!("{:?}", operation.kind).to_lowercase();
+                    let occurrence = Occurrence::new(AuditEvent::ConfigEdit, now).by(by.clone());
+                    occurrence.with(AuditField::Change, kind).with(AuditField::Path, &operation.path)
+                });
+                let occurred = occurred.collect();
+                let ask = Ask::Edit { operations, option: error_option, by: author, time: now.0 };
+                self.reloader.ask(ask, asked.clone(), occurred);
+            }
+            ConfigAction::Load { target: Datastore::Candidate, text } => {
+                self.may_edit(&editor)?;
+                let occurrence = Occurrence::new(AuditEvent::ConfigEdit, now).by(by);
+                let occurred =
+                    vec![occurrence.with(AuditField::Change, "load").with(AuditField::Datastore, "candidate")];
+                self.reloader.ask(Ask::Load { text, by: author, time: now.0 }, asked.clone(), occurred);
+            }
+            ConfigAction::Load { target: Datastore::Running, .. } => {
+                let why = "what is in force changes by a commit: load the candidate";
+                return Err(Refusal::new("operation-not-supported", why));
+            }
+            ConfigAction::Discard {} => {
+                self.may_edit(&editor)?;
+                let occurrence = Occurrence::new(AuditEvent::ConfigDiscard, now).by(by);
+                let occurred = vec![occurrence.with(AuditField::Datastore, "candidate")];
+                self.reloader.ask(Ask::Discard, asked.clone(), occurred);
+            }
+        }
+        Ok(())
+    }
+
+    /// A session of NETCONF is over: what it locked is free, its edits under a lock are gone, and what it committed to be
+    /// confirmed by itself goes back (RFC 6241, 7.5 and 8.4).
+    #[cfg_attr(not(test), expect(dead_code, reason = "sessions are not served yet"))]
+    pub(super) fn end_session(&mut self, session: u32) {
+        for at in 0..self.commits.locks.len() {
+            if self.commits.locks[at].as_ref().is_some_and(|lock| lock.holder == Holder::Session(session)) {
+                self.release(at, "its session ended");
+            }
+        }
+        if let Some(waits) = &mut self.commits.unconfirmed
+            && waits.session == Some(session)
+            && waits.persist.is_none()
+        {
+            waits.until = Instant::now();
+        }
+    }
+
+    /// Frees locks whose holders are gone; call it every second or so.
+    pub(super) fn watch_locks(&mut self) {
+        for at in 0..self.commits.locks.len() {
+            if self.commits.locks[at].as_ref().is_some_and(|lock| !lock.holder.lives()) {
+                self.release(at, "its terminal is gone");
+            }
+        }
+    }
+
+    fn begin_commit(
+        &mut self,
+        mut load: Load,
+        confirm: Option<u64>,
+        persist: Option<String>,
+        editor: &Editor,
+        asked: &Sender<Configured>,
+    ) -> Result<(), Refusal> {
+        let what = match confirm {
+            None if persist.is_some() => {
+                return Err(Refusal::new("invalid-value", "persist is of a commit that is to be confirmed"));
+            }
+            None => What::Commit,
+            Some(seconds) if CONFIRM.contains(&seconds) => {
+                let within = Duration::from_secs(seconds);
+                load.until = Some(load.time.saturating_add(within.as_nanos() as u64));
+                let session = editor.session.filter(|_| persist.is_none());
+                What::Try(within, persist, session)
+            }
+            Some(seconds) => {
+                let (least, most) = (CONFIRM.start(), CONFIRM.end());
+                let why = format!("{seconds} seconds to confirm: at least {least} and at most {most} are possible");
+                return Err(Refusal::new("invalid-value", why));
+            }
+        };
+        self.begin(what, editor.by.clone(), load, Asked::Configure(asked.clone()));
+        Ok(())
+    }
+
+    fn load(&self, which: Which, cause: Cause, by: &Subject) -> Load {
+        let time = self.dataplane.now().0;
+        Load { from: which, by: author(by), cause, comment: None, until: None, on_restart: false, time }
+    }
+
+    fn begin(&mut self, what: What, by: Subject, load: Load, asked: Asked) {
+        self.commits.underway = Some(Underway::new(what, by, load.comment.clone(), load.cause, asked));
+        self.reloader.begin(load);
+    }
+
+    fn begin_revert(&mut self, reason: &'static str, by: Subject, asked: Asked) {
+        let load = self.load(Which::Confirmed, Cause::Commit, &by);
+        self.begin(What::Revert(reason), by, load, asked);
+    }
+
+    fn take_up(&mut self, candidate: super::Candidate) {
+        if let Some(underway) = &mut self.commits.underway {
+            underway.summary = candidate.summary.clone();
+            underway.finish = candidate.finish;
+            underway.warnings.clone_from(&candidate.warnings);
+            underway.swapped = true;
+        }
+        self.swap_to(candidate);
+        if self.held.is_some() && self.readers.len() >= super::DATABASES {
+            let databases = super::DATABASES;
+            eprintln!("ostiary: the new signatures wait: flows are still read by {databases} databases before");
+        }
+    }
+
+    /// All workers went over.
+    fn finish(&mut self) {
+        let row = self.reload_row();
+        eprintln!("ostiary: {row}");
+        let finish = self.commits.underway.as_ref().map_or(Finish::Nothing, |underway| underway.finish);
+        self.reloader.finish(finish);
+    }
+
+    fn end_finished(&mut self, done: Result<Option<std::path::PathBuf>, String>) {
+        let Some(mut underway) = self.commits.underway.take() else { return };
+        match done {
+            Ok(edited) => underway.summary.edited = edited.or(underway.summary.edited),
+            Err(why) => {
+                // It is in force, and a restart would not know it: whoever asked has to know that.
+                eprintln!("ostiary: the configuration is in force and is not kept: {why}");
+                self.settle(&underway);
+                self.tell_refused(&underway, &why);
+                let why = format!("it is in force, and the policy file is the one before: {why}");
+                underway.answer(Err(Refusal::new("operation-failed", why)), None);
+                return;
+            }
+        }
+        self.settle(&underway);
+        self.tell_done(&underway);
+        let policy = self.reload_row();
+        let row = self.commit_row(&underway, Vec::new());
+        underway.answer(Ok(row), Some(policy));
+    }
+
+    /// What waits to be confirmed from now on.
+    fn settle(&mut self, underway: &Underway) {
+        let waits = match &underway.what {
+            What::Try(within, persist, session) => Some(Unconfirmed {
+                number: underway.summary.generation.unwrap_or_default(),
+                until: Instant::now() + *within,
+                text: time_text(::dataplane::time::Nanos(self.dataplane.now().0 + within.as_nanos() as u64)),
+                persist: persist.clone(),
+                session: *session,
+                by: underway.by.clone(),
+            }),
+            What::Commit | What::Confirm | What::Revert(_) => None,
+        };
+        self.commits.unconfirmed = waits;
+        if underway.swapped && !matches!(underway.what, What::Revert(_)) {
+            self.commits.modified = false;
+        }
+    }
+
+    fn end_at_restart(&mut self, summary: Summary, keys: Vec<String>) {
+        let Some(mut underway) = self.commits.underway.take() else { return };
+        underway.summary = summary;
+        self.tell_done(&underway);
+        let row = self.commit_row(&underway, keys);
+        underway.answer(Ok(row), None);
+    }
+
+    fn end_refused(&mut self, refusal: Refusal) {
+        let Some(underway) = self.commits.underway.take() else { return };
+        if let (What::Revert(_), Some(waits)) = (&underway.what, &mut self.commits.unconfirmed) {
+            eprintln!("ostiary: generation {} cannot be taken back yet: {}", waits.number, refusal.text);
+            waits.until = Instant::now() + ONCE_MORE;
+        } else if !matches!(underway.asked, Asked::Configure(_)) {
+            eprintln!("ostiary: {}", refusal.text);
+        }
+        self.tell_refused(&underway, &refusal.text);
+        underway.answer(Err(refusal), None);
+    }
+
+    fn end_told(&mut self, told: Told) {
+        self.commits.modified = told.modified;
+        if told.answer.is_ok() {
+            for occurrence in told.occurred {
+                self.audit(occurrence);
+            }
+        }
+        // Who asked may have gone.
+        let _ = told.asked.try_send(told.answer);
+    }
+
+    fn commit_row(&self, underway: &Underway, at_restart: Vec<String>) -> CommitRow {
+        let Summary { generation, before, changes, edited, .. } = &underway.summary;
+        CommitRow {
+            generation: *generation,
+            before: *before,
+            changes: changes.len() as u64,
+            policy: underway.swapped.then(|| self.reload_row()),
+            confirm_until: self.commits.unconfirmed.as_ref().map(|waits| waits.text.clone()),
+            at_restart,
+            edited: edited.as_ref().map(|path| path.display().to_string()),
+            warnings: underway.warnings.clone(),
+        }
+    }
+
+    /// Whether an editor may put something into force now.
+    fn may_commit(&mut self, editor: &Editor, persist_id: Option<&str>) -> Result<(), Refusal> {
+        if let Some(underway) = &self.commits.underway {
+            let who = author(&underway.by).text();
+            return Err(Refusal::new(
+                "in-use",
+                format!("a commit is under way, by {who}: try again when it is through"),
+            ));
+        }
+        self.may(Datastore::Running, editor)?;
+        self.may(Datastore::Candidate, editor)?;
+        match &self.commits.unconfirmed {
+            Some(waits) if waits.persist.is_some() && waits.persist.as_deref() != persist_id => {
+                let text = format!("generation {} waits for whoever knows its persist-id", waits.number);
+                Err(Refusal::new("invalid-value", text))
+            }
+            Some(waits) if waits.persist.is_none() && waits.session.is_some() && waits.session != editor.session => {
+                let (number, who) = (waits.number, author(&waits.by).text());
+                let text =
+                    format!("generation {number} waits to be confirmed by the session that committed it, of {who}");
+                Err(Refusal { session: waits.session, ..Refusal::new("in-use", text) })
+            }
+            None if persist_id.is_some() => Err(Refusal::new("invalid-value", "no commit waits for a persist-id")),
+            _ => Ok(()),
+        }
+    }
+
+    fn may_edit(&mut self, editor: &Editor) -> Result<(), Refusal> {
+        self.may(Datastore::Candidate, editor)
+    }
+
+    fn may(&mut self, target: Datastore, editor: &Editor) -> Result<(), Refusal> {
+        self.watch_locks();
+        match &self.commits.locks[at(target)] {
+            Some(lock) if lock.holder != editor.holder => Err(lock.denied(target)),
+            _ => Ok(()),
+        }
+    }
+
+    fn lock(&mut self, target: Datastore, editor: Editor) -> Result<(), Refusal> {
+        self.watch_locks();
+        if let Some(lock) = &self.commits.locks[at(target)] {
+            return Err(lock.denied(target));
+        }
+        // RFC 6241, 7.5; whoever sits at a terminal may lock what they have begun to edit.
+        if target == Datastore::Candidate && self.commits.modified && editor.session.is_some() {
+            let why = "the candidate has edits that were neither committed nor discarded";
+            return Err(Refusal { session: Some(0), ..Refusal::new("lock-denied", why) });
+        }
+        if target == Datastore::Running
+            && let Some(waits) = &self.commits.unconfirmed
+            && waits.session != editor.session
+        {
+            let why = format!("generation {} waits to be confirmed", waits.number);
+            return Err(Refusal { session: Some(waits.session.unwrap_or(0)), ..Refusal::new("lock-denied", why) });
+        }
+        if !editor.holder.lives() {
+            let why = "a lock is held by a session of NETCONF, or by a terminal (a session of the system), and you have neither";
+            return Err(Refusal::new("operation-failed", why));
+        }
+        self.tell(AuditEvent::ConfigLock, &editor.by, &[(AuditField::Datastore, target.text().to_owned())], true);
+        self.commits.locks[at(target)] = Some(Lock { holder: editor.holder, by: editor.by });
+        Ok(())
+    }
+
+    fn unlock(&mut self, target: Datastore, editor: &Editor) -> Result<(), Refusal> {
+        match &self.commits.locks[at(target)] {
+            Some(lock) if lock.holder == editor.holder => {
+                self.release(at(target), "unlocked");
+                Ok(())
+            }
+            Some(lock) => Err(lock.denied(target)),
+            None => Err(Refusal::new("operation-failed", format!("the {} is not locked", target.text()))),
+        }
+    }
+
+    fn release(&mut self, place: usize, reason: &str) {
+        let Some(lock) = self.commits.locks[place].take() else { return };
+        let target = if place == at(Datastore::Candidate) { Datastore::Candidate } else { Datastore::Running };
+        let fields = [(AuditField::Datastore, target.text().to_owned()), (AuditField::Reason, reason.to_owned())];
+        self.tell(AuditEvent::ConfigUnlock, &lock.by, &fields, true);
+        if target == Datastore::Candidate && matches!(lock.holder, Holder::Session(_)) && self.commits.modified {
+            let (asked, _) = bounded(1);
+            let occurrence = Occurrence::new(AuditEvent::ConfigDiscard, self.dataplane.now()).by(lock.by);
+            let occurrence =
+                occurrence.with(AuditField::Datastore, "candidate").with(AuditField::Reason, "its lock ended");
+            self.reloader.ask(Ask::Discard, asked, vec![occurrence]);
+        }
+    }
+
+    fn tell(&mut self, event: AuditEvent, by: &Subject, fields: &[(AuditField, String)], success: bool) {
+        let mut occurrence = Occurrence::new(event, self.dataplane.now()).by(by.clone());
+        for (field, text) in fields {
+            occurrence = occurrence.with(*field, text);
+        }
+        self.audit(if success { occurrence } else { occurrence.failed() });
+    }
+
+    fn tell_reverted(&mut self, number: u32, to: Option<u32>, reason: &str, by: &Subject) {
+        let mut fields = vec![(AuditField::Generation, number.to_string())];
+        fields.extend(to.map(|to| (AuditField::Before, to.to_string())));
+        fields.push((AuditField::Reason, reason.to_owned()));
+        self.tell(AuditEvent::ConfigReverted, by, &fields, true);
+    }
+
+    fn tell_refused(&mut self, underway: &Underway, why: &str) {
+        let mut fields = Vec::new();
+        fields.extend(underway.comment.clone().map(|comment| (AuditField::Comment, comment)));
+        fields.push((AuditField::Cause, underway.cause.text()));
+        fields.push((AuditField::Reason, why.to_owned()));
+        self.tell(AuditEvent::ConfigRefused, &underway.by, &fields, false);
+    }
+
+    fn tell_done(&mut self, underway: &Underway) {
+        let by = &underway.by;
+        let Summary { generation, before, digest, changes, keys, .. } = &underway.summary;
+        let number = generation.map(|number| (AuditField::Generation, number.to_string()));
+        let before = before.map(|before| (AuditField::Before, before.to_string()));
+        match &underway.what {
+            What::Confirm => {
+                let fields: Vec<_> = number.into_iter().collect();
+                return self.tell(AuditEvent::ConfigConfirmed, by, &fields, true);
+            }
+            What::Revert(reason) => {
+                let mut fields: Vec<_> = before.map(|(_, text)| (AuditField::Generation, text)).into_iter().collect();
+                fields.extend(number.map(|(_, text)| (AuditField::Before, text)));
+                fields.push((AuditField::Reason, (*reason).to_owned()));
+                self.tell(AuditEvent::ConfigReverted, by, &fields, true);
+            }
+            What::Try(within, ..) => {
+                let mut fields: Vec<_> = number.into_iter().chain(before).collect();
+                fields.push((AuditField::Timeout, within.as_secs().to_string()));
+                fields.extend(underway.comment.clone().map(|comment| (AuditField::Comment, comment)));
+                self.tell(AuditEvent::ConfigUnconfirmed, by, &fields, true);
+            }
+            What::Commit => {
+                if underway.cause == Cause::Rescue {
+                    let mut fields: Vec<_> = number.clone().into_iter().collect();
+                    fields.push((AuditField::Digest, digest.clone()));
+                    self.tell(AuditEvent::RescueLoad, by, &fields, true);
+                }
+                let mut fields: Vec<_> = number.into_iter().chain(before).collect();
+                fields.extend(underway.comment.clone().map(|comment| (AuditField::Comment, comment)));
+                fields.push((AuditField::Changes, changes.len().to_string()));
+                fields.push((AuditField::Digest, digest.clone()));
+                fields.push((AuditField::Cause, underway.cause.text()));
+                self.tell(AuditEvent::ConfigCommit, by, &fields, true);
+            }
+        }
+        let generation = generation.map(|number| (AuditField::Generation, number.to_string()));
+        for change in changes.iter().take(CHANGES) {
+            let mut fields: Vec<_> = generation.clone().into_iter().collect();
+            fields.push((AuditField::Change, change.kind.text().to_owned()));
+            fields.push((AuditField::Path, change.path.to_string()));
+            fields.extend(change.old_text().map(|text| (AuditField::Old, text)));
+            let new = if change.kind == ChangeKind::Move { change.place_text() } else { change.new_text() };
+            fields.extend(new.map(|text| (AuditField::New, text)));
+            self.tell(AuditEvent::ConfigChange, by, &fields, true);
+        }
+        if let Some(others) = changes.len().checked_sub(CHANGES).filter(|others| *others > 0) {
+            let mut fields: Vec<_> = generation.into_iter().collect();
+            fields.extend([(AuditField::Change, "others".to_owned()), (AuditField::Count, others.to_string())]);
+            self.tell(AuditEvent::ConfigChange, by, &fields, true);
+        }
+        for (key, change, print) in keys {
+            let fields = [
+                (AuditField::Key, key.clone()),
+                (AuditField::Change, (*change).to_owned()),
+                (AuditField::Fingerprint, print.clone()),
+            ];
+            self.tell(AuditEvent::KeyChange, by, &fields, true);
+        }
+    }
+}
+
+/// Who edits or commits.
+struct Editor {
+    by: Subject,
+    holder: Holder,
+    session: Option<u32>,
+}
+
+impl Underway {
+    fn new(what: What, by: Subject, comment: Option<String>, cause: Cause, asked: Asked) -> Self {
+        let (summary, finish) = (Summary::default(), Finish::Nothing);
+        Self { what, by, comment, cause, asked, summary, finish, warnings: Vec::new(), swapped: false }
+    }
+
+    fn answer(self, answer: Result<CommitRow, Refusal>, policy: Option<ReloadRow>) {
+        // Who asked may have gone.
+        match self.asked {
+            Asked::Nobody => {}
+            Asked::Reload(asked) => {
+                let _ = asked.try_send(answer.map(|_| policy.unwrap_or_default()).map_err(|refusal| refusal.text));
+            }
+            Asked::Configure(asked) => {
+                let _ = asked.try_send(answer.map(|row| vec![Answer::Commit(Box::new(row))]));
+            }
+        }
+    }
+}
+
+impl Lock {
+    fn denied(&self, target: Datastore) -> Refusal {
+        let text = format!("the {} is locked by {}", target.text(), author(&self.by).text());
+        let session = match self.holder {
+            Holder::Session(session) => session,
+            Holder::Terminal { .. } | Holder::Nobody => 0,
+        };
+        Refusal { session: Some(session), ..Refusal::new("lock-denied", text) }
+    }
+}
+
+fn at(target: Datastore) -> usize {
+    usize::from(target == Datastore::Running)
+}
+
+fn said(text: String) -> Answer {
+    Answer::Done(DoneRow { text })
+}
+
+fn none_waits() -> Refusal {
+    Refusal::new("operation-failed", "no commit waits to be confirmed")
+}
+
+/// As it is written with a generation.
+fn author(by: &Subject) -> Author {
+    let via = by.via.map_or("system", Via::text);
+    let user = by.user.as_ref().map(|user| Arc::clone(user).to_string());
+    Author { user, uid: by.uid, pid: by.pid, via: via.to_owned() }
+}

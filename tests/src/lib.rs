@@ -6,6 +6,7 @@ pub mod access;
 pub mod cable;
 pub mod captures;
 pub mod certificates;
+pub mod commits;
 pub mod conversation;
 pub mod disorder;
 pub mod firewall;

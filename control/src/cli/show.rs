@@ -90,8 +90,18 @@ fn rows(answers: &mut Answers, output: &mut Output) -> Result<(), Failure> {
             Answer::LogStatistics(row) => output.json(row)?,
             Answer::LogBuffer(row) => output.json(row)?,
             Answer::LogWaiting(row) => output.json(row)?,
-            // The client keeps these to itself.
-            Answer::Reload(_) | Answer::Reset(_) | Answer::End { .. } | Answer::Error(_) => {}
+            // Those of other commands, and what the client keeps to itself.
+            Answer::Text(_)
+            | Answer::Change(_)
+            | Answer::Generation(_)
+            | Answer::Commit(_)
+            | Answer::Done(_)
+            | Answer::Fault(_)
+            | Answer::Refused(_)
+            | Answer::Reload(_)
+            | Answer::Reset(_)
+            | Answer::End { .. }
+            | Answer::Error(_) => {}
         }
     }
     Ok(())
@@ -140,7 +150,18 @@ fn tables(what: &View, answers: &mut Answers, output: &mut Output) -> Result<(),
                 waiting += 1;
                 log::waiting(&row, output)?;
             }
-            Answer::Reload(_) | Answer::Reset(_) | Answer::End { .. } | Answer::Error(_) => {}
+            // Those of other commands, and what the client keeps to itself.
+            Answer::Text(_)
+            | Answer::Change(_)
+            | Answer::Generation(_)
+            | Answer::Commit(_)
+            | Answer::Done(_)
+            | Answer::Fault(_)
+            | Answer::Refused(_)
+            | Answer::Reload(_)
+            | Answer::Reset(_)
+            | Answer::End { .. }
+            | Answer::Error(_) => {}
         }
     }
     match what {

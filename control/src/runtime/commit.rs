@@ -173,7 +173,7 @@ impl Shop {
         if load.until.is_some() {
             self.store()?;
         }
-        let (text, from) = self.text_of(load.from)?;
+        let (text, from) = self.text_of(load.from.clone())?;
         let (mut compiled, warnings) = self.compile(&text, &from)?;
         let mut warnings: Vec<String> = warnings.iter().map(ToString::to_string).collect();
         let mut summary = self.summary(&text)?;

@@ -99,7 +99,7 @@ const CHANGES: usize = 1_000;
 
 impl House {
     /// Tells what was found on disk at start.
-    pub(super) fn open_configuration(&mut self, opened: &Opened, modified: bool) {
+    pub(in super::super) fn open_configuration(&mut self, opened: &Opened, modified: bool) {
         self.commits.modified = modified;
         for file in &opened.damaged {
             eprintln!("ostiary: {file} is damaged: that generation cannot be taken up again");
@@ -123,7 +123,7 @@ impl House {
     }
 
     /// Takes the policy file up again; where something is under way, after it.
-    pub(super) fn reload_file(&mut self) {
+    pub(in super::super) fn reload_file(&mut self) {
         let by = Subject { via: Some(Via::Signal), ..Subject::default() };
         self.commits.again = true;
         if self.commits.underway.is_none() {
@@ -158,12 +158,12 @@ impl House {
     }
 
     /// Whether something is under way.
-    pub(super) fn reloads(&self) -> bool {
+    pub(in super::super) fn reloads(&self) -> bool {
         self.commits.underway.is_some() || self.reloader.at_work()
     }
 
     /// Carries on with what is under way.
-    pub(super) fn turn_reload(&mut self) {
+    pub(in super::super) fn turn_reload(&mut self) {
         // Since they were given back, the events of their flows have been taken.
         for generation in std::mem::take(&mut self.leaving) {
             self.presence.retire(generation);
@@ -349,7 +349,7 @@ impl House {
     }
 
     /// Frees locks whose holders are gone; call it every second or so.
-    pub(super) fn watch_locks(&mut self) {
+    pub(in super::super) fn watch_locks(&mut self) {
         for at in 0..self.commits.locks.len() {
             if self.commits.locks[at].as_ref().is_some_and(|lock| !lock.holder.lives()) {
                 self.release(at, "its terminal is gone");

@@ -181,7 +181,7 @@ fn a_file_edited_by_hand_is_confirmed_or_restored() {
     assert!(!line.carries(2));
 
     // Both edited: neither is taken unless it is said which.
-    scene.edit("action = \"deny\"", "action = \"reject\"");
+    scene.edit("action = \"deny\"", "action = \"reset\"");
     scene.ostiary(&["set", "rule[first].action", "permit"]).done();
     assert!(scene.ostiary(&["commit"]).refused().contains("commit one of them"));
     let said = scene.ostiary(&["commit", "--candidate"]).done();

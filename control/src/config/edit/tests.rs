@@ -140,6 +140,8 @@ fn operations_are_as_the_rfc_says() {
     assert_eq!(refused(&op("rule[staff]", Merge, "{ name = \"other\" }")), Tag::InvalidValue);
     assert_eq!(refused(&op("rule[staff]", Replace, "3")), Tag::InvalidValue);
     assert_eq!(refused(&op("system.since", Merge, "2026-11-22")), Tag::InvalidValue);
+    let placed = EditOp { insert: Some(Insert::First), ..op("rule[staff].action", Merge, "\"deny\"") };
+    assert_eq!(refused(&placed), Tag::InvalidValue);
     let replaced: Table = edited(&[op("rule[staff]", Replace, "{ from = [\"a\"] }")]).parse().unwrap();
     assert_eq!(replaced["rule"][0].as_table().unwrap().len(), 2);
     let merged: Table = edited(&[op("rule[staff]", Merge, "{ from = [\"a\"] }")]).parse().unwrap();

@@ -177,6 +177,9 @@ fn in_table(
 ) -> Result<(), EditError> {
     let here = table.get_mut(key).filter(|item| !item.is_none());
     if rest.is_empty() {
+        if edit.insert.is_some() {
+            return Err(edit.error(Tag::InvalidValue, "is no member of a list: it has no place in one"));
+        }
         return match here {
             Some(_) if edit.deletes() => {
                 table.remove(key);

@@ -201,7 +201,9 @@ fn faults_and_what_needs_a_restart_are_told_before() {
     let why = scene.ostiary(&["commit"]).refused();
     assert!(why.contains("rule[first].action") && why.contains("nothing changes"), "{why}");
     scene.ostiary(&["discard"]).done();
+    assert!(scene.ostiary(&["check", "--running"]).done().contains("can be committed"));
     set("dataplane.max-sessions", "30000").done();
+    assert!(scene.ostiary(&["check", "--running"]).refused().contains("dataplane.max-sessions"));
     for command in [["commit"].as_slice(), &["commit", "--confirm", "10m"]] {
         let why = scene.ostiary(command).refused();
         assert!(why.contains("dataplane.max-sessions cannot change while it runs"), "{why}");

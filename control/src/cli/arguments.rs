@@ -142,6 +142,12 @@ pub(super) struct CheckOptions {
     /// The policy file
     #[arg(value_name = "FILE", default_value = DEFAULT_FILE)]
     pub(super) file: PathBuf,
+    /// Ask the running firewall whether it could take what a commit would take: the candidate, else its own file
+    #[arg(long, conflicts_with = "file")]
+    pub(super) running: bool,
+    /// Of --running: the management socket
+    #[arg(long, value_name = "PATH", default_value = DEFAULT_SOCKET, requires = "running")]
+    pub(super) socket: PathBuf,
     /// Write an object a line for each fault and warning
     #[arg(long)]
     pub(super) json: bool,

@@ -5,8 +5,10 @@ use std::os::unix::net::UnixStream;
 use serde::Serialize;
 
 use super::arguments::CheckOptions;
+use super::configure::ask;
 use super::output::{Failure, Output, Style, count, paint};
 use crate::config::{self, Compiled, Fault, Place, Purpose, Warning};
+use crate::manage::configure::ConfigAction;
 use crate::presence::access::labels::Label;
 use crate::runtime;
 
@@ -29,6 +31,9 @@ struct Note<'a> {
 
 /// Checks the file, and the machine as far as the file depends on it.
 pub(super) fn check(options: &CheckOptions, output: &mut Output) -> Result<(), Failure> {
+    if options.running {
+        return ask(&ConfigAction::Check { source: None, text: None }, &options.socket, options.json, output);
+    }
     match config::load(&options.file, Purpose::Run) {
         // Whether anybody reads it or not, the file is at fault.
         Err(faults) => match put_faults(&faults, options, output) {

@@ -68,21 +68,26 @@ pub(super) fn commit(options: &CommitOptions, output: &mut Output) -> Result<(),
         source,
         on_restart: options.on_restart,
     };
-    ask(&request, &options.asking, output)
+    ask(&request, &options.asking.socket, options.asking.json, output)
 }
 
 pub(super) fn confirm(options: &ConfirmOptions, output: &mut Output) -> Result<(), Failure> {
-    ask(&ConfigAction::Confirm { persist_id: None }, &options.asking, output)
+    ask(&ConfigAction::Confirm { persist_id: None }, &options.asking.socket, options.asking.json, output)
 }
 
 pub(super) fn cancel(options: &ConfirmOptions, output: &mut Output) -> Result<(), Failure> {
-    ask(&ConfigAction::Cancel { persist_id: None }, &options.asking, output)
+    ask(&ConfigAction::Cancel { persist_id: None }, &options.asking.socket, options.asking.json, output)
 }
 
 pub(super) fn rollback(options: &RollbackOptions, output: &mut Output) -> Result<(), Failure> {
     let (back, generation) = (options.back, options.generation);
     let (comment, confirm) = (options.comment.clone(), options.confirm);
-    ask(&ConfigAction::Rollback { back, generation, comment, confirm }, &options.asking, output)
+    ask(
+        &ConfigAction::Rollback { back, generation, comment, confirm },
+        &options.asking.socket,
+        options.asking.json,
+        output,
+    )
 }
 
 /// A time in seconds: `10m`, `90s`, `1h`; without a unit, seconds.

@@ -1,6 +1,6 @@
 //! `ostiary set`, `delete`, `discard`, `diff`, `lock` and `unlock`: the candidate of the running firewall's configuration.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::{Args, ValueEnum};
 use serde::Serialize;
@@ -113,23 +113,33 @@ pub(super) fn delete(options: &DeleteOptions, output: &mut Output) -> Result<(),
 }
 
 fn edit(operations: Vec<EditOp>, asking: &Asking, output: &mut Output) -> Result<(), Failure> {
-    ask(&ConfigAction::Edit { operations, error_option: ErrorOption::RollbackOnError }, asking, output)
+    ask(
+        &ConfigAction::Edit { operations, error_option: ErrorOption::RollbackOnError },
+        &asking.socket,
+        asking.json,
+        output,
+    )
 }
 
 pub(super) fn discard(options: &DiscardOptions, output: &mut Output) -> Result<(), Failure> {
-    ask(&ConfigAction::Discard {}, &options.asking, output)
+    ask(&ConfigAction::Discard {}, &options.asking.socket, options.asking.json, output)
 }
 
 pub(super) fn diff(options: &DiffOptions, output: &mut Output) -> Result<(), Failure> {
-    ask(&ConfigView::Diff { from: options.from.clone(), to: options.to.clone() }, &options.asking, output)
+    ask(
+        &ConfigView::Diff { from: options.from.clone(), to: options.to.clone() },
+        &options.asking.socket,
+        options.asking.json,
+        output,
+    )
 }
 
 pub(super) fn lock(options: &LockOptions, output: &mut Output) -> Result<(), Failure> {
-    ask(&ConfigAction::Lock { target: options.target.into() }, &options.asking, output)
+    ask(&ConfigAction::Lock { target: options.target.into() }, &options.asking.socket, options.asking.json, output)
 }
 
 pub(super) fn unlock(options: &LockOptions, output: &mut Output) -> Result<(), Failure> {
-    ask(&ConfigAction::Unlock { target: options.target.into() }, &options.asking, output)
+    ask(&ConfigAction::Unlock { target: options.target.into() }, &options.asking.socket, options.asking.json, output)
 }
 
 impl From<Target> for Datastore {
@@ -148,8 +158,8 @@ fn value(text: &str) -> toml::Value {
 }
 
 /// Asks the firewall, and writes what it says.
-pub(super) fn ask(request: &impl Serialize, asking: &Asking, output: &mut Output) -> Result<(), Failure> {
-    let mut answers = manage::request(&asking.socket, request)?;
+pub(super) fn ask(request: &impl Serialize, socket: &Path, json: bool, output: &mut Output) -> Result<(), Failure> {
+    let mut answers = manage::request(socket, request)?;
     loop {
         let answer = match answers.next_row() {
             Ok(Some(answer)) => answer,
@@ -158,7 +168,7 @@ pub(super) fn ask(request: &impl Serialize, asking: &Asking, output: &mut Output
             Err(ClientError::Refused(why)) => return Err(Failure::Input(why)),
             Err(error) => return Err(error.into()),
         };
-        if asking.json {
+        if json {
             output.json(&answer)?;
             continue;
         }

@@ -21,10 +21,15 @@ pub(super) struct GenerationsOptions {
 
 pub(super) fn generations(options: &GenerationsOptions, output: &mut Output) -> Result<(), Failure> {
     if let Some(source) = &options.generation {
-        return ask(&ConfigView::Configuration { source: source.clone() }, &options.asking, output);
+        return ask(
+            &ConfigView::Configuration { source: source.clone() },
+            &options.asking.socket,
+            options.asking.json,
+            output,
+        );
     }
     if options.asking.json {
-        return ask(&ConfigView::Generations {}, &options.asking, output);
+        return ask(&ConfigView::Generations {}, &options.asking.socket, options.asking.json, output);
     }
     let mut table = Table::new(&["NUMBER", "BACK", "TIME", "BY", "CAUSE", "STATE", "COMMENT"]);
     let mut answers = manage::request(&options.asking.socket, &ConfigView::Generations {})?;

@@ -28,5 +28,5 @@ pub(super) fn rescue(options: &RescueOptions, output: &mut Output) -> Result<(),
         What::Save => Rescue::Save,
         What::Load => Rescue::Load,
     };
-    ask(&ConfigAction::Rescue { what }, &options.asking, output)
+    ask(&ConfigAction::Rescue { what }, &options.asking.socket, options.asking.json, output)
 }

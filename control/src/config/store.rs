@@ -191,6 +191,16 @@ impl ConfigStore {
         Ok(edited)
     }
 
+    /// Whether the policy file could be replaced.
+    ///
+    /// # Errors
+    /// Where its folder cannot be written to.
+    pub fn may_publish(&self) -> io::Result<()> {
+        let folder = self.policy.parent().unwrap_or(Path::new("/"));
+        let done = rustix::fs::access(folder, rustix::fs::Access::WRITE_OK | rustix::fs::Access::EXEC_OK);
+        done.map_err(|error| named(folder, &error.into()))
+    }
+
     fn publication(&self, generation: &Generation) -> io::Result<(Vec<Step>, Option<PathBuf>)> {
         let there = fs::read(&self.policy).map_err(|error| named(&self.policy, &error))?;
         if there == generation.text.as_bytes() {

@@ -1,22 +1,21 @@
 //! Configurations as the reload thread has them: which text a commit takes, what it is compiled to, where it is kept.
 
+mod answers;
+mod files;
+
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use sha2::{Digest as _, Sha256};
-use toml::{Table, Value};
+use toml::Table;
 
-use crate::config::edit::{Change, EditOp, Path as KeyPath, Tree, diff};
-use crate::config::generation::{Author, Cause, Generation, Meta, digest};
+use self::files::files_of;
+use crate::config::edit::{Change, EditOp, diff};
+use crate::config::generation::{Author, Cause, Generation, digest};
 use crate::config::store::{Candidate as Edits, ConfigStore, Pending};
 use crate::config::{self, Compiled, Fault, NeedsRestart, Numbering, Warning};
-use crate::manage::configure::{
-    ChangeRow, Configured, DoneRow, ErrorOption, FaultRow, GenerationRow, Refusal, text_rows,
-};
-use crate::manage::protocol::Answer;
-use crate::manage::time_text;
+use crate::manage::configure::{ErrorOption, FaultRow, Refusal};
 use crate::signatures::Library;
 
 /// Which text is meant.
@@ -218,6 +217,9 @@ impl Shop {
         }
         let (running, number) = (self.text.clone(), self.number);
         let Some(store) = &mut self.store else { return Ok(Finish::Nothing) };
+        if load.until.is_some() || !from_file {
+            store.may_publish()?;
+        }
         if load.until.is_some() && from_file && store.is_edited() {
             // Until it is confirmed, the file is the one that a crash is to find.
             summary.edited = store.publish(store.head())?;
@@ -286,48 +288,9 @@ impl Shop {
         Ok(edited)
     }
 
-    pub(super) fn ask(&mut self, ask: Ask) -> Configured {
-        match ask {
-            Ask::Check(from) => self.check(from),
-            Ask::Text(from) => Ok(text_rows(&self.text_of(from)?.0)),
-            Ask::Diff(from, to) => {
-                let (from, to) = (self.text_of(from)?.0, self.text_of(to)?.0);
-                let changes = diff(&table(&from)?, &table(&to)?);
-                Ok(changes.iter().map(|change| Answer::Change(ChangeRow::from(change))).collect())
-            }
-            Ask::Generations => self.generations(),
-            Ask::Edit { operations, option, by, time } => self.edit(&operations, option, by, time),
-            Ask::Load { text, by, time } => {
-                table(&text)?;
-                self.set_candidate(text, by, time)?;
-                done("the candidate was loaded")
-            }
-            Ask::Discard => {
-                self.store()?.set_candidate(None).map_err(not_kept)?;
-                done("the candidate was discarded")
-            }
-            Ask::SaveRescue => {
-                let number = self.number.ok_or_else(nothing_kept)?;
-                self.store()?.set_rescue(number).map_err(not_kept)?;
-                done(format!("generation {number} is the rescue configuration"))
-            }
-        }
-    }
-
     /// Whether there are edits that nobody has committed.
     pub(super) fn is_modified(&self) -> bool {
         self.edits().is_ok_and(|edits| edits.is_some())
-    }
-
-    fn check(&mut self, from: Which) -> Configured {
-        let (text, from) = self.text_of(from)?;
-        let (compiled, warnings) = self.compile(&text, &from)?;
-        if let Some(needs) = compiled.needs_restart(&self.compiled) {
-            return Err(refused_for_restart(&needs, &from));
-        }
-        let mut rows: Vec<Answer> = warnings.iter().map(|warning| Answer::Fault(warning_row(warning))).collect();
-        rows.extend(done(format!("{} can be committed", name_of(&from, &self.file).display()))?);
-        Ok(rows)
     }
 
     /// Compiles a text, to take the place of the one in force.
@@ -427,73 +390,6 @@ impl Shop {
         self.store.as_ref().map_or(Ok(None), |store| store.candidate().map_err(not_kept))
     }
 
-    fn edit(&mut self, operations: &[EditOp], option: ErrorOption, by: Author, time: u64) -> Configured {
-        self.store()?;
-        let (text, _) = self.text_of(Which::Candidate)?;
-        let mut tree = Tree::parse(&text).map_err(|why| Refusal::new("operation-failed", why))?;
-        let mut failed = None;
-        for operation in operations {
-            if let Err(error) = tree.edit(operation) {
-                failed = Some(Refusal::from(error));
-                break;
-            }
-        }
-        if failed.is_some() && option == ErrorOption::RollbackOnError {
-            return failed.map_or_else(|| done(""), Err);
-        }
-        let edited = tree.text();
-        // What is compiled later is this reader's; both must agree.
-        table(&edited)?;
-        if edited != text {
-            self.set_candidate(edited, by, time)?;
-        }
-        match failed {
-            Some(refusal) => Err(refusal),
-            None => done(match operations.len() {
-                1 => "1 edit of the candidate".to_owned(),
-                count => format!("{count} edits of the candidate"),
-            }),
-        }
-    }
-
-    fn set_candidate(&mut self, text: String, by: Author, time: u64) -> Result<(), Refusal> {
-        let base = self.number.unwrap_or(0);
-        // Back where it came from, it is none.
-        let candidate = (text != self.text).then_some(Edits { text, base, by, time });
-        self.store()?.set_candidate(candidate.as_ref()).map_err(not_kept)
-    }
-
-    fn generations(&mut self) -> Configured {
-        let (running, waiting) = (self.number, self.confirmed.as_ref().map(|(.., number)| *number));
-        let mut back = 0;
-        let mut rows = Vec::new();
-        for listed in self.store()?.list() {
-            let Meta { number, time, by, comment, cause, digest, .. } = listed.meta;
-            let counts = !listed.reverted && waiting != Some(number);
-            let state = match () {
-                () if waiting == Some(number) => "not confirmed yet",
-                () if running == Some(number) => "in force",
-                () if listed.head => "in the policy file",
-                () if listed.reverted => "reverted",
-                () => "",
-            };
-            let (time, by, cause) = (time_text(dataplane::time::Nanos(time)), by.text(), cause.text());
-            let row = GenerationRow {
-                number,
-                back: counts.then_some(back),
-                time,
-                by,
-                cause,
-                comment,
-                digest,
-                state: state.to_owned(),
-            };
-            rows.push(Answer::Generation(row));
-            back += u32::from(counts);
-        }
-        Ok(rows)
-    }
-
     fn store(&mut self) -> Result<&mut ConfigStore, Refusal> {
         self.store.as_mut().ok_or_else(nothing_kept)
     }
@@ -525,16 +421,8 @@ fn refused_for_restart(needs: &NeedsRestart, from: &Which) -> Refusal {
     Refusal { faults: needs.keys().into_iter().map(key).collect(), ..Refusal::new("needs-restart", text) }
 }
 
-fn done(text: impl Into<String>) -> Configured {
-    Ok(vec![Answer::Done(DoneRow { text: text.into() })])
-}
-
 fn fault_row(fault: &Fault) -> FaultRow {
     FaultRow { text: fault.to_string(), path: fault.place.key.clone(), tag: "invalid-value".to_owned() }
-}
-
-fn warning_row(warning: &Warning) -> FaultRow {
-    FaultRow { text: warning.to_string(), path: warning.place.key.clone(), tag: "warning".to_owned() }
 }
 
 /// What a text is called where its faults are told.
@@ -553,46 +441,4 @@ fn name_of(from: &Which, file: &Path) -> PathBuf {
 
 fn table(text: &str) -> Result<Table, Refusal> {
     text.parse().map_err(|error: toml::de::Error| Refusal::new("invalid-value", format!("is no TOML: {error}")))
-}
-
-/// Files that a configuration names and that are keys, certificates or secrets: where they are named, and the first 8 digits
-/// of the SHA-256 of each. One that cannot be read is left out: compiling tells of it.
-fn files_of(text: &str) -> Vec<(String, String)> {
-    let mut files = Vec::new();
-    if let Ok(table) = text.parse::<Table>() {
-        find_files(&KeyPath::default().to_string(), &Value::Table(table), &mut files);
-    }
-    files
-}
-
-fn find_files(path: &str, value: &Value, files: &mut Vec<(String, String)>) {
-    /// Keys of certificates and keys are small.
-    const LARGEST: u64 = 1 << 20;
-    const KEYS: [&str; 5] = ["ca", "certificate", "key", "crl", "client-ca"];
-    match value {
-        Value::Table(table) => {
-            for (key, value) in table {
-                let below = if path.is_empty() { key.clone() } else { format!("{path}.{key}") };
-                let names_file = key.ends_with("-file") || KEYS.contains(&key.as_str());
-                if let (true, Some(file)) = (names_file, value.as_str()) {
-                    let is_small = fs::metadata(file).is_ok_and(|file| file.is_file() && file.len() <= LARGEST);
-                    if let (true, Ok(octets)) = (is_small, fs::read(file)) {
-                        let print =
-                            Sha256::digest(&octets).iter().take(4).map(|octet| format!("{octet:02x}")).collect();
-                        files.push((below, print));
-                    }
-                    continue;
-                }
-                find_files(&below, value, files);
-            }
-        }
-        Value::Array(list) => {
-            for (at, value) in list.iter().enumerate() {
-                let name =
-                    value.get("name").and_then(Value::as_str).map_or_else(|| (at + 1).to_string(), str::to_owned);
-                find_files(&format!("{path}[{name}]"), value, files);
-            }
-        }
-        _ => {}
-    }
 }

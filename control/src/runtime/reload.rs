@@ -24,8 +24,9 @@ use crate::state::StateFolder;
 pub(super) enum Outcome {
     /// Of [`Reloader::begin`].
     Loaded(Result<Loaded, Refusal>),
-    /// Of [`Reloader::finish`]. Within: where what was edited in the policy file was kept.
-    Finished(Result<Option<PathBuf>, String>),
+    /// Of [`Reloader::finish`]. Within: where what was edited in the policy file was kept; and whether there are edits now that
+    /// nobody has committed.
+    Finished(Result<Option<PathBuf>, String>, bool),
     /// Of [`Reloader::ask`].
     Told(Told),
 }
@@ -104,7 +105,10 @@ impl Reloader {
             for job in work {
                 let outcome = match job {
                     Job::Load(load) => Outcome::Loaded(shop.load(*load)),
-                    Job::Finish(finish) => Outcome::Finished(shop.finish(finish)),
+                    Job::Finish(finish) => {
+                        let done = shop.finish(finish);
+                        Outcome::Finished(done, shop.is_modified())
+                    }
                     Job::Ask(ask, asked, occurred) => {
                         let answer = shop.ask(*ask);
                         Outcome::Told(Told { asked, answer, occurred, modified: shop.is_modified() })

@@ -1,18 +1,21 @@
 //! The life of a commit: from who asks to the answer, with the workers between; and who may edit and commit.
 
+mod locks;
+mod trail;
+
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use crossbeam::channel::{Sender, bounded};
 
+use self::locks::{Editor, Lock};
+use self::trail::CHANGES;
 use super::super::commit::{Ask, Finish, Load, Loaded, Summary, Which};
 use super::super::reload::{Outcome, Told};
 use super::House;
 use super::audit::subject;
 use super::holder::Holder;
-use crate::config::edit::ChangeKind;
 use crate::config::generation::{Author, Cause};
-use crate::config::store::Opened;
 use crate::manage::configure::{
     CommitRow, ConfigAction, ConfigView, Configure, Configured, ConfiguredReceiver, Datastore, DoneRow, Refusal, Rescue,
 };
@@ -82,46 +85,13 @@ struct Unconfirmed {
     by: Subject,
 }
 
-#[derive(Debug)]
-struct Lock {
-    holder: Holder,
-    by: Subject,
-}
-
 /// How long a commit may wait to be confirmed, in seconds.
 const CONFIRM: std::ops::RangeInclusive<u64> = 10..=86_400;
 
 /// After a way back that failed, the next try.
 const ONCE_MORE: Duration = Duration::from_secs(10);
 
-/// Records of single changes that one commit makes at most; the others are one with their number.
-const CHANGES: usize = 1_000;
-
 impl House {
-    /// Tells what was found on disk at start.
-    pub(in super::super) fn open_configuration(&mut self, opened: &Opened, modified: bool) {
-        self.commits.modified = modified;
-        for file in &opened.damaged {
-            eprintln!("ostiary: {file} is damaged: that generation cannot be taken up again");
-        }
-        if let Some(Some(before)) = opened.adopted {
-            eprintln!(
-                "ostiary: the policy file was edited since generation {before}: it is generation {} now",
-                opened.head
-            );
-        }
-        if opened.adopted.is_some() {
-            let fields = [(AuditField::Generation, opened.head.to_string()), (AuditField::Cause, "start".to_owned())];
-            self.tell(AuditEvent::ConfigCommit, &Subject::system(), &fields, true);
-        }
-        for number in &opened.unfinished {
-            let confirmed = opened.unconfirmed.as_ref().is_none_or(|pending| pending.number != *number);
-            let reason = if confirmed { "not finished before the stop" } else { "not confirmed before the stop" };
-            eprintln!("ostiary: generation {number} was {reason}: generation {} is in force", opened.head);
-            self.tell_reverted(*number, Some(opened.head), reason, &Subject::system());
-        }
-    }
-
     /// Takes the policy file up again; where something is under way, after it.
     pub(in super::super) fn reload_file(&mut self) {
         let by = Subject { via: Some(Via::Signal), ..Subject::default() };
@@ -177,7 +147,10 @@ impl House {
                 Outcome::Loaded(Ok(Loaded::Ready(candidate))) => self.take_up(candidate),
                 Outcome::Loaded(Ok(Loaded::AtRestart(summary, keys))) => self.end_at_restart(summary, keys),
                 Outcome::Loaded(Err(refusal)) => self.end_refused(refusal),
-                Outcome::Finished(done) => self.end_finished(done),
+                Outcome::Finished(done, modified) => {
+                    self.commits.modified = modified;
+                    self.end_finished(done);
+                }
                 Outcome::Told(told) => self.end_told(told),
             }
         }
@@ -331,32 +304,6 @@ impl House {
         Ok(())
     }
 
-    /// A session of NETCONF is over: what it locked is free, its edits under a lock are gone, and what it committed to be
-    /// confirmed by itself goes back (RFC 6241, 7.5 and 8.4).
-    #[cfg_attr(not(test), expect(dead_code, reason = "sessions are not served yet"))]
-    pub(super) fn end_session(&mut self, session: u32) {
-        for at in 0..self.commits.locks.len() {
-            if self.commits.locks[at].as_ref().is_some_and(|lock| lock.holder == Holder::Session(session)) {
-                self.release(at, "its session ended");
-            }
-        }
-        if let Some(waits) = &mut self.commits.unconfirmed
-            && waits.session == Some(session)
-            && waits.persist.is_none()
-        {
-            waits.until = Instant::now();
-        }
-    }
-
-    /// Frees locks whose holders are gone; call it every second or so.
-    pub(in super::super) fn watch_locks(&mut self) {
-        for at in 0..self.commits.locks.len() {
-            if self.commits.locks[at].as_ref().is_some_and(|lock| !lock.holder.lives()) {
-                self.release(at, "its terminal is gone");
-            }
-        }
-    }
-
     fn begin_commit(
         &mut self,
         mut load: Load,
@@ -458,9 +405,6 @@ impl House {
             What::Commit | What::Confirm | What::Revert(_) => None,
         };
         self.commits.unconfirmed = waits;
-        if underway.swapped && !matches!(underway.what, What::Revert(_)) {
-            self.commits.modified = false;
-        }
     }
 
     fn end_at_restart(&mut self, summary: Summary, keys: Vec<String>) {
@@ -507,187 +451,6 @@ impl House {
             warnings: underway.warnings.clone(),
         }
     }
-
-    /// Whether an editor may put something into force now.
-    fn may_commit(&mut self, editor: &Editor, persist_id: Option<&str>) -> Result<(), Refusal> {
-        if let Some(underway) = &self.commits.underway {
-            let who = author(&underway.by).text();
-            return Err(Refusal::new(
-                "in-use",
-                format!("a commit is under way, by {who}: try again when it is through"),
-            ));
-        }
-        self.may(Datastore::Running, editor)?;
-        self.may(Datastore::Candidate, editor)?;
-        match &self.commits.unconfirmed {
-            Some(waits) if waits.persist.is_some() && waits.persist.as_deref() != persist_id => {
-                let text = format!("generation {} waits for whoever knows its persist-id", waits.number);
-                Err(Refusal::new("invalid-value", text))
-            }
-            Some(waits) if waits.persist.is_none() && waits.session.is_some() && waits.session != editor.session => {
-                let (number, who) = (waits.number, author(&waits.by).text());
-                let text =
-                    format!("generation {number} waits to be confirmed by the session that committed it, of {who}");
-                Err(Refusal { session: waits.session, ..Refusal::new("in-use", text) })
-            }
-            None if persist_id.is_some() => Err(Refusal::new("invalid-value", "no commit waits for a persist-id")),
-            _ => Ok(()),
-        }
-    }
-
-    fn may_edit(&mut self, editor: &Editor) -> Result<(), Refusal> {
-        self.may(Datastore::Candidate, editor)
-    }
-
-    fn may(&mut self, target: Datastore, editor: &Editor) -> Result<(), Refusal> {
-        self.watch_locks();
-        match &self.commits.locks[at(target)] {
-            Some(lock) if lock.holder != editor.holder => Err(lock.denied(target)),
-            _ => Ok(()),
-        }
-    }
-
-    fn lock(&mut self, target: Datastore, editor: Editor) -> Result<(), Refusal> {
-        self.watch_locks();
-        if let Some(lock) = &self.commits.locks[at(target)] {
-            return Err(lock.denied(target));
-        }
-        // RFC 6241, 7.5; whoever sits at a terminal may lock what they have begun to edit.
-        if target == Datastore::Candidate && self.commits.modified && editor.session.is_some() {
-            let why = "the candidate has edits that were neither committed nor discarded";
-            return Err(Refusal { session: Some(0), ..Refusal::new("lock-denied", why) });
-        }
-        if target == Datastore::Running
-            && let Some(waits) = &self.commits.unconfirmed
-            && waits.session != editor.session
-        {
-            let why = format!("generation {} waits to be confirmed", waits.number);
-            return Err(Refusal { session: Some(waits.session.unwrap_or(0)), ..Refusal::new("lock-denied", why) });
-        }
-        if !editor.holder.lives() {
-            let why = "a lock is held by a session of NETCONF, or by a terminal (a session of the system), and you have neither";
-            return Err(Refusal::new("operation-failed", why));
-        }
-        self.tell(AuditEvent::ConfigLock, &editor.by, &[(AuditField::Datastore, target.text().to_owned())], true);
-        self.commits.locks[at(target)] = Some(Lock { holder: editor.holder, by: editor.by });
-        Ok(())
-    }
-
-    fn unlock(&mut self, target: Datastore, editor: &Editor) -> Result<(), Refusal> {
-        match &self.commits.locks[at(target)] {
-            Some(lock) if lock.holder == editor.holder => {
-                self.release(at(target), "unlocked");
-                Ok(())
-            }
-            Some(lock) => Err(lock.denied(target)),
-            None => Err(Refusal::new("operation-failed", format!("the {} is not locked", target.text()))),
-        }
-    }
-
-    fn release(&mut self, place: usize, reason: &str) {
-        let Some(lock) = self.commits.locks[place].take() else { return };
-        let target = if place == at(Datastore::Candidate) { Datastore::Candidate } else { Datastore::Running };
-        let fields = [(AuditField::Datastore, target.text().to_owned()), (AuditField::Reason, reason.to_owned())];
-        self.tell(AuditEvent::ConfigUnlock, &lock.by, &fields, true);
-        if target == Datastore::Candidate && matches!(lock.holder, Holder::Session(_)) && self.commits.modified {
-            let (asked, _) = bounded(1);
-            let occurrence = Occurrence::new(AuditEvent::ConfigDiscard, self.dataplane.now()).by(lock.by);
-            let occurrence =
-                occurrence.with(AuditField::Datastore, "candidate").with(AuditField::Reason, "its lock ended");
-            self.reloader.ask(Ask::Discard, asked, vec![occurrence]);
-        }
-    }
-
-    fn tell(&mut self, event: AuditEvent, by: &Subject, fields: &[(AuditField, String)], success: bool) {
-        let mut occurrence = Occurrence::new(event, self.dataplane.now()).by(by.clone());
-        for (field, text) in fields {
-            occurrence = occurrence.with(*field, text);
-        }
-        self.audit(if success { occurrence } else { occurrence.failed() });
-    }
-
-    fn tell_reverted(&mut self, number: u32, to: Option<u32>, reason: &str, by: &Subject) {
-        let mut fields = vec![(AuditField::Generation, number.to_string())];
-        fields.extend(to.map(|to| (AuditField::Before, to.to_string())));
-        fields.push((AuditField::Reason, reason.to_owned()));
-        self.tell(AuditEvent::ConfigReverted, by, &fields, true);
-    }
-
-    fn tell_refused(&mut self, underway: &Underway, why: &str) {
-        let mut fields = Vec::new();
-        fields.extend(underway.comment.clone().map(|comment| (AuditField::Comment, comment)));
-        fields.push((AuditField::Cause, underway.cause.text()));
-        fields.push((AuditField::Reason, why.to_owned()));
-        self.tell(AuditEvent::ConfigRefused, &underway.by, &fields, false);
-    }
-
-    fn tell_done(&mut self, underway: &Underway) {
-        let by = &underway.by;
-        let Summary { generation, before, digest, changes, keys, .. } = &underway.summary;
-        let number = generation.map(|number| (AuditField::Generation, number.to_string()));
-        let before = before.map(|before| (AuditField::Before, before.to_string()));
-        match &underway.what {
-            What::Confirm => {
-                let fields: Vec<_> = number.into_iter().collect();
-                return self.tell(AuditEvent::ConfigConfirmed, by, &fields, true);
-            }
-            What::Revert(reason) => {
-                let mut fields: Vec<_> = before.map(|(_, text)| (AuditField::Generation, text)).into_iter().collect();
-                fields.extend(number.map(|(_, text)| (AuditField::Before, text)));
-                fields.push((AuditField::Reason, (*reason).to_owned()));
-                self.tell(AuditEvent::ConfigReverted, by, &fields, true);
-            }
-            What::Try(within, ..) => {
-                let mut fields: Vec<_> = number.into_iter().chain(before).collect();
-                fields.push((AuditField::Timeout, within.as_secs().to_string()));
-                fields.extend(underway.comment.clone().map(|comment| (AuditField::Comment, comment)));
-                self.tell(AuditEvent::ConfigUnconfirmed, by, &fields, true);
-            }
-            What::Commit => {
-                if underway.cause == Cause::Rescue {
-                    let mut fields: Vec<_> = number.clone().into_iter().collect();
-                    fields.push((AuditField::Digest, digest.clone()));
-                    self.tell(AuditEvent::RescueLoad, by, &fields, true);
-                }
-                let mut fields: Vec<_> = number.into_iter().chain(before).collect();
-                fields.extend(underway.comment.clone().map(|comment| (AuditField::Comment, comment)));
-                fields.push((AuditField::Changes, changes.len().to_string()));
-                fields.push((AuditField::Digest, digest.clone()));
-                fields.push((AuditField::Cause, underway.cause.text()));
-                self.tell(AuditEvent::ConfigCommit, by, &fields, true);
-            }
-        }
-        let generation = generation.map(|number| (AuditField::Generation, number.to_string()));
-        for change in changes.iter().take(CHANGES) {
-            let mut fields: Vec<_> = generation.clone().into_iter().collect();
-            fields.push((AuditField::Change, change.kind.text().to_owned()));
-            fields.push((AuditField::Path, change.path.to_string()));
-            fields.extend(change.old_text().map(|text| (AuditField::Old, text)));
-            let new = if change.kind == ChangeKind::Move { change.place_text() } else { change.new_text() };
-            fields.extend(new.map(|text| (AuditField::New, text)));
-            self.tell(AuditEvent::ConfigChange, by, &fields, true);
-        }
-        if let Some(others) = changes.len().checked_sub(CHANGES).filter(|others| *others > 0) {
-            let mut fields: Vec<_> = generation.into_iter().collect();
-            fields.extend([(AuditField::Change, "others".to_owned()), (AuditField::Count, others.to_string())]);
-            self.tell(AuditEvent::ConfigChange, by, &fields, true);
-        }
-        for (key, change, print) in keys {
-            let fields = [
-                (AuditField::Key, key.clone()),
-                (AuditField::Change, (*change).to_owned()),
-                (AuditField::Fingerprint, print.clone()),
-            ];
-            self.tell(AuditEvent::KeyChange, by, &fields, true);
-        }
-    }
-}
-
-/// Who edits or commits.
-struct Editor {
-    by: Subject,
-    holder: Holder,
-    session: Option<u32>,
 }
 
 impl Underway {
@@ -708,21 +471,6 @@ impl Underway {
             }
         }
     }
-}
-
-impl Lock {
-    fn denied(&self, target: Datastore) -> Refusal {
-        let text = format!("the {} is locked by {}", target.text(), author(&self.by).text());
-        let session = match self.holder {
-            Holder::Session(session) => session,
-            Holder::Terminal { .. } | Holder::Nobody => 0,
-        };
-        Refusal { session: Some(session), ..Refusal::new("lock-denied", text) }
-    }
-}
-
-fn at(target: Datastore) -> usize {
-    usize::from(target == Datastore::Running)
 }
 
 fn said(text: String) -> Answer {

@@ -5,11 +5,11 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use ipnet::IpNet;
 
-use crate::audit::{FOLDER, TRAIL};
 use super::commit::{CommitOptions, ConfirmOptions, RollbackOptions};
 use super::configure::{DeleteOptions, DiffOptions, DiscardOptions, LockOptions, SetOptions};
 use super::generations::GenerationsOptions;
 use super::rescue::RescueOptions;
+use crate::audit::{FOLDER, TRAIL};
 use crate::config::{DEFAULT_FILE, DEFAULT_SOCKET};
 use crate::manage::protocol::DEFAULT_LIMIT;
 

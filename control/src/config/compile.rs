@@ -9,16 +9,19 @@ use sigdb::{AppId, Database};
 
 use super::access::AccessConfig;
 use super::address;
+use super::audit;
 use super::compiled::{Compiled, IMPLICIT_DENY, ImLogging, Names};
 use super::delivery;
 use super::document::{Located, Notes};
 use super::fixed::Fixed;
 use super::group::{ANY, Groups, quoted};
 use super::host;
+use super::metrics::MetricsConfig;
 use super::nat;
 use super::near;
 use super::port::{self, Ports};
 use super::protection;
+use super::respond;
 use super::route::{self, Used};
 use super::schema::Source;
 use super::schema::logging::AccountForm;
@@ -61,6 +64,8 @@ pub(super) fn compile(source: &Source, database: Option<Arc<Database>>, notes: &
     let groups = delivery::groups(source, &hosts, notes);
     let database = database.unwrap_or_default();
     let access = AccessConfig::compile(source, &database, notes);
+    let audit = audit::compile(source, notes);
+    let responses = respond::compile(source, &audit, notes);
     let policy = PolicySource {
         rules,
         implicit_deny_logging: source.implicit_deny_logging,
@@ -95,9 +100,19 @@ pub(super) fn compile(source: &Source, database: Option<Arc<Database>>, notes: &
         signatures: source.identification.signatures.as_ref().map(|path| path.value.clone()),
         state: source.system.state.as_ref().map(|state| StateFolder::new(&state.value)),
         socket: source.management.socket.clone(),
+        roles: None,
+        audit,
+        syslog_socket: source.audit.syslog_socket.clone(),
+        mail_program: source.audit.mail_program.clone().unwrap_or_else(|| MAIL_PROGRAM.into()),
+        responses,
+        generations: source.configuration.generations,
+        metrics: source.metrics.as_ref().and_then(|metrics| MetricsConfig::compile(metrics, notes)),
         fixed: Fixed::default(),
     }
 }
+
+/// What sends mail unless another is named.
+const MAIL_PROGRAM: &str = "/usr/sbin/sendmail";
 
 /// What a rule's names are looked up in.
 struct Lists<'a> {

@@ -9,9 +9,16 @@ use dataplane::policy::{Policy, RuleId, ZoneId};
 use sigdb::{AppId, Database};
 
 use super::access::AccessConfig;
+use super::audit;
+use super::document::Notes;
 use super::fixed::Fixed;
+use super::metrics::MetricsConfig;
 use super::numbering::Numbering;
+use super::respond::ResponseRule;
+use super::roles::Roles;
+use super::schema::Source;
 use super::schema::objects::ImAudit;
+use crate::audit::StoreConfig;
 use crate::export::{Delivery, Format, GroupConfig, HostConfig};
 use crate::presence::access::labels::UserLabels;
 use crate::record::account::Accounts;
@@ -50,6 +57,20 @@ pub struct Compiled {
     pub state: Option<StateFolder>,
     /// The management socket.
     pub socket: PathBuf,
+    /// Who may what there; none: whoever may connect is an administrator.
+    pub roles: Option<Roles>,
+    /// What is kept on this machine.
+    pub audit: StoreConfig,
+    /// Where the system's messages are heard.
+    pub syslog_socket: Option<PathBuf>,
+    /// What sends mail.
+    pub mail_program: PathBuf,
+    /// What is done when something happens.
+    pub responses: Vec<ResponseRule>,
+    /// How many committed configurations are kept.
+    pub generations: usize,
+    /// Where counters are read over HTTP.
+    pub metrics: Option<MetricsConfig>,
     /// What cannot change while it runs.
     pub fixed: Fixed,
 }
@@ -137,6 +158,12 @@ impl Compiled {
             return Some(NeedsRestart::Keys(changed.into_iter().map(str::to_owned).collect()));
         }
         (self.dataplane.protection.origins != before.dataplane.protection.origins).then_some(NeedsRestart::Networks)
+    }
+
+    /// Looks up the groups that the file names, on this machine.
+    pub(super) fn resolve_groups(&mut self, source: &Source, notes: &mut Notes) {
+        self.roles = source.management.roles.as_ref().map(|roles| Roles::compile(roles, notes));
+        self.audit.group = audit::group(source, notes);
     }
 
     /// What the exporters are started with.

@@ -272,6 +272,11 @@ impl<'t, 'i> Section<'t, 'i> {
         self.table.get(key).is_some_and(|value| matches!(value.get_ref(), DeValue::Table(_)))
     }
 
+    /// Whether a key is there and its value is a list.
+    pub(super) fn is_list(&self, key: &str) -> bool {
+        self.table.get(key).is_some_and(|value| matches!(value.get_ref(), DeValue::Array(_)))
+    }
+
     /// Refuses a key that a later version will have.
     pub(super) fn later(&mut self, key: &'static str, notes: &mut Notes) {
         let Some((place, _)) = self.entry(key, notes) else { return };

@@ -10,7 +10,7 @@ use toml::de::{DeTable, DeValue};
 pub struct Fixed(BTreeMap<String, String>);
 
 /// Sections and keys that are taken up while running.
-const LIVE: [&str; 23] = [
+const LIVE: [&str; 24] = [
     "address",
     "service",
     "profile",
@@ -34,6 +34,7 @@ const LIVE: [&str; 23] = [
     "access.nas",
     "access.end-sessions",
     "user-group",
+    "management.roles",
 ];
 
 impl Fixed {

@@ -6,6 +6,7 @@
 mod access;
 mod address;
 mod advise;
+mod audit;
 mod compile;
 mod compiled;
 mod delivery;
@@ -17,13 +18,17 @@ mod fault;
 mod fixed;
 pub mod generation;
 mod group;
+mod groups;
 mod host;
+mod metrics;
 pub mod model;
 mod nat;
 mod near;
 mod numbering;
 mod port;
 mod protection;
+mod respond;
+mod roles;
 mod route;
 mod schema;
 mod service;
@@ -45,7 +50,10 @@ pub use access::AccessConfig;
 pub use compiled::{Compiled, ImLogging, Names, NeedsRestart};
 pub use fault::{Fault, Place, Warning};
 pub use fixed::Fixed;
+pub use metrics::{MetricsConfig, MetricsTls};
 pub use numbering::Numbering;
+pub use respond::{Builtin, By, Match, Response, ResponseRule};
+pub use roles::Roles;
 pub use schema::objects::ImAudit;
 
 use crate::signatures::Library;
@@ -57,7 +65,7 @@ use schema::Source;
 pub const DEFAULT_FILE: &str = "/etc/ostiary/policy.toml";
 
 /// Where `ostiary show` finds the running process unless told otherwise.
-pub const DEFAULT_SOCKET: &str = schema::Management::SOCKET;
+pub const DEFAULT_SOCKET: &str = schema::management::Management::SOCKET;
 
 /// What a configuration is loaded for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -171,6 +179,10 @@ fn compile_text(
     let source = Source::read(&document, &mut notes);
     let database = signatures::open(&source, purpose, library, &mut notes);
     let mut compiled = compile::compile(&source, database, &mut notes);
+    // Captures are replayed on machines that have other groups.
+    if purpose != Purpose::Replay {
+        compiled.resolve_groups(&source, &mut notes);
+    }
     if purpose == Purpose::Run {
         environment::inspect(&source, &mut notes);
     }

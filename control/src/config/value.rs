@@ -1,6 +1,7 @@
 //! The kinds of single values, parsed once at the edge into types.
 
 use std::fmt::Display;
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -164,6 +165,37 @@ pub(super) fn socket_path(value: &DeValue<'_>) -> Result<PathBuf, Refusal> {
         return Ok(path);
     }
     Err(Refusal::new("an absolute path of at most 107 octets", "write one like \"/run/ostiary/ostiary.sock\""))
+}
+
+/// An address of this machine and a port to listen at.
+pub(super) fn listen(value: &DeValue<'_>) -> Result<SocketAddr, Refusal> {
+    let advice =
+        "write it like \"192.0.2.1:1813\" or \"[2001:db8::1]:1813\"; 0.0.0.0 or [::] for all of this machine's";
+    let refusal = || Refusal::new("an address and a port", advice);
+    let address: SocketAddr = text(value)?.parse().map_err(|_| refusal())?;
+    if address.port() == 0 || address.ip().is_multicast() {
+        return Err(refusal());
+    }
+    Ok(address)
+}
+
+/// A group of this machine, by its name or its number; which of them it is, is looked up where it is used.
+pub(super) fn group(value: &DeValue<'_>) -> Result<String, Refusal> {
+    let refusal = || Refusal::new("the name of a group, or its number", "write it like \"ostiary-read\" or 995");
+    match value {
+        DeValue::Integer(integer) => {
+            let number = u32::from_str_radix(integer.as_str(), integer.radix()).map_err(|_| refusal())?;
+            Ok(number.to_string())
+        }
+        _ => {
+            let name = text(value)?;
+            let plain = name.chars().all(|c| c.is_ascii_alphanumeric() || "._-$".contains(c));
+            if plain && name.starts_with(|c: char| c.is_ascii_alphanumeric() || c == '_') {
+                return Ok(name);
+            }
+            Err(refusal())
+        }
+    }
 }
 
 /// A folder's absolute path.

@@ -21,7 +21,7 @@ mod view;
 mod tests;
 
 pub use client::{Answers, ClientError, request};
-pub use role::Role;
+pub use role::{Right, Role};
 pub use server::{BindError, CLIENTS, Manager, Peer, Source};
 pub(crate) use view::time_text;
 pub use view::{

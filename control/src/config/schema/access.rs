@@ -109,7 +109,7 @@ impl Access {
             radius.finish(notes);
         }
         if let Some(mut receiver) = section.table("receiver", notes) {
-            read.receiver = receiver.required("listen", notes, "the address and port to listen at", listen);
+            read.receiver = receiver.required("listen", notes, "the address and port to listen at", value::listen);
             receiver.finish(notes);
         }
         read.servers = section.tables("nas", notes).into_iter().map(|section| Nas::read(section, notes)).collect();
@@ -137,17 +137,6 @@ impl Nas {
         section.finish(notes);
         Self { name, networks, secret_file, believes_unverified }
     }
-}
-
-fn listen(value: &DeValue<'_>) -> Result<SocketAddr, Refusal> {
-    let advice =
-        "write it like \"192.0.2.1:1813\" or \"[2001:db8::1]:1813\"; 0.0.0.0 or [::] for all of this machine's";
-    let refusal = || Refusal::new("an address and a port", advice);
-    let address: SocketAddr = value::text(value)?.parse().map_err(|_| refusal())?;
-    if address.port() == 0 || address.ip().is_multicast() {
-        return Err(refusal());
-    }
-    Ok(address)
 }
 
 fn ipv4(value: &DeValue<'_>) -> Result<Ipv4Addr, Refusal> {

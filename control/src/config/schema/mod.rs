@@ -1,13 +1,16 @@
 //! The configuration as written: every key with its type, its limits and its default; names not yet resolved.
 
 pub(super) mod access;
+pub(super) mod audit;
 pub(super) mod dataplane;
 pub(super) mod delivery;
 pub(super) mod log_host;
 pub(super) mod logging;
+pub(super) mod management;
 pub(super) mod nat;
 pub(super) mod objects;
 pub(super) mod protection;
+pub(super) mod respond;
 pub(super) mod route;
 pub(super) mod rules;
 pub(super) mod users;
@@ -22,12 +25,15 @@ use super::document::{Located, Notes, Section};
 use super::value;
 
 use access::Access;
+use audit::Audit;
 use dataplane::{Dataplane, Port, Wire};
 use delivery::LogGroup;
 use log_host::LogHost;
 use logging::{Log, SslPolicy};
+use management::{Configuration, Management, Metrics};
 use nat::NatPool;
 use objects::{Object, Profile};
+use respond::Respond;
 use route::{Interface, Route};
 use rules::{Identification, Rule};
 use users::UserGroup;
@@ -56,7 +62,14 @@ pub(super) struct Source {
     pub(super) hosts: Vec<LogHost>,
     pub(super) groups: Vec<LogGroup>,
     pub(super) ssl_policies: Vec<SslPolicy>,
+    pub(super) audit: Audit,
+    pub(super) responses: Vec<Respond>,
+    pub(super) configuration: Configuration,
+    pub(super) metrics: Option<Metrics>,
 }
+
+/// Sections that a later version has.
+const LATER: &[&str] = &["audit", "respond", "configuration", "metrics"];
 
 /// `[system]`.
 #[derive(Debug, Default)]
@@ -69,15 +82,6 @@ pub(super) struct System {
     pub(super) synchronised: bool,
     /// `state-directory`: what is kept over a restart; default: nothing is.
     pub(super) state: Option<Located<PathBuf>>,
-}
-
-/// `[management]`.
-#[derive(Debug)]
-pub(super) struct Management {
-    /// `socket`.
-    pub(super) socket: PathBuf,
-    /// `tap`: the kernel's interface that serves our own addresses; default none.
-    pub(super) tap: Option<Located<String>>,
 }
 
 impl Source {
@@ -110,13 +114,28 @@ impl Source {
             hosts: root.tables("log-host", notes).into_iter().map(|section| LogHost::read(section, notes)).collect(),
             groups: LogGroup::read_all(&mut root, notes),
             ssl_policies: SslPolicy::read_all(root.table("ssl-policy", notes), notes),
+            audit: Audit::read(opened(&mut root, "audit", notes), notes),
+            responses: if LATER.contains(&"respond") {
+                root.later("respond", notes);
+                Vec::new()
+            } else {
+                root.tables("respond", notes).into_iter().map(|section| Respond::read(section, notes)).collect()
+            },
+            configuration: Configuration::read(opened(&mut root, "configuration", notes), notes),
+            metrics: Metrics::read(opened(&mut root, "metrics", notes), notes),
         };
-        for key in ["audit", "respond"] {
-            root.later(key, notes);
-        }
         root.finish(notes);
         source
     }
+}
+
+/// A table, unless a later version has it.
+fn opened<'t, 'i>(root: &mut Section<'t, 'i>, key: &'static str, notes: &mut Notes) -> Option<Section<'t, 'i>> {
+    if LATER.contains(&key) {
+        root.later(key, notes);
+        return None;
+    }
+    root.table(key, notes)
 }
 
 impl System {
@@ -128,23 +147,5 @@ impl System {
         let state = section.optional("state-directory", notes, value::directory);
         section.finish(notes);
         Self { host_name, time_zone, synchronised, state }
-    }
-}
-
-impl Management {
-    /// Where `ostiary show` finds the running process unless told otherwise.
-    pub(super) const SOCKET: &'static str = "/run/ostiary/ostiary.sock";
-
-    fn read(section: Option<Section<'_, '_>>, notes: &mut Notes) -> Self {
-        let mut socket = PathBuf::from(Self::SOCKET);
-        let mut tap = None;
-        if let Some(mut section) = section {
-            if let Some(path) = section.optional("socket", notes, value::socket_path) {
-                socket = path.value;
-            }
-            tap = section.optional("tap", notes, value::interface_name);
-            section.finish(notes);
-        }
-        Self { socket, tap }
     }
 }

@@ -1,0 +1,51 @@
+//! `[metrics]`: where counters are read over HTTP, and whether by TLS.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use super::document::Notes;
+use super::schema::management::Metrics;
+
+/// The listener.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct MetricsConfig {
+    /// Where.
+    pub listen: SocketAddr,
+    /// By what it is secured; none: by nothing.
+    pub tls: Option<MetricsTls>,
+}
+
+/// PEM files.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct MetricsTls {
+    /// The server's certificate, those of its issuers behind it.
+    pub certificate: PathBuf,
+    /// Its key.
+    pub key: PathBuf,
+    /// Who signs the clients' certificates; none: clients show none.
+    pub client_ca: Option<PathBuf>,
+}
+
+impl MetricsConfig {
+    pub(super) fn compile(written: &Metrics, notes: &mut Notes) -> Option<Self> {
+        let tls = match (&written.certificate, &written.key) {
+            (Some(certificate), Some(key)) => Some(MetricsTls {
+                certificate: certificate.value.clone(),
+                key: key.value.clone(),
+                client_ca: written.client_ca.as_ref().map(|file| file.value.clone()),
+            }),
+            (None, None) => {
+                if let Some(file) = &written.client_ca {
+                    notes.fault(&file.place, None, "certificate and key beside it", "TLS needs both, or leave it out");
+                }
+                None
+            }
+            (certificate, key) => {
+                let place = certificate.as_ref().or(key.as_ref()).map_or(&written.place, |file| &file.place);
+                notes.fault(place, None, "certificate and key together", "write both for TLS, or neither");
+                None
+            }
+        };
+        Some(Self { listen: written.listen.as_ref()?.value, tls })
+    }
+}

@@ -146,7 +146,7 @@ fn b17_not_confirmed_returns_by_itself() {
 
     // Confirmed, it stays; the candidate was still there.
     scene.ostiary(&["commit", "--confirm", "10m"]).done();
-    scene.ostiary(&["confirm"]).done();
+    assert_eq!(scene.ostiary(&["confirm"]).done(), "generation 3 is confirmed\n");
     assert!(!line.carries(2) && scene.text().contains("action = \"deny\""));
     // And taken back at once.
     scene.ostiary(&["set", "rule[first].action", "permit"]).done();

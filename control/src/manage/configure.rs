@@ -340,6 +340,9 @@ pub struct CommitRow {
     /// The policy that came into force; none where that takes a restart, or nothing changed in the dataplane.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub policy: Option<ReloadRow>,
+    /// It waited for that, and stays.
+    #[serde(default)]
+    pub confirmed: bool,
     /// Until when it has to be confirmed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub confirm_until: Option<String>,
@@ -359,6 +362,9 @@ impl fmt::Display for CommitRow {
         match self.generation {
             Some(number) => write!(f, "generation {number}")?,
             None => write!(f, "configuration")?,
+        }
+        if self.confirmed {
+            return write!(f, " is confirmed");
         }
         match self.changes {
             0 => write!(f, ", nothing differs from before")?,

@@ -445,6 +445,7 @@ impl House {
             before: *before,
             changes: changes.len() as u64,
             policy: underway.swapped.then(|| self.reload_row()),
+            confirmed: matches!(underway.what, What::Confirm),
             confirm_until: self.commits.unconfirmed.as_ref().map(|waits| waits.text.clone()),
             at_restart,
             edited: edited.as_ref().map(|path| path.display().to_string()),

@@ -17,6 +17,7 @@ pub mod line;
 mod live;
 mod news;
 pub mod reader;
+pub mod respond;
 mod scan;
 pub mod series;
 pub mod sources;

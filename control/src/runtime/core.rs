@@ -85,8 +85,8 @@ pub fn run(file: &Path, mut compiled: Compiled, ready: impl FnOnce(&Compiled)) -
         .map_err(|error| RunError::System("cannot watch signals", error))?;
     // What can fail for want of a file or a right comes before the dataplane: nothing is half started.
     let mut manager = Manager::bind(&compiled.socket, registry, MANAGER)?;
-    let sources =
-        Sources::bind(None, registry, Token(SOURCES)).map_err(|(what, error)| RunError::Sources(what, error))?;
+    let sources = Sources::bind(compiled.syslog_socket.as_deref(), registry, Token(SOURCES))
+        .map_err(|(what, error)| RunError::Sources(what, error))?;
     let boot = BootId(random().map_err(|error| RunError::System("/dev/urandom", error))?);
     let exporters = Exporters::new(compiled.delivery(), boot, registry, Token(HOSTS))
         .map_err(|error| RunError::System("cannot make the log hosts' sockets", error))?;

@@ -18,6 +18,7 @@ mod commits;
 mod farewells;
 mod holder;
 mod logs;
+mod responses;
 mod source;
 mod unaccounted;
 mod users;
@@ -26,6 +27,7 @@ mod watch;
 use self::commits::Commits;
 use self::farewells::Farewells;
 use self::logs::LogCounts;
+use self::responses::Responses;
 use self::users::AccessCounts;
 use super::Dataplane;
 use super::commit::Candidate;
@@ -59,6 +61,7 @@ pub(super) struct House {
     receiver: Option<receiver::Receiver>,
     sources: Option<Sources>,
     watch: watch::Watch,
+    responses: Responses,
     keeper: Keeper,
     access_keeper: AccessKeeper,
     /// Frames that had come when it was looked last.
@@ -184,6 +187,7 @@ impl House {
             receiver: None,
             sources: None,
             watch: watch::Watch::default(),
+            responses: Responses::new(&compiled.responses),
             keeper,
             access_keeper,
             frames: 0,
@@ -243,6 +247,7 @@ impl House {
             eprintln!("ostiary: warning: {warning}");
         }
         self.recorder.reconfigure(&candidate.compiled);
+        self.responses.responder.reconfigure(candidate.compiled.responses.clone());
         self.access.reconfigure(candidate.compiled.access.limits());
         if let Some(receiver) = &mut self.receiver {
             receiver.reconfigure(Arc::clone(&candidate.compiled.access.settings));
@@ -412,6 +417,7 @@ impl House {
         for event in self.exporters.take_events() {
             self.audit_channel(&event);
         }
+        self.turn_responses(now);
         for shortage in self.pools.shortages(now) {
             eprintln!("ostiary: {shortage}");
         }

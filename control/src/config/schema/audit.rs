@@ -80,7 +80,7 @@ pub(crate) struct Archive {
 }
 
 /// Keys of these sections that a later version has.
-const LATER: &[&str] = &["syslog-socket", "mail-program"];
+const LATER: &[&str] = &[];
 
 const MODES: &[(&str, Mode)] = &[("event", Mode::Event), ("stream", Mode::Stream)];
 

@@ -33,12 +33,14 @@ pub(crate) struct Respond {
 }
 
 /// Responses that a later version has.
-const LATER: &[&str] = &[];
+const LATER: &[&str] = &["upload"];
 
 const BY: &[(&str, By)] = &[("origin", By::Origin), ("user", By::User)];
 
-const BUILTINS: &[(&str, Builtin)] =
-    &[("rotate", Builtin::Rotate), ("rescue", Builtin::Rescue), ("clear-sessions", Builtin::ClearSessions)];
+const BUILTINS: &[(&str, Builtin)] = &[("clear-sessions", Builtin::ClearSessions)];
+
+/// Those that a later version has.
+const LATER_BUILTINS: &[&str] = &["rotate", "rescue"];
 
 /// Conditions may be put to these, beside the fields of the events.
 const SUBJECT: [&str; 5] = ["user", "origin", "role", "via", "outcome"];
@@ -129,7 +131,7 @@ fn responses(section: &mut Section<'_, '_>, notes: &mut Notes) -> Vec<Response> 
         if let Some(severity) = table.optional("raise", notes, severity) {
             responses.push(Response::Raise(severity.value));
         }
-        if let Some(builtin) = table.optional("run", notes, value::choice(BUILTINS, &[])) {
+        if let Some(builtin) = table.optional("run", notes, value::choice(BUILTINS, LATER_BUILTINS)) {
             responses.push(Response::Run(builtin.value));
         }
         if let Some(file) = table.optional("upload", notes, value::name) {

@@ -16,6 +16,7 @@ impl House {
         let record = Arc::new(self.recorder.audit(occurrence));
         (self.audit.events, self.audit.records) = (self.audit.events + 1, self.audit.records + 1);
         self.exporters.push(&record);
+        self.respond(&record);
         record.sequence
     }
 

@@ -3,8 +3,9 @@
 
 use std::sync::Arc;
 
-use ::dataplane::access::Leavers;
+use ::dataplane::access::{Leavers, TagPlace};
 use ::dataplane::command::Command;
+use ::dataplane::time::Nanos;
 use crossbeam::channel::Sender;
 
 use super::House;
@@ -35,6 +36,13 @@ impl Walk {
     /// Whether every worker has let go of it.
     fn is_over(&self) -> bool {
         self.untold.is_empty() && Arc::strong_count(&self.leavers) == 1
+    }
+}
+
+impl Farewells {
+    /// Whoever is at a place has its sessions ended that began before `until`.
+    pub(super) fn add(&mut self, place: TagPlace, until: Nanos) {
+        self.waiting.add(place, until);
     }
 }
 

@@ -10,7 +10,8 @@ use super::{BASE, BASE_EVENTS, MONITORING};
 const BASE_1_0: &str = "urn:ietf:params:netconf:base:1.0";
 const BASE_1_1: &str = "urn:ietf:params:netconf:base:1.1";
 
-/// Requests that the firewall serves, as `do commit` and `show configuration`.
+/// Requests that the firewall serves, as `do commit` and `show configuration`. Whether this user may make them, the firewall
+/// says where one is made.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Serves(BTreeSet<String>);
 
@@ -36,11 +37,6 @@ impl Serves {
     /// Those of [`REQUESTS`] that `reads` takes.
     pub fn of(reads: impl Fn(&str) -> bool) -> Self {
         Self(REQUESTS.iter().filter(|(_, request)| reads(request)).map(|(word, _)| (*word).to_owned()).collect())
-    }
-
-    /// Of these only those that the firewall says it serves.
-    pub fn narrow(&mut self, said: &[String]) {
-        self.0.retain(|word| said.contains(word));
     }
 
     /// Whether the firewall serves such requests.

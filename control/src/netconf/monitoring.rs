@@ -60,7 +60,7 @@ fn session(row: &Value) -> Element {
         ("session-id", &["id", "session-id"][..]),
         ("transport", &["transport"]),
         ("username", &["user", "username"]),
-        ("source-host", &["origin", "source-host"]),
+        ("source-host", &["origin", "claims", "source-host"]),
         ("login-time", &["since", "login-time"]),
     ] {
         let known = keys.iter().find_map(|key| text(key));

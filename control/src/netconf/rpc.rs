@@ -96,17 +96,25 @@ impl Operations<'_> {
     fn get(&self, operation: &Element) -> Outcome {
         only(operation, &["filter", "source"])?;
         let filter = filter(operation)?;
+        // What the filter does not ask for is not gathered.
+        let wants = |names: &[&str]| {
+            filter.is_none_or(|filter| filter.elements().any(|wanted| names.contains(&wanted.name.as_str())))
+        };
         let mut trees = Vec::new();
-        // Who may not see the configuration still sees the rest.
-        if self.serves.has("show configuration") {
+        if wants(&[config_xml::TOP]) && self.serves.has("show configuration") {
             match self.configuration("running") {
                 Ok(document) => trees.push(config_xml::to_xml(&document)),
+                // Who may not see the configuration still sees the rest.
                 Err(errors) if errors.iter().all(|error| error.tag == Tag::AccessDenied) => {}
                 Err(errors) => return Err(errors),
             }
         }
-        trees.push(state::state(self.control).map_err(refused)?);
-        trees.extend(monitoring::trees(self.control, self.serves).map_err(refused)?);
+        if wants(&[state::TOP]) {
+            trees.push(state::state(self.control).map_err(refused)?);
+        }
+        if wants(&["netconf-state", "netconf"]) {
+            trees.extend(monitoring::trees(self.control, self.serves).map_err(refused)?);
+        }
         Ok(Done::Data(match filter {
             Some(filter) => subtree::select(filter, trees),
             None => trees,
@@ -367,6 +375,7 @@ pub(super) fn refused(refusal: Refusal) -> Vec<RpcError> {
             return vec![error];
         }
     };
+    let faults: Vec<Fault> = faults.into_iter().filter(|fault| fault.tag.as_deref() != Some("warning")).collect();
     if faults.is_empty() {
         let mut error = said(&text, tag.as_deref(), path.as_deref());
         if let Some(session) = session {

@@ -70,7 +70,7 @@ impl Session {
     /// # Errors
     /// Where the firewall refuses it.
     pub fn begin(control: Control, reads: impl Fn(&str) -> bool, origin: Option<&str>) -> Result<Self, Refusal> {
-        let mut serves = Serves::of(reads);
+        let serves = Serves::of(reads);
         let mut id = u64::from(std::process::id());
         if serves.has("do session") {
             let mut request = json!({ "do": "session", "via": "netconf" });
@@ -80,10 +80,6 @@ impl Session {
             for row in control.ask(&request)? {
                 let Some(session) = row.get("session") else { continue };
                 id = session.get("id").and_then(Value::as_u64).unwrap_or(id);
-                if let Some(Value::Array(said)) = session.get("capabilities") {
-                    let said: Vec<String> = said.iter().filter_map(Value::as_str).map(str::to_owned).collect();
-                    serves.narrow(&said);
-                }
             }
         }
         Ok(Self { control, serves, id })

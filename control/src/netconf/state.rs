@@ -169,7 +169,7 @@ const VIEWS: &[View] = &[
 ];
 
 /// The element at the top.
-const TOP: &str = "state";
+pub const TOP: &str = "state";
 
 /// Asks for all views and writes them. Views that the firewall does not show this user are left out.
 pub fn state(control: &Control) -> Result<Element, Refusal> {

@@ -44,6 +44,7 @@ fn every_seed_is_survived() {
         ("chain", bodies::chain::run),
         ("sshd", bodies::sshd::run),
         ("relp", bodies::relp::run),
+        ("netconf", bodies::netconf::run),
     ];
     for (target, run) in targets {
         let seeds = seeds(target);

@@ -7,12 +7,12 @@
 //!
 //! What the firewall does not serve is not in the hello, and answered `operation-not-supported`.
 
-mod config_xml;
+pub mod config_xml;
 mod control;
-mod edit;
-mod error;
+pub mod edit;
+pub mod error;
 mod events;
-mod filter;
+pub mod filter;
 pub mod framing;
 mod hello;
 mod monitoring;

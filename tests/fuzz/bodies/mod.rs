@@ -28,6 +28,8 @@ pub mod framings;
 pub mod http;
 pub mod load;
 #[cfg(feature = "dataplane")]
+pub mod netconf;
+#[cfg(feature = "dataplane")]
 pub mod ppp;
 pub mod quic;
 #[cfg(feature = "dataplane")]

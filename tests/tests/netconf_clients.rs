@@ -138,7 +138,6 @@ fn netconf_console_edits_and_commits() {
     for arguments in [
         &["--db", "candidate", "--set", "/firewall/rule[name='all']/action=permit"][..],
         &["--db", "candidate", "--delete", "/firewall/rule[name='staff']"],
-        &["--db", "candidate", "--validate"],
         &["--commit"],
     ] {
         let said = run(arguments);

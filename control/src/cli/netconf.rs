@@ -4,6 +4,7 @@ use std::net::{IpAddr, SocketAddr};
 
 use super::arguments::NetconfOptions;
 use super::output::Failure;
+use crate::manage::configure::Configure;
 use crate::manage::protocol::{Action, Request};
 use crate::netconf::{Control, End, Refusal, Session};
 
@@ -27,7 +28,8 @@ pub(super) fn netconf(options: &NetconfOptions) -> Result<(), Failure> {
 
 /// Whether the management socket of this version has such a request.
 fn reads(request: &str) -> bool {
-    serde_json::from_str::<Action>(request).is_ok() || serde_json::from_str::<Request>(request).is_ok()
+    let configures = Configure::read(request.as_bytes()).is_some_and(|read| read.is_ok());
+    configures || serde_json::from_str::<Action>(request).is_ok() || serde_json::from_str::<Request>(request).is_ok()
 }
 
 /// The client of `SSH_CONNECTION`: its address, its port, and the server's.

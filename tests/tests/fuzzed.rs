@@ -19,7 +19,7 @@ type Body = fn(&[u8]);
 
 #[test]
 fn every_seed_is_survived() {
-    let targets: [(&str, Body); 24] = [
+    let targets: [(&str, Body); 25] = [
         ("http", bodies::http::run),
         ("tls", bodies::tls::run),
         ("quic", bodies::quic::run),

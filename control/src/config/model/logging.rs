@@ -13,7 +13,7 @@ pub(super) const LOG: &[Node] = &[
 const FORM: Type = Type::Choice(&["binary", "syslog"]);
 const ACCESS_FORM: Type = Type::Choice(&["binary", "syslog", "huawei"]);
 const ACCOUNT: Type = Type::Choice(&["clear", "pseudonym", "omit"]);
-const CLASSES: &[&str] = &["session", "im", "attack", "access", "call-status"];
+const CLASSES: &[&str] = &["session", "im", "attack", "access", "call-status", "audit"];
 
 const IM: &[Node] = &[
     leaf("enable", Type::Boolean, "Whether they are made; default false."),

@@ -286,8 +286,8 @@ pub(super) enum AuditCommand {
         #[command(flatten)]
         conditions: Conditions,
         /// To a new file; without it, to standard output
-        #[arg(short, long = "output", value_name = "FILE")]
-        to: Option<PathBuf>,
+        #[arg(short, long, value_name = "FILE")]
+        output: Option<PathBuf>,
     },
     /// Print the public key that the trail is signed with
     Key,

@@ -28,7 +28,7 @@ pub(super) fn audit(options: &AuditOptions, output: &mut Output) -> Result<(), F
             prove(folder, files, &asked, *json, output)
         }
         AuditCommand::Show { conditions, newest, json } => show(folder, conditions, *newest, *json, output),
-        AuditCommand::Export { conditions, to } => export(folder, conditions, to.as_deref(), output),
+        AuditCommand::Export { conditions, output: to } => export(folder, conditions, to.as_deref(), output),
         AuditCommand::Key => match key::public(folder).map_err(|error| unreadable(&error))? {
             Some(key) => output.line(&key.to_string()),
             None => Err(Failure::Input(format!("{}: there is no key of an audit trail", folder.display()))),

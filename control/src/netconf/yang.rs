@@ -221,9 +221,9 @@ fn type_lines(line: &mut impl FnMut(&str), kind: Type) {
         Type::Path => vec!["type path;".to_owned()],
         Type::Number(first, last) => number(first, last).to_vec(),
         Type::Choice(words) => enumeration(words),
-        Type::DurationOr(word) => {
+        Type::DurationOr(words) => {
             let mut lines = vec!["type union {".to_owned()];
-            lines.extend(enumeration(&[word]).into_iter().map(|line| format!("  {line}")));
+            lines.extend(enumeration(words).into_iter().map(|line| format!("  {line}")));
             lines.extend(["  type duration;".to_owned(), "}".to_owned()]);
             lines
         }

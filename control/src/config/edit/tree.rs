@@ -216,6 +216,12 @@ fn in_table(
     // A list without members is no list of a configuration: it goes with its last one.
     if is_list && edit.deletes() && is_empty_list(item) {
         table.remove(key);
+    } else if let Item::Table(inner) = item
+        && inner.is_empty()
+        && !inner.is_dotted()
+    {
+        // It was told by the heads of those within: without them it needs one of its own, or it is gone too.
+        inner.set_implicit(false);
     }
     Ok(())
 }

@@ -66,8 +66,8 @@ pub enum Type {
     Choice(&'static [&'static str]),
     /// A duration with its unit.
     Duration,
-    /// A duration, or this word.
-    DurationOr(&'static str),
+    /// A duration, or one of these words.
+    DurationOr(&'static [&'static str]),
     /// A size in octets with its unit.
     Size,
     /// An IP address.

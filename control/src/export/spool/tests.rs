@@ -491,7 +491,8 @@ fn the_thread_writes_reads_and_recovers() {
     spool.want(1 << 20);
     spool.write((0..10).map(payload).collect()).unwrap();
     let records = wait(&mut spool, |news| if let News::Written { records } = news { Some(records) } else { None });
-    assert_eq!(records, Class::ALL.map(|class| (class, 2)));
+    let each = |at| (Class::ALL[at], if at < 10 % Class::ALL.len() { 2 } else { 1 });
+    assert_eq!(records, std::array::from_fn::<_, { Class::ALL.len() }, _>(each));
     let first = wait(&mut spool, read);
     assert_eq!(numbers(&first), (0..10).collect::<Vec<_>>());
     spool.done(first[3].0);

@@ -32,7 +32,7 @@ fn labels() -> Arc<UserLabels> {
 
 /// A table that is told to workers.
 fn told_of() -> (Story, Arc<UserTags>) {
-    let (mut story, tags) = (Story::new(), Arc::new(UserTags::new(1_000)));
+    let (mut story, tags) = (Story::new(), Arc::new(UserTags::new(4_000)));
     assert!(story.table.tag(&labels(), &tags));
     (story, tags)
 }

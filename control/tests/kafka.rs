@@ -356,7 +356,7 @@ fn brokers_whose_certificate_is_not_good_get_nothing() {
         let counts = rig.counts("lake", Class::Im);
         assert_eq!((counts.acknowledged, counts.queued), (0, 10));
     }
-    assert!(cluster.read(1..=0).is_empty());
+    assert!(cluster.read(RangeInclusive::new(1, 0)).is_empty());
 }
 
 #[test]

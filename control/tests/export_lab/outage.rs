@@ -246,7 +246,7 @@ pub fn outages_in_memory(program: Program, way: Way) {
 pub fn full_disk(program: Program, way: Way) {
     let Some(bed) = equipped(program).then(|| Bed::with_disk(program, way, "64m")).flatten() else { return };
     let mut story = Story::new(bed, true);
-    for round in 0..ROUNDS {
+    for (round, length) in (1..).zip(LENGTHS) {
         let size = story.bed.written() + 256 * 1024;
         story.bed.resize(&size.to_string());
         // Until it is full, which the collector tells nobody.
@@ -257,9 +257,9 @@ pub fn full_disk(program: Program, way: Way) {
         }
         // syslog-ng writes the line that did not fit once more than it has to.
         story.own_copies += u64::from(program == Program::SyslogNg);
-        story.push_for(LENGTHS[round]);
+        story.push_for(length);
         story.bed.resize("64m");
         story.push(BESIDES);
-        story.settles(&format!("disk full, round {}", round + 1));
+        story.settles(&format!("disk full, round {round}"));
     }
 }

@@ -40,11 +40,13 @@ impl Programs {
         arguments: &[String],
         input: Option<&str>,
         now: Instant,
-    ) -> Result<(), (Due, String)> {
+    ) -> Result<(), Box<(Due, String)>> {
         if self.0.len() >= RUNNING {
-            return Err((due, format!("{RUNNING} programs run already")));
+            return Err(Box::new((due, format!("{RUNNING} programs run already"))));
         }
-        let Some((path, rest)) = arguments.split_first() else { return Err((due, "no program".to_owned())) };
+        let Some((path, rest)) = arguments.split_first() else {
+            return Err(Box::new((due, "no program".to_owned())));
+        };
         let mut command = Command::new(path);
         command.args(rest).env_clear().env("PATH", PATH).current_dir("/").process_group(0);
         command.env("OSTIARY_EVENT", due.event.name()).env("OSTIARY_RULE", &*due.rule);
@@ -55,7 +57,7 @@ impl Programs {
         command.stdout(Stdio::null()).stderr(Stdio::null());
         let mut child = match command.spawn() {
             Ok(child) => child,
-            Err(error) => return Err((due, format!("{path}: {error}"))),
+            Err(error) => return Err(Box::new((due, format!("{path}: {error}")))),
         };
         if let (Some(input), Some(mut pipe)) = (input, child.stdin.take()) {
             // It is shorter than what a pipe holds: nothing waits. A program that ended has said so by its status.
@@ -177,12 +179,12 @@ mod tests {
         let start = Instant::now();
         programs.start(due(), &arguments(&["/bin/false"]), None, start).unwrap();
         assert_eq!(wait(&mut programs)[0].2.as_deref(), Some("exit status: 1"));
-        let (_, why) = programs.start(due(), &arguments(&["/nowhere"]), None, start).unwrap_err();
+        let (_, why) = *programs.start(due(), &arguments(&["/nowhere"]), None, start).unwrap_err();
         assert!(why.starts_with("/nowhere: "), "{why}");
         for _ in 0..RUNNING {
             programs.start(due(), &arguments(&["/bin/sleep", "1000"]), Some("unread"), start).unwrap();
         }
-        let (_, why) = programs.start(due(), &arguments(&["/bin/true"]), None, start).unwrap_err();
+        let (_, why) = *programs.start(due(), &arguments(&["/bin/true"]), None, start).unwrap_err();
         assert_eq!(why, "4 programs run already");
         assert!(programs.turn(start).is_empty());
         let ended = programs.turn(start + PATIENCE);

@@ -78,7 +78,8 @@ impl House {
     /// Programs tell how they ended when they have.
     fn start(&mut self, due: Due, arguments: &[String], input: Option<&str>) {
         let path = arguments.first().map_or("", |path| path.as_str()).to_owned();
-        if let Err((due, reason)) = self.responses.programs.start(due, arguments, input, Instant::now()) {
+        if let Err(refused) = self.responses.programs.start(due, arguments, input, Instant::now()) {
+            let (due, reason) = *refused;
             self.audit(due.failed(&format!("program {path}"), &reason, self.dataplane.now()));
         }
     }

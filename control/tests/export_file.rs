@@ -56,7 +56,7 @@ fn l10_file_exporter_rotates_without_losing_a_line() {
         assert!(file.ends_with(b"\n") && file.len() <= 256 * 1024);
         for line in std::str::from_utf8(file).unwrap().lines() {
             let object: serde_json::Value = serde_json::from_str(line).unwrap();
-            assert_eq!((&object["schema"], &object["action"]), (&2.into(), &"create".into()));
+            assert_eq!((&object["schema"], &object["action"]), (&3.into(), &"create".into()));
             sequences.push(object["seq"].as_u64().unwrap());
         }
     }

@@ -158,7 +158,7 @@ fn everything_arrives_once_and_what_is_of_one_user_in_order() {
         assert_eq!(*partition, message.partition, "{message:?}");
         assert!(*last < message.sequence, "{message:?}");
         *last = message.sequence;
-        assert!(message.value.starts_with("{\"schema\":2,\"host\":\"fw1\","), "{message:?}");
+        assert!(message.value.starts_with("{\"schema\":3,\"host\":\"fw1\","), "{message:?}");
         assert!(message.value.contains(&format!("\"boot\":\"{}\",\"seq\":{},", message.boot, message.sequence)));
     }
     assert_eq!(places.len(), 41);

@@ -73,7 +73,6 @@ fn what_a_log_host_cannot_be_is_refused() {
             ("transport = \"relp-tls\"\nformat = \"syslog\"", "log-host[h].ssl-policy", &["needs one"]),
             ("ssl-policy = \"p\"", "log-host[h].ssl-policy", &["remove the ssl-policy"]),
             ("transport = \"relp\"\nformat = \"binary\"", "log-host[h].format", &["a text format", "RELP"]),
-            ("records = [\"audit\"]", "log-host[h].records", &["not implemented in this version"]),
             ("records = [\"session\", \"session\"]", "log-host[h].records", &["each class once"]),
             ("format = \"xml\"", "log-host[h].format", &["\"rfc3164\", \"json\", \"cef\", \"huawei\""]),
             ("format = \"huawei\"\nrecords = [\"im\"]", "log-host[h].records", &["no other records"]),

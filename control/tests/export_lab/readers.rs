@@ -41,9 +41,10 @@ impl Reader {
 
     /// What it made of the messages of one form (`rfc5424`, `rfc3164`, `json`), in their order.
     pub fn lines(&self, form: &str) -> Vec<Value> {
-        let text = fs::read(self.dir.path().join(form)).unwrap_or_default();
-        let text = String::from_utf8(text).unwrap_or_else(|_| panic!("{:?} wrote what is no UTF-8", self.program));
-        let whole = text.rfind('\n').map_or("", |end| &text[..end]);
+        let mut text = fs::read(self.dir.path().join(form)).unwrap_or_default();
+        // What is being written may end within a character.
+        text.truncate(text.iter().rposition(|octet| *octet == b'\n').unwrap_or(0));
+        let whole = String::from_utf8(text).unwrap_or_else(|_| panic!("{:?} wrote what is no UTF-8", self.program));
         let parse = |line: &str| serde_json::from_str(line).unwrap_or_else(|error| panic!("{error}: {line}"));
         whole.lines().map(parse).collect()
     }

@@ -8,16 +8,19 @@ use mio::Token;
 
 use super::House;
 use crate::manage::Peer;
+use crate::record::Class;
 use crate::record::audit::{AuditEvent, AuditField, Occurrence, Subject, Via};
 
 impl House {
-    /// Records what happened. The number of the record.
-    pub(super) fn audit(&mut self, occurrence: Occurrence) -> u64 {
+    /// Records what happened, where somebody is to know: a number that no host gets would look like a record that was lost.
+    pub(super) fn audit(&mut self, occurrence: Occurrence) {
+        if !self.exporters.wants(Class::Audit) && self.compiled.responses.is_empty() {
+            return;
+        }
         let record = Arc::new(self.recorder.audit(occurrence));
         (self.audit.events, self.audit.records) = (self.audit.events + 1, self.audit.records + 1);
         self.exporters.push(&record);
         self.respond(&record);
-        record.sequence
     }
 
     /// Takes what happened to the machine, a bounded number; says whether there may be more.

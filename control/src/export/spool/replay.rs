@@ -61,6 +61,11 @@ impl Replay {
             (self.handed, self.walk) = (end, None);
         }
     }
+
+    /// A file goes: while it is open, its room on the disk is not free.
+    pub(super) fn leave(&mut self, first: u64) {
+        self.walk.take_if(|(of, _)| *of == first);
+    }
 }
 
 impl Store {
@@ -164,5 +169,40 @@ impl Store {
             }
         }
         self.replay.handed = self.replay.handed.max(end);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+    use std::time::Duration;
+
+    use dataplane::time::Nanos;
+
+    use crate::export::spool::Form;
+    use crate::export::spool::record::tests::payload;
+    use crate::export::spool::store::Store;
+    use crate::export::{Format, SpoolLimits};
+    use crate::record::BootId;
+
+    /// A file that is removed while it is open has its room on the disk still, and a full disk stays full.
+    #[test]
+    fn a_file_that_was_read_to_its_end_gives_its_room_back() {
+        let folder = tempfile::tempdir().unwrap();
+        let open = || {
+            let files =
+                fs::read_dir("/proc/self/fd").unwrap().flatten().filter_map(|file| fs::read_link(file.path()).ok());
+            files.filter(|file| file.starts_with(folder.path()) && file.to_string_lossy().contains(".seg")).count()
+        };
+        let age = Duration::from_secs(60);
+        let limits = SpoolLimits { octets: 1 << 20, age, share: 50, sync: Vec::new(), drop_new: false };
+        let form = Form { format: Format::Syslog, schema: 2 };
+        let (mut store, _) = Store::open(folder.path(), form, BootId(1), limits, Nanos(1_000_000_000)).unwrap();
+        assert!(store.append((0..20).map(payload).collect(), Nanos(1_000_000_000)).refused.is_none());
+        store.close();
+        let read = store.read(usize::MAX);
+        assert_eq!((read.len(), open()), (20, 1));
+        store.acknowledge(20);
+        assert_eq!((store.segments.len(), open()), (0, 0));
     }
 }

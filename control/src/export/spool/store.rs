@@ -239,6 +239,7 @@ impl Store {
     pub(super) fn unlink_oldest(&mut self) {
         let Some(segment) = self.segments.pop_front() else { return };
         self.write_mark(true);
+        self.replay.leave(segment.first);
         if let Err(error) = fs::remove_file(segment.path(&self.folder)) {
             self.faults.push(format!("a file of its spool cannot be removed: {error}"));
         }

@@ -268,6 +268,10 @@ impl Scene {
         if round == 0 {
             self.traffic.pause(true);
             self.until("all to be on disk", |scene| scene.sum("queued") == 0);
+            // What is in memory only is written down some milliseconds later: its number of rows, behind magic, boot and end.
+            let run = self.folder.path().join("state/spool/run");
+            let rows = |run: &[u8]| run.get(17..21).map(|rows| u32::from_be_bytes(rows.try_into().unwrap()));
+            self.until("the run to say so", |_| rows(&std::fs::read(&run).unwrap()) == Some(0));
         }
         self.firewall.take().unwrap().kill();
         self.traffic.pause(false);

@@ -98,6 +98,10 @@ fn rows(answers: &mut Answers, output: &mut Output) -> Result<(), Failure> {
             | Answer::Done(_)
             | Answer::Fault(_)
             | Answer::Refused(_)
+            | Answer::NetconfSession(_)
+            | Answer::Opened(_)
+            | Answer::Subscribed {}
+            | Answer::ReplayComplete {}
             | Answer::Reload(_)
             | Answer::Reset(_)
             | Answer::End { .. }
@@ -158,6 +162,10 @@ fn tables(what: &View, answers: &mut Answers, output: &mut Output) -> Result<(),
             | Answer::Done(_)
             | Answer::Fault(_)
             | Answer::Refused(_)
+            | Answer::NetconfSession(_)
+            | Answer::Opened(_)
+            | Answer::Subscribed {}
+            | Answer::ReplayComplete {}
             | Answer::Reload(_)
             | Answer::Reset(_)
             | Answer::End { .. }

@@ -6,6 +6,7 @@ use crossbeam::channel::Receiver;
 use serde::{Deserialize, Serialize};
 
 use super::protocol::Answer;
+use super::role::Right;
 use super::view::ReloadRow;
 use crate::config::edit::{Change, EditError, EditOp};
 
@@ -171,6 +172,33 @@ impl Configure {
     }
 }
 
+impl Configure {
+    /// What it needs.
+    pub fn right(&self) -> Right {
+        match self {
+            Self::Show(ConfigView::Configuration { .. } | ConfigView::Diff { .. } | ConfigView::Generations {}) => {
+                Right::ShowConfiguration
+            }
+            Self::Do(
+                ConfigAction::Commit { .. }
+                | ConfigAction::Confirm { .. }
+                | ConfigAction::Cancel { .. }
+                | ConfigAction::Rollback { .. }
+                | ConfigAction::Rescue { .. },
+            ) => Right::Commit,
+            // A configuration names files: whoever may have one checked learns which of them are there.
+            Self::Do(
+                ConfigAction::Check { .. }
+                | ConfigAction::Lock { .. }
+                | ConfigAction::Unlock { .. }
+                | ConfigAction::Edit { .. }
+                | ConfigAction::Load { .. }
+                | ConfigAction::Discard {},
+            ) => Right::Edit,
+        }
+    }
+}
+
 /// What is done with the rescue configuration.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -246,6 +274,12 @@ impl Refusal {
     /// With a tag and a text.
     pub fn new(tag: &'static str, text: impl Into<String>) -> Self {
         Self { text: text.into(), tag, ..Self::default() }
+    }
+}
+
+impl From<String> for Refusal {
+    fn from(text: String) -> Self {
+        Self::new("operation-failed", text)
     }
 }
 

@@ -1,39 +1,37 @@
 //! One client of the management socket: its half-read request, and its half-sent answer.
 
 use std::io::{ErrorKind, Read, Write};
+use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use crossbeam::channel::{Receiver, TryRecvError};
-use dataplane::command::SessionView;
-use dataplane::route::NeighbourView;
+use dataplane::time::Nanos;
+use jiff::Timestamp;
 use mio::net::UnixStream;
 
-use super::configure::{Configure, Configured};
-use super::protocol::{AccessView, Action, Answer, IM_LIMIT, REQUEST_LIMIT, Request};
-use super::server::{Peer, Source};
-use super::view::{
-    AccessConfigRow, NeighbourRow, PACKET, PolicyRow, ReloadRow, RouteRow, SessionRow, SigdbRow, UserFilter, UserRow,
-    WaitingRow,
-};
-use crate::record::Class;
+use super::answer::{Line, Rows};
+use super::configure::Refusal;
+use super::denials::Denials;
+use super::peer::{Asker, Peer};
+use super::protocol::{Action, Answer, Asked, LONG_REQUEST_LIMIT, REQUEST_LIMIT, SessionWay, Stream, capabilities};
+use super::role::{Right, Role};
+use super::server::Source;
+use super::session::{NotKilled, SessionOpened, Sessions};
+use super::subscription::{Subscription, Wanted};
+use crate::record::Record;
+use crate::record::audit::{AuditEvent, AuditField, Occurrence, Via};
 
-/// A client that neither reads nor asks for so long is cut off.
+/// A client that neither reads nor asks for so long is cut off, unless it is a session, which may be silent.
 pub(super) const PATIENCE: Duration = Duration::from_secs(30);
 
 /// Rows that one turn makes at most.
 const ROWS_PER_TURN: usize = 512;
-
-/// Access users that are looked at in one turn: well below a millisecond.
-const USERS_PER_TURN: usize = 2_048;
 
 /// Octets that one turn writes at most.
 const OCTETS_PER_TURN: usize = 256 << 10;
 
 /// Above this, no more rows are made until the client has read.
 const OUTPUT_HIGH: usize = 64 << 10;
-
-/// Sessions that wait between the workers and this client.
-pub(super) const DUMP_QUEUE: usize = 1_024;
 
 /// What a turn left a connection in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -46,69 +44,93 @@ pub(super) enum State {
     Closed,
 }
 
+/// Why a connection is over, as the trail has it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Ending {
+    /// The client had asked all it wanted.
+    Closed,
+    /// The connection broke, or the client did not read.
+    Dropped,
+    /// A session, or 0, had it ended.
+    Killed(u32),
+    /// The firewall stops.
+    Stopped,
+}
+
+/// What connections have in common.
+#[derive(Debug, Default)]
+pub(super) struct Common {
+    pub(super) sessions: Sessions,
+    pub(super) denials: Denials,
+}
+
 /// A client.
 #[derive(Debug)]
 pub(super) struct Connection {
     pub(super) stream: UnixStream,
     pub(super) state: State,
+    asker: Asker,
     input: Vec<u8>,
+    /// Octets of it without a line feed.
+    searched: usize,
     output: Vec<u8>,
     sent: usize,
     answer: Option<Rows>,
+    /// A view of users that is being shown: what, narrowed to what, and rows so far.
+    viewing: Option<(&'static str, String, u64)>,
     /// The client will ask nothing more.
     ended: bool,
+    ending: Ending,
     progress: Instant,
 }
 
-/// Rows that an answer still has to make.
-#[derive(Debug)]
-enum Rows {
-    /// Sessions as workers send them.
-    Sessions { views: Receiver<SessionView>, limit: usize, made: usize },
-    /// Neighbours as workers send them.
-    Neighbours { views: Receiver<NeighbourView>, limit: usize, made: usize },
-    /// Rows that were gathered when the request came.
-    Gathered { rows: std::vec::IntoIter<Answer>, made: usize, more: bool },
-    /// Rules from this one on.
-    Policy { next: usize },
-    /// Access users, as the table is looked through piece by piece.
-    Users { filter: UserFilter, from: usize, page: std::vec::IntoIter<UserRow>, ends: bool, limit: usize, made: usize },
-    /// What comes of a request about the configuration.
-    Configure(Receiver<Configured>),
-    /// What comes of a reload.
-    Reload(Receiver<Result<ReloadRow, String>>),
-}
-
 impl Connection {
-    pub(super) fn new(stream: UnixStream, now: Instant) -> Self {
+    pub(super) fn new(stream: UnixStream, peer: Peer, role: Role, now: Instant) -> Self {
         Self {
             stream,
             state: State::Ready,
+            asker: Asker { peer, role, session: None, via: Via::Cli, origin: None },
             input: Vec::new(),
+            searched: 0,
             output: Vec::new(),
             sent: 0,
             answer: None,
+            viewing: None,
             ended: false,
+            ending: Ending::Closed,
             progress: now,
         }
     }
 
     /// Does what can be done now, a bounded piece of it.
-    pub(super) fn turn(&mut self, now: Instant, source: &mut dyn Source) {
-        self.state = self.step(now, source);
+    pub(super) fn turn(&mut self, now: Instant, source: &mut dyn Source, common: &mut Common) {
+        // A role may be another by now.
+        let role = self.asker.peer.role(source.compiled().roles.as_ref());
+        if role != self.asker.role {
+            self.asker.role = role;
+            if let Some(Rows::Subscription(subscription)) = &self.answer
+                && !self.may(subscription.stream().right(), source)
+            {
+                let request = format!("subscription to {}", subscription.stream().text());
+                self.end(&Answer::Refused(denied(&request, role)), source);
+            }
+        }
+        self.state = self.step(now, source, common);
     }
 
     /// Whether the workers' tables are being read for this client.
     pub(super) fn dumps(&self) -> bool {
-        matches!(self.answer, Some(Rows::Sessions { .. } | Rows::Neighbours { .. }))
+        self.answer.as_ref().is_some_and(Rows::dumps)
     }
 
     /// Whether the client let us wait for too long.
     pub(super) fn is_stuck(&self, now: Instant) -> bool {
-        now.saturating_duration_since(self.progress) > PATIENCE
+        let may_be_silent = self.asker.session.is_some() || self.answer.as_ref().is_some_and(Rows::is_open_ended);
+        let owes = !self.output.is_empty() || !may_be_silent;
+        owes && now.saturating_duration_since(self.progress) > PATIENCE
     }
 
-    fn step(&mut self, now: Instant, source: &mut dyn Source) -> State {
+    fn step(&mut self, now: Instant, source: &mut dyn Source, common: &mut Common) -> State {
         let mut rows = 0;
         let mut octets = 0;
         loop {
@@ -128,151 +150,246 @@ impl Connection {
                     }
                     return State::Waiting;
                 }
-                Err(_) => return State::Closed,
+                Err(_) => return self.broken(),
             }
             if self.answer.is_some() {
                 match self.make_rows(ROWS_PER_TURN - rows, source) {
                     0 if self.output.is_empty() => {
-                        // The workers have sent nothing yet; that is not the client's fault.
+                        // There is nothing yet; that is not the client's fault.
                         self.progress = now;
-                        return State::Ready;
+                        return self.idle();
                     }
                     made => rows += made,
                 }
                 continue;
             }
-            match self.next_request() {
+            match self.next_request(source) {
                 Next::Request(line) => {
                     self.progress = now;
                     rows += 1;
-                    self.begin(&line, source);
+                    self.begin(&line, now, source, common);
                 }
                 Next::TooLong => {
-                    self.put(&Answer::Error(format!("a request is a line of at most {REQUEST_LIMIT} octets")));
+                    let text = format!("a request is a line of at most {} octets", self.limit(source));
+                    self.put(&Answer::Refused(Refusal::new("too-big", text)));
                     self.ended = true;
                     self.input.clear();
                 }
                 Next::Nothing if self.ended => return State::Closed,
                 Next::Nothing => match self.fill() {
-                    Ok(true) => {}
-                    Ok(false) => return State::Waiting,
-                    Err(_) => return State::Closed,
+                    Ok(count) if count > 0 || self.ended => octets += count,
+                    Ok(_) => return State::Waiting,
+                    Err(_) => return self.broken(),
                 },
             }
         }
     }
 
     /// Starts the answer to a request.
-    fn begin(&mut self, line: &[u8], source: &mut dyn Source) {
-        let gathered = |rows: Vec<Answer>, more| Rows::Gathered { rows: rows.into_iter(), made: 0, more };
-        match serde_json::from_slice(line) {
-            Ok(Action::Reload {}) => {
-                self.answer = Some(Rows::Reload(source.reload(self.peer().ok())));
-                return;
-            }
-            Ok(Action::ResetStatistics { class }) => {
-                let done = self.peer().and_then(|peer| source.reset_statistics(class.class(), peer));
-                match done {
-                    Ok(row) => self.answer = Some(gathered(vec![Answer::Reset(row)], false)),
-                    Err(why) => self.put(&Answer::Error(why)),
-                }
-                return;
-            }
-            Ok(Action::ResetLogStatistics { host }) => {
-                let done = self.peer().and_then(|peer| source.reset_log_statistics(host.as_deref(), peer));
-                match done {
-                    Ok(row) => self.answer = Some(gathered(vec![Answer::Reset(row)], false)),
-                    Err(why) => self.put(&Answer::Error(why)),
-                }
-                return;
-            }
-            Err(_) => {}
-        }
-        if let Some(request) = Configure::read(line) {
-            let request = request.map_err(|error| format!("not understood: {error}"));
-            match request.and_then(|request| self.peer().map(|peer| source.configure(request, peer, None))) {
-                Ok(outcome) => self.answer = Some(Rows::Configure(outcome)),
-                Err(why) => self.put(&Answer::Error(why)),
-            }
+    fn begin(&mut self, line: &[u8], now: Instant, source: &mut dyn Source, common: &mut Common) {
+        let asked = match Asked::read(line) {
+            Ok(asked) => asked,
+            Err(why) => return self.put(&Answer::Error(why)),
+        };
+        let right = asked.right();
+        if !self.may(right, source) {
+            let word = asked.word();
+            self.put(&Answer::Refused(denied(&word, self.asker.role)));
+            common.denials.note(&self.asker, word, right, now, source);
             return;
         }
-        let request = match serde_json::from_slice::<Request>(line) {
-            Ok(request) => request,
-            Err(error) => return self.put(&Answer::Error(format!("not understood: {error}"))),
+        let begun = match asked {
+            Asked::Show(request) => {
+                self.viewing = request.sensitive().map(|(view, filter)| (view, filter, 0));
+                let rows = Rows::of(request, source, &common.sessions);
+                rows.map_err(Refusal::from)
+            }
+            Asked::Do(action) => self.act(action, source, common),
+            Asked::Configure(asked) => Ok(Rows::Configure(source.configure(asked, &self.asker))),
         };
-        self.answer = Some(match request {
-            Request::Access { view, packet, record } => match access(source, Class::Access, view, packet, record) {
-                Ok(rows) => gathered(rows, false),
-                Err(why) => return self.put(&Answer::Error(why)),
-            },
-            Request::CallStatus { view, packet, record } => {
-                match access(source, Class::CallStatus, view, packet, record) {
-                    Ok(rows) => gathered(rows, false),
-                    Err(why) => return self.put(&Answer::Error(why)),
-                }
-            }
-            Request::Users { limit, user, address, mac, interface, source, nas } => {
-                match UserFilter::read([&user, &address, &mac, &interface, &source, &nas]) {
-                    Ok(filter) => {
-                        let page = Vec::new().into_iter();
-                        Rows::Users { filter, from: 0, page, ends: false, limit, made: 0 }
-                    }
-                    Err(why) => return self.put(&Answer::Error(why)),
-                }
-            }
-            Request::Sessions { limit } => {
-                let (sender, views) = crossbeam::channel::bounded(DUMP_QUEUE);
-                source.dump(sender);
-                Rows::Sessions { views, limit, made: 0 }
-            }
-            Request::Im { limit } => {
-                let table = source.im(limit.min(IM_LIMIT));
-                gathered(table.rows.into_iter().map(Answer::Im).collect(), table.more)
-            }
-            Request::LogHosts {} => {
-                let rows = source.log_hosts().into_iter().map(|row| Answer::LogHost(Box::new(row)));
-                gathered(rows.collect(), false)
-            }
-            Request::LogStatistics { host, class } => match log_statistics(source, host.as_deref(), class.as_deref()) {
-                Ok(rows) => gathered(rows, false),
-                Err(why) => return self.put(&Answer::Error(why)),
-            },
-            Request::LogBuffer { host: None, .. } => {
-                gathered(source.log_buffer(None).into_iter().map(Answer::LogBuffer).collect(), false)
-            }
-            Request::LogBuffer { host: Some(host), .. } if !source.has_log_host(&host) => {
-                return self.put(&Answer::Error(no_log_host(&host)));
-            }
-            Request::LogBuffer { host: Some(host), limit } => {
-                let (rows, more) = source.log_waiting(&host, limit.min(IM_LIMIT));
-                gathered(rows.into_iter().map(Answer::LogWaiting).collect(), more)
-            }
-            Request::Statistics {} => gathered(vec![Answer::Statistics(Box::new(source.statistics()))], false),
-            Request::Counters {} => gathered(source.workers().into_iter().map(Answer::Worker).collect(), false),
-            Request::Ports {} => gathered(source.ports().into_iter().map(Answer::Port).collect(), false),
-            Request::Interfaces {} => gathered(source.interfaces().into_iter().map(Answer::Interface).collect(), false),
-            Request::Routes {} => {
-                gathered(RouteRow::all(source.compiled()).into_iter().map(Answer::Route).collect(), false)
-            }
-            Request::Neighbours { limit } => {
-                let (sender, views) = crossbeam::channel::bounded(DUMP_QUEUE);
-                source.neighbours(sender);
-                Rows::Neighbours { views, limit, made: 0 }
-            }
-            Request::Policy {} => Rows::Policy { next: 0 },
-            Request::Nat {} => gathered(source.nat().into_iter().map(Answer::Nat).collect(), false),
-            Request::Sigdb {} => {
-                let compiled = source.compiled();
-                gathered(vec![Answer::Sigdb(SigdbRow::new(&compiled.database, compiled.signatures.as_deref()))], false)
-            }
-        });
+        match begun {
+            Ok(rows) => self.answer = Some(rows),
+            Err(refusal) => self.end(&Answer::Refused(refusal), source),
+        }
     }
 
-    /// Who is at the other end.
-    fn peer(&self) -> Result<Peer, String> {
-        let peer = rustix::net::sockopt::socket_peercred(&self.stream);
-        let peer = peer.map_err(|error| format!("the kernel does not say who asks: {error}"))?;
-        Ok(Peer { uid: peer.uid.as_raw(), pid: peer.pid.as_raw_nonzero().get() })
+    /// Carries out what is done at once, or begins what takes longer.
+    fn act(&mut self, action: Action, source: &mut dyn Source, common: &mut Common) -> Result<Rows, Refusal> {
+        match action {
+            Action::Reload {} => {
+                let asked = Occurrence::new(AuditEvent::CliCommand, source.now()).by(self.asker.subject());
+                source.audit(asked.with(AuditField::Request, "reload"));
+                Ok(Rows::Reload(source.reload(&self.asker)))
+            }
+            Action::ResetStatistics { class } => {
+                let row = source.reset_statistics(class.class(), &self.asker)?;
+                Ok(Rows::whole(vec![Answer::Reset(row)]))
+            }
+            Action::ResetLogStatistics { host } => {
+                let row = source.reset_log_statistics(host.as_deref(), &self.asker)?;
+                Ok(Rows::whole(vec![Answer::Reset(row)]))
+            }
+            Action::Session { via, origin } => self.open_session(via, origin, source, &mut common.sessions),
+            Action::KillSession { id } => {
+                let invalid = |text: &str| Refusal::new("invalid-value", text);
+                match common.sessions.kill(id, self.asker.session) {
+                    Ok(()) => Ok(Rows::whole(Vec::new())),
+                    Err(NotKilled::Own) => Err(invalid("a session does not kill itself: close it")),
+                    Err(NotKilled::Unknown) => Err(invalid("there is no such session")),
+                }
+            }
+            Action::Subscribe { stream, from, to } => self.subscribe(stream, from.as_deref(), to.as_deref(), source),
+        }
+    }
+
+    fn open_session(
+        &mut self,
+        via: SessionWay,
+        claims: Option<SocketAddr>,
+        source: &mut dyn Source,
+        sessions: &mut Sessions,
+    ) -> Result<Rows, Refusal> {
+        if self.asker.session.is_some() {
+            return Err(Refusal::new("in-use", "this connection is a session already"));
+        }
+        self.asker.via = match via {
+            SessionWay::Netconf => Via::Netconf,
+            SessionWay::Cli => Via::Cli,
+        };
+        let id = sessions.open(self.asker.clone(), claims, source.now());
+        self.asker.session = Some(id);
+        let mut started = Occurrence::new(AuditEvent::NetconfSessionStart, source.now()).by(self.asker.subject());
+        if let Some(claims) = claims {
+            started = started.with(AuditField::Claims, claims);
+        }
+        source.audit(started);
+        let opened = SessionOpened {
+            id,
+            role: self.asker.role.text().to_owned(),
+            user: self.asker.peer.user.as_deref().map(str::to_owned),
+            capabilities: capabilities(|right| self.may(right, source)),
+        };
+        Ok(Rows::whole(vec![Answer::Opened(opened)]))
+    }
+
+    fn subscribe(
+        &mut self,
+        stream: Stream,
+        from: Option<&str>,
+        to: Option<&str>,
+        source: &mut dyn Source,
+    ) -> Result<Rows, Refusal> {
+        let bad = |text: &str| Err(Refusal::new("bad-element", text));
+        let read = |time: Option<&str>| time.map(str::parse::<Timestamp>).transpose();
+        let (Ok(from), Ok(to)) = (read(from), read(to)) else {
+            return bad("\"from\" and \"to\" are times of RFC 3339, with their offset");
+        };
+        let (from, to) = (from.map(nanos), to.map(nanos));
+        match (from, to) {
+            (Some(from), _) if from > source.now() => return bad("\"from\" is in the future (RFC 5277, 2.1.1)"),
+            (None, Some(_)) => return bad("\"to\" needs a \"from\" (RFC 5277, 2.1.1)"),
+            (Some(from), Some(to)) if to < from => return bad("\"to\" is before \"from\" (RFC 5277, 2.1.1)"),
+            _ => {}
+        }
+        let allowed = Wanted { audit: self.may(Right::ShowAudit, source), others: self.may(Right::ShowUsers, source) };
+        let host = source.compiled().host_name.to_string();
+        let mut subscription = Subscription::new(stream, allowed, (from, to), &host);
+        let started = Occurrence::new(AuditEvent::SubscriptionStart, source.now()).by(self.asker.subject());
+        subscription.begin(source.audit(started.with(AuditField::Stream, stream.text())));
+        Ok(Rows::Subscription(Box::new(subscription)))
+    }
+
+    fn may(&self, right: Right, source: &dyn Source) -> bool {
+        self.asker.peer.may(right, source.compiled().roles.as_ref())
+    }
+
+    /// What this client is to be shown of records that are made.
+    pub(super) fn wanted(&self) -> Wanted {
+        match &self.answer {
+            Some(Rows::Subscription(subscription)) => subscription.wanted(),
+            _ => Wanted::default(),
+        }
+    }
+
+    /// Shows it a record that was made.
+    pub(super) fn push(&mut self, record: &Arc<Record>) {
+        if let Some(Rows::Subscription(subscription)) = &mut self.answer
+            && subscription.push(record)
+        {
+            self.state = State::Ready;
+        }
+    }
+
+    /// Whether its subscription ends by now.
+    pub(super) fn is_due(&self, now: Nanos) -> bool {
+        let Some(Rows::Subscription(subscription)) = &self.answer else { return false };
+        subscription.until().is_some_and(|until| now >= until)
+    }
+
+    /// The session that it is.
+    pub(super) fn session(&self) -> Option<u32> {
+        self.asker.session
+    }
+
+    /// Whose it is.
+    pub(super) fn uid(&self) -> u32 {
+        self.asker.peer.uid
+    }
+
+    /// Ends it, for another reason than that the client closed it.
+    pub(super) fn finish(&mut self, ending: Ending) {
+        self.ending = ending;
+    }
+
+    /// Tells what there is to tell at its end.
+    pub(super) fn farewell(&mut self, source: &mut dyn Source, sessions: &mut Sessions) {
+        self.viewed(source);
+        if let Some(Rows::Subscription(subscription)) = self.answer.take() {
+            self.unsubscribed(&subscription, self.ending.text(), source);
+        }
+        let Some(id) = self.asker.session else { return };
+        sessions.close(id);
+        let mut ended = Occurrence::new(AuditEvent::NetconfSessionEnd, source.now())
+            .by(self.asker.subject())
+            .with(AuditField::Reason, self.ending.text());
+        if let Ending::Killed(by) = self.ending {
+            ended = ended.with(AuditField::Holder, by);
+        }
+        source.audit(ended);
+        source.session_ended(id);
+    }
+
+    /// Tells who was shown users.
+    fn viewed(&mut self, source: &mut dyn Source) {
+        let Some((view, filter, rows)) = self.viewing.take() else { return };
+        let viewed = Occurrence::new(AuditEvent::SensitiveView, source.now()).by(self.asker.subject());
+        let mut viewed = viewed.with(AuditField::View, view).with(AuditField::Rows, rows);
+        if !filter.is_empty() {
+            viewed = viewed.with(AuditField::Filter, filter);
+        }
+        source.audit(viewed);
+    }
+
+    fn unsubscribed(&self, subscription: &Subscription, reason: &str, source: &mut dyn Source) {
+        let ended = Occurrence::new(AuditEvent::SubscriptionEnd, source.now())
+            .by(self.asker.subject())
+            .with(AuditField::Stream, subscription.stream().text())
+            .with(AuditField::Reason, reason)
+            .with(AuditField::Count, subscription.sent());
+        source.audit(ended);
+    }
+
+    /// Puts the last line of an answer.
+    fn end(&mut self, answer: &Answer, source: &mut dyn Source) {
+        self.put(answer);
+        self.viewed(source);
+        if let Some(Rows::Subscription(subscription)) = self.answer.take() {
+            let reason = match answer {
+                Answer::Refused(refusal) => refusal.text.as_str(),
+                _ => "its time is over",
+            };
+            self.unsubscribed(&subscription, reason, source);
+        }
     }
 
     /// Makes at most `most` rows, as long as the output is not full; returns how many lines were put.
@@ -280,14 +397,52 @@ impl Connection {
         let mut put = 0;
         while put < most && self.output.len() < OUTPUT_HIGH {
             let Some(answer) = &mut self.answer else { break };
-            let Some(line) = answer.next(source) else { break };
-            if matches!(line, Answer::End { .. } | Answer::Error(_) | Answer::Refused(_)) {
-                self.answer = None;
+            match answer.next(source) {
+                Some(Line::Row(last @ (Answer::End { .. } | Answer::Error(_) | Answer::Refused(_)))) => {
+                    self.end(&last, source);
+                    self.answer = None;
+                }
+                Some(Line::Row(row)) => {
+                    self.put(&row);
+                    if let Some((.., rows)) = &mut self.viewing {
+                        *rows += 1;
+                    }
+                }
+                Some(Line::Event(event)) => {
+                    self.output.extend_from_slice(b"{\"event\":");
+                    self.output.extend_from_slice(&event);
+                    self.output.extend_from_slice(b"}\n");
+                }
+                None => break,
             }
-            self.put(&line);
             put += 1;
         }
         put
+    }
+
+    /// What it is in while its answer has no row: one that goes on for as long as the client wants waits to be woken, and
+    /// ends with the client.
+    fn idle(&mut self) -> State {
+        let waits_for_records = matches!(&self.answer, Some(Rows::Subscription(own)) if own.is_live());
+        while self.input.len() < REQUEST_LIMIT {
+            match self.fill() {
+                Ok(0) => break,
+                Ok(_) => {}
+                Err(_) => return self.broken(),
+            }
+        }
+        match (waits_for_records, self.ended) {
+            (true, true) => State::Closed,
+            (true, false) => State::Waiting,
+            (false, _) => State::Ready,
+        }
+    }
+
+    fn broken(&mut self) -> State {
+        if self.ending == Ending::Closed {
+            self.ending = Ending::Dropped;
+        }
+        State::Closed
     }
 
     fn put(&mut self, answer: &Answer) {
@@ -314,159 +469,72 @@ impl Connection {
         Ok(Flushed::All(count))
     }
 
+    /// Octets of a request at most: a configuration is taken only of who may edit one.
+    fn limit(&self, source: &dyn Source) -> usize {
+        if self.may(Right::Edit, source) { LONG_REQUEST_LIMIT } else { REQUEST_LIMIT }
+    }
+
     /// Takes a line from the input.
-    fn next_request(&mut self) -> Next {
-        match self.input.iter().position(|octet| *octet == b'\n') {
+    fn next_request(&mut self, source: &dyn Source) -> Next {
+        match self.input[self.searched..].iter().position(|octet| *octet == b'\n') {
             Some(end) => {
-                let line = self.input.drain(..=end).collect();
+                let line = self.input.drain(..=self.searched + end).collect();
+                self.searched = 0;
                 Next::Request(line)
             }
-            None if self.input.len() >= REQUEST_LIMIT => Next::TooLong,
-            None => Next::Nothing,
+            None if self.input.len() >= self.limit(source) => Next::TooLong,
+            None => {
+                self.searched = self.input.len();
+                Next::Nothing
+            }
         }
     }
 
-    /// Reads what there is, up to the limit of a line; false where there is nothing yet.
-    fn fill(&mut self) -> std::io::Result<bool> {
+    /// Reads a piece of what there is; how much of it, 0 where there is nothing yet, or nothing more.
+    fn fill(&mut self) -> std::io::Result<usize> {
         let mut buffer = [0; REQUEST_LIMIT];
-        let room = REQUEST_LIMIT - self.input.len();
-        match self.stream.read(&mut buffer[..room]) {
-            Ok(0) => {
-                self.ended = true;
-                Ok(true)
-            }
-            Ok(count) => {
-                self.input.extend_from_slice(&buffer[..count]);
-                Ok(true)
-            }
-            Err(error) if error.kind() == ErrorKind::WouldBlock => Ok(false),
-            Err(error) if error.kind() == ErrorKind::Interrupted => Ok(true),
-            Err(error) => Err(error),
+        // Of a short request not more than its limit, so that it can be told from a long one.
+        let room = REQUEST_LIMIT - self.input.len() % REQUEST_LIMIT;
+        loop {
+            return match self.stream.read(&mut buffer[..room]) {
+                Ok(0) => {
+                    self.ended = true;
+                    Ok(0)
+                }
+                Ok(count) => {
+                    self.input.extend_from_slice(&buffer[..count]);
+                    Ok(count)
+                }
+                Err(error) if error.kind() == ErrorKind::WouldBlock => Ok(0),
+                Err(error) if error.kind() == ErrorKind::Interrupted => continue,
+                Err(error) => Err(error),
+            };
         }
     }
 }
 
-impl Rows {
-    /// The next line; none where it is not there yet.
-    fn next(&mut self, source: &mut dyn Source) -> Option<Answer> {
+impl Ending {
+    /// In the words of RFC 6470, 2.2.
+    fn text(self) -> &'static str {
         match self {
-            Self::Sessions { views, limit, made } => match views.try_recv() {
-                Ok(_) if *made >= *limit => Some(Answer::End { rows: *made, more: true }),
-                Ok(view) => {
-                    *made += 1;
-                    Some(Answer::Session(SessionRow::new(&view, &source.compiled().names)))
-                }
-                Err(TryRecvError::Empty) => None,
-                Err(TryRecvError::Disconnected) => Some(Answer::End { rows: *made, more: false }),
-            },
-            Self::Configure(outcome) => match outcome.try_recv() {
-                Ok(answer) => {
-                    let rows = match answer {
-                        Ok(rows) => rows,
-                        Err(mut refusal) => {
-                            let faults = std::mem::take(&mut refusal.faults).into_iter().map(Answer::Fault);
-                            faults.chain([Answer::Refused(refusal)]).collect()
-                        }
-                    };
-                    *self = Self::Gathered { rows: rows.into_iter(), made: 0, more: false };
-                    self.next(source)
-                }
-                Err(TryRecvError::Empty) => None,
-                Err(TryRecvError::Disconnected) => Some(Answer::Error("the firewall stops".to_owned())),
-            },
-            Self::Reload(outcome) => match outcome.try_recv() {
-                Ok(Ok(row)) => {
-                    *self = Self::Gathered { rows: Vec::new().into_iter(), made: 1, more: false };
-                    Some(Answer::Reload(row))
-                }
-                Ok(Err(why)) => Some(Answer::Error(why)),
-                Err(TryRecvError::Empty) => None,
-                Err(TryRecvError::Disconnected) => Some(Answer::Error("the firewall stops".to_owned())),
-            },
-            Self::Neighbours { views, limit, made } => match views.try_recv() {
-                Ok(_) if *made >= *limit => Some(Answer::End { rows: *made, more: true }),
-                Ok(view) => {
-                    *made += 1;
-                    Some(Answer::Neighbour(NeighbourRow::new(&view, source.compiled())))
-                }
-                Err(TryRecvError::Empty) => None,
-                Err(TryRecvError::Disconnected) => Some(Answer::End { rows: *made, more: false }),
-            },
-            Self::Users { filter, from, page, ends, limit, made } => match page.next() {
-                Some(_) if *made >= *limit => Some(Answer::End { rows: *made, more: true }),
-                Some(row) => {
-                    *made += 1;
-                    Some(Answer::User(Box::new(row)))
-                }
-                None if *ends => Some(Answer::End { rows: *made, more: false }),
-                None => {
-                    let next = source.users(filter, *from, USERS_PER_TURN);
-                    (*from, *page, *ends) = (*from + USERS_PER_TURN, next.rows.into_iter(), next.ends);
-                    None
-                }
-            },
-            Self::Gathered { rows, made, more } => Some(match rows.next() {
-                Some(row) => {
-                    *made += 1;
-                    row
-                }
-                None => Answer::End { rows: *made, more: *more },
-            }),
-            Self::Policy { next } => Some(match PolicyRow::of(source.compiled(), *next) {
-                Some(row) => {
-                    *next += 1;
-                    Answer::Rule(row)
-                }
-                None => Answer::End { rows: *next, more: false },
-            }),
+            Self::Closed => "closed",
+            Self::Dropped => "dropped",
+            Self::Killed(_) => "killed",
+            Self::Stopped => "other",
         }
     }
 }
 
-/// What became of records, of those hosts and classes that are asked for.
-fn log_statistics(source: &dyn Source, host: Option<&str>, class: Option<&str>) -> Result<Vec<Answer>, String> {
-    if let Some(host) = host.filter(|host| !source.has_log_host(host)) {
-        return Err(no_log_host(host));
-    }
-    let known = |word: &str| {
-        let found = Class::ALL.into_iter().find(|class| class.text() == word);
-        found.ok_or_else(|| format!("\"{word}\": not one of session, im, attack, access, call-status"))
-    };
-    let class = class.map(known).transpose()?;
-    let rows = source.log_statistics(host, class).into_iter();
-    Ok(rows.map(|row| Answer::LogStatistics(Box::new(row))).collect())
+/// For want of a right.
+fn denied(request: &str, role: Role) -> Refusal {
+    Refusal::new("access-denied", format!("\"{request}\" is not for you: your role is {}", role.text()))
 }
 
-fn no_log_host(host: &str) -> String {
-    format!("\"{host}\": no log host has that name")
-}
-
-/// What is asked of a class of access users' records.
-fn access(
-    source: &dyn Source,
-    class: Class,
-    view: AccessView,
-    packet: Option<u64>,
-    record: Option<u8>,
-) -> Result<Vec<Answer>, String> {
-    match (view, packet, record) {
-        (AccessView::Config, None, None) => {
-            Ok(vec![Answer::AccessConfig(AccessConfigRow::new(source.compiled(), class))])
-        }
-        (AccessView::Statistics, None, None) => Ok(vec![Answer::AccessStatistics(source.access_statistics(class))]),
-        (AccessView::Buffer, None, None) => {
-            Ok(source.access_buffer(class).into_iter().map(Answer::AccessBuffer).collect())
-        }
-        (AccessView::Buffer, None, Some(_)) => Err("a record is one of a packet: say which packet".to_owned()),
-        (AccessView::Buffer, Some(_), Some(record)) if u64::from(record) >= PACKET => {
-            Err(format!("record {record}: a packet has records 0 to {}", PACKET - 1))
-        }
-        (AccessView::Buffer, Some(packet), record) => {
-            let rows = source.access_waiting(class, WaitingRow::places(packet, record));
-            Ok(rows.into_iter().map(Answer::Waiting).collect())
-        }
-        (AccessView::Config | AccessView::Statistics, ..) => Err("only the buffer has packets".to_owned()),
-    }
+fn nanos(time: Timestamp) -> Nanos {
+    Nanos::from_parts(
+        u64::try_from(time.as_second()).unwrap_or(0),
+        u32::try_from(time.subsec_nanosecond()).unwrap_or(0),
+    )
 }
 
 /// How far the output was written, and how many octets of it now.

@@ -4,36 +4,45 @@ use std::io::{self, ErrorKind};
 use std::ops::Range;
 use std::os::unix::fs::{FileTypeExt, PermissionsExt};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use crossbeam::channel::{Receiver, Sender};
 use dataplane::command::SessionView;
 use dataplane::route::NeighbourView;
+use dataplane::time::Nanos;
 use mio::event::Event;
 use mio::net::{UnixListener, UnixStream};
 use mio::{Interest, Registry, Token};
 use socket2::{Domain, SockAddr, Socket, Type};
 
-use super::configure::{Configure, Configured};
-use super::connection::{Connection, State};
+use super::configure::{Configure, Configured, Refusal};
+use super::connection::{Common, Connection, Ending, State};
+use super::peer::{Asker, Peer};
+use super::protocol::Answer;
+use super::role::{Right, Role};
+use super::subscription::Wanted;
 use super::view::{
     AccessBufferRow, AccessStatisticsRow, ImTable, InterfaceRow, LogBufferRow, LogHostRow, LogStatisticsRow,
     LogWaitingRow, NatRow, PortRow, ReloadRow, ResetRow, Statistics, UserFilter, UserPage, WaitingRow, WorkerRow,
 };
+use crate::audit::Query;
 use crate::config::Compiled;
-use crate::record::Class;
+use crate::record::audit::{Occurrence, Via};
+use crate::record::{Class, Record};
 
 /// Clients at once; others are closed at once. The manager's tokens are the listener's and one for each.
-pub const CLIENTS: usize = 16;
+pub const CLIENTS: usize = 64;
+/// Of one user at once, and of all that are not ourselves: root always finds a place.
+const CLIENTS_OF_A_USER: usize = 32;
+const CLIENTS_OF_OTHERS: usize = CLIENTS - 8;
 
 /// What the management socket shows; the control core implements it. Nothing here may wait.
 pub trait Source {
     /// The configuration in force.
     fn compiled(&self) -> &Compiled;
     /// Takes the policy file up again; the outcome, or why there is none, comes through the channel.
-    fn reload(&mut self, by: Option<Peer>) -> Receiver<Result<ReloadRow, String>>;
-    /// Edits, commits and shows the configuration; likewise. `session`: that of NETCONF, if it is one.
-    fn configure(&mut self, request: Configure, by: Peer, session: Option<u32>) -> Receiver<Configured>;
+    fn reload(&mut self, asker: &Asker) -> Receiver<Result<ReloadRow, String>>;
     /// Asks every worker to send what its table holds ([`dataplane::command::Command::Dump`], each with a clone of the
     /// sender). Where the receiver is gone, the dump is over.
     fn dump(&mut self, into: Sender<SessionView>);
@@ -63,12 +72,12 @@ pub trait Source {
     ///
     /// # Errors
     /// Where that cannot be; then nothing was reset.
-    fn reset_statistics(&mut self, class: Class, peer: Peer) -> Result<ResetRow, String>;
+    fn reset_statistics(&mut self, class: Class, asker: &Asker) -> Result<ResetRow, String>;
     /// Has the counts of one log host, or all, begin again; who asks is audited.
     ///
     /// # Errors
     /// As [`Source::reset_statistics`], or where no host has that name.
-    fn reset_log_statistics(&mut self, host: Option<&str>, peer: Peer) -> Result<ResetRow, String>;
+    fn reset_log_statistics(&mut self, host: Option<&str>, asker: &Asker) -> Result<ResetRow, String>;
     /// The workers' counters.
     fn workers(&self) -> Vec<WorkerRow>;
     /// Ports and their counters.
@@ -79,15 +88,28 @@ pub trait Source {
     fn interfaces(&self) -> Vec<InterfaceRow>;
     /// Asks the workers for their neighbours, like [`Source::dump`].
     fn neighbours(&mut self, into: Sender<NeighbourView>);
-}
-
-/// Who asks, as the kernel says.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Peer {
-    /// The user.
-    pub uid: u32,
-    /// The process.
-    pub pid: i32,
+    /// The time of records.
+    fn now(&self) -> Nanos;
+    /// This run, as records name it.
+    fn boot(&self) -> String;
+    /// Records what happened at the socket; the record's number.
+    fn audit(&mut self, occurrence: Occurrence) -> u64;
+    /// Whether the record of the trail of that number, and all before it, are on disk; none: not yet.
+    fn kept(&self, sequence: u64) -> Option<Result<(), String>>;
+    /// Looks for what is kept. The channel ends when all was said.
+    ///
+    /// # Errors
+    /// Where it cannot be looked for now.
+    fn replay(&mut self, query: Query) -> Result<Receiver<Box<str>>, String>;
+    /// The file that has records of all classes.
+    ///
+    /// # Errors
+    /// Where none has.
+    fn widest_file(&self) -> Result<String, String>;
+    /// Edits, commits and shows the configuration, for somebody who may; likewise through a channel.
+    fn configure(&mut self, request: Configure, asker: &Asker) -> Receiver<Configured>;
+    /// A session is over: what it had locked or left unconfirmed is nobody's now.
+    fn session_ended(&mut self, session: u32);
 }
 
 /// Why the socket could not be made.
@@ -119,13 +141,16 @@ pub struct Manager {
     listener: UnixListener,
     registry: Registry,
     token_base: usize,
-    clients: [Option<Connection>; CLIENTS],
+    clients: Box<[Option<Connection>; CLIENTS]>,
+    common: Common,
+    /// Whether everybody may connect, because roles say who may what.
+    open: bool,
     refused: u64,
 }
 
 impl Manager {
-    /// Listens at `path` with mode 0660. Its folder is made where it is missing; a socket that nobody listens on is
-    /// replaced. Events come with the tokens from `token_base` to `token_base + CLIENTS`.
+    /// Listens at `path` with mode 0660, which [`Self::turn`] changes where roles say who may what. Its folder is made where it
+    /// is missing; a socket that nobody listens on is replaced. Events come with the tokens from `token_base` to `token_base + CLIENTS`.
     ///
     /// # Errors
     /// Where somebody listens already, something else is in the way, or the file cannot be made.
@@ -145,8 +170,9 @@ impl Manager {
         let mut listener = UnixListener::from_std(socket.into());
         let registry = registry.try_clone().map_err(failed("poll"))?;
         registry.register(&mut listener, Token(token_base), Interest::READABLE).map_err(failed("poll"))?;
-        let clients = std::array::from_fn(|_| None);
-        Ok(Self { path: path.to_owned(), listener, registry, token_base, clients, refused: 0 })
+        let clients = Box::new(std::array::from_fn(|_| None));
+        let common = Common::default();
+        Ok(Self { path: path.to_owned(), listener, registry, token_base, clients, common, open: false, refused: 0 })
     }
 
     /// Whether events with this token are for the manager.
@@ -164,13 +190,51 @@ impl Manager {
 
     /// Carries on with what was left over, and cuts off clients that are stuck. Call it in every turn of the loop.
     pub fn turn(&mut self, now: Instant, source: &mut dyn Source) {
+        self.follow_roles(source);
+        self.common.denials.turn(now, source);
+        let time = source.now();
         for slot in 0..CLIENTS {
-            let Some(client) = &self.clients[slot] else { continue };
+            let Some(client) = &mut self.clients[slot] else { continue };
             if client.is_stuck(now) {
-                self.close(slot);
-            } else if client.state == State::Ready {
+                client.finish(Ending::Dropped);
+                self.close(slot, source);
+            } else if client.state == State::Ready || client.is_due(time) {
                 self.serve(slot, now, source);
             }
+        }
+    }
+
+    /// Which records are to be [shown](Self::publish).
+    pub fn wanted(&self) -> Wanted {
+        self.clients.iter().flatten().map(Connection::wanted).fold(Wanted::default(), |all, one| Wanted {
+            audit: all.audit || one.audit,
+            others: all.others || one.others,
+        })
+    }
+
+    /// Shows a record to those who subscribed to such.
+    pub fn publish(&mut self, record: &Arc<Record>) {
+        self.clients.iter_mut().flatten().for_each(|client| client.push(record));
+    }
+
+    /// Ends all sessions, as the firewall stops.
+    pub fn stop(&mut self, source: &mut dyn Source) {
+        for slot in 0..CLIENTS {
+            if let Some(client) = &mut self.clients[slot] {
+                client.finish(Ending::Stopped);
+                self.close(slot, source);
+            }
+        }
+    }
+
+    /// Where roles say who may what, everybody may connect and be told so; else those whom the file's mode lets.
+    fn follow_roles(&mut self, source: &dyn Source) {
+        let open = source.compiled().roles.is_some();
+        if open != self.open {
+            let mode = std::fs::Permissions::from_mode(if open { 0o666 } else { 0o660 });
+            // A socket that somebody removed has no mode; whoever is connected stays so.
+            let _ = std::fs::set_permissions(&self.path, mode);
+            self.open = open;
         }
     }
 
@@ -201,30 +265,59 @@ impl Manager {
     }
 
     fn admit(&mut self, mut stream: UnixStream, now: Instant, source: &mut dyn Source) {
-        let Some(slot) = self.clients.iter().position(Option::is_none) else {
+        let refuse = |mut stream: UnixStream, answer: Answer| {
             use std::io::Write;
-            self.refused += 1;
+            let mut line = serde_json::to_vec(&answer).unwrap_or_default();
+            line.push(b'\n');
             // A courtesy: where it does not get through, the closed connection tells as much.
-            let _ = stream.write(b"{\"error\":\"too many clients: try again\"}\n");
-            return;
+            let _ = stream.write(&line);
+        };
+        let peer = match Peer::of(&stream) {
+            Ok(peer) => peer,
+            Err(error) => return refuse(stream, Answer::Error(format!("the kernel does not say who asks: {error}"))),
+        };
+        let role = peer.role(source.compiled().roles.as_ref());
+        if role == Role::None {
+            let asker = Asker { peer, role, session: None, via: Via::Cli, origin: None };
+            self.common.denials.note(&asker, "connect".to_owned(), Right::Show, now, source);
+            let text = "you have no role here: see [management.roles], and the groups of this process";
+            return refuse(stream, Answer::Refused(Refusal::new("access-denied", text)));
+        }
+        let others = || self.clients.iter().flatten();
+        let of_user = others().filter(|client| client.uid() == peer.uid).count();
+        let is_crowded =
+            !peer.is_ourselves() && (of_user >= CLIENTS_OF_A_USER || others().count() >= CLIENTS_OF_OTHERS);
+        let free = self.clients.iter().position(Option::is_none).filter(|_| !is_crowded);
+        let Some(slot) = free else {
+            self.refused += 1;
+            return refuse(stream, Answer::Error("too many clients: try again".to_owned()));
         };
         let token = Token(self.token_base + 1 + slot);
         if self.registry.register(&mut stream, token, Interest::READABLE | Interest::WRITABLE).is_ok() {
-            self.clients[slot] = Some(Connection::new(stream, now));
+            self.clients[slot] = Some(Connection::new(stream, peer, role, now));
             self.serve(slot, now, source);
         }
     }
 
     fn serve(&mut self, slot: usize, now: Instant, source: &mut dyn Source) {
         let Some(Some(client)) = self.clients.get_mut(slot) else { return };
-        client.turn(now, source);
+        client.turn(now, source, &mut self.common);
         if client.state == State::Closed {
-            self.close(slot);
+            self.close(slot, source);
+        }
+        for (session, by) in self.common.sessions.take_killed() {
+            let of = |client: &Option<Connection>| client.as_ref().is_some_and(|own| own.session() == Some(session));
+            let Some(slot) = self.clients.iter().position(of) else { continue };
+            if let Some(client) = &mut self.clients[slot] {
+                client.finish(Ending::Killed(by));
+            }
+            self.close(slot, source);
         }
     }
 
-    fn close(&mut self, slot: usize) {
+    fn close(&mut self, slot: usize, source: &mut dyn Source) {
         if let Some(mut client) = self.clients[slot].take() {
+            client.farewell(source, &mut self.common.sessions);
             // Closing the descriptor does it too; this only keeps the registry's books.
             let _ = self.registry.deregister(&mut client.stream);
         }

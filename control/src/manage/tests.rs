@@ -5,8 +5,8 @@ use std::ops::Range;
 use std::os::unix::fs::PermissionsExt;
 use std::os::unix::net::UnixStream;
 use std::path::PathBuf;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
@@ -24,14 +24,19 @@ use tempfile::TempDir;
 use super::configure::{ConfigView, Configure, Configured, Refusal, text_rows};
 use super::protocol::{Action, Answer, Request};
 use super::*;
+use crate::audit::Query;
 use crate::config::{self, Compiled};
 use crate::export::Counts;
 use crate::presence::access::{AccessAction, Person};
 use crate::record::access::AccessRecord;
-use crate::record::{Body, Class, sample};
+use crate::record::audit::Occurrence;
+use crate::record::sequence::Recorder;
+use crate::record::{Body, BootId, Class, Record, sample};
 
 mod access;
 mod log;
+mod roles;
+mod sessions;
 
 /// What the loop and the test share.
 #[derive(Default)]
@@ -48,6 +53,8 @@ struct Core {
     folder: TempDir,
     path: PathBuf,
     shared: Arc<Shared>,
+    trail: Arc<Mutex<Vec<Arc<Record>>>>,
+    ended: Arc<Mutex<Vec<u32>>>,
     thread: Option<JoinHandle<()>>,
 }
 
@@ -58,12 +65,16 @@ impl Core {
         let shared = Arc::new(Shared::default());
         let poll = Poll::new().unwrap();
         let manager = Manager::bind(&path, poll.registry(), 7).unwrap();
-        let source = Fixture { compiled: config::replay_default(Arc::default()), sessions, dumps: Vec::new() };
+        let compiled = config::replay_default(Arc::default());
+        let (trail, ended) = (Arc::default(), Arc::default());
+        let recorder = Recorder::new(BootId(7), &compiled);
+        let (trail_of, ended_of) = (Arc::clone(&trail), Arc::clone(&ended));
+        let source = Fixture { compiled, recorder, trail: trail_of, ended: ended_of, sessions, dumps: Vec::new() };
         let thread = std::thread::spawn({
             let shared = Arc::clone(&shared);
             move || run(poll, manager, source, &shared)
         });
-        Self { folder, path, shared, thread: Some(thread) }
+        Self { folder, path, shared, trail, ended, thread: Some(thread) }
     }
 
     fn rows(&self, request: &Request) -> (Vec<Answer>, bool) {
@@ -97,6 +108,7 @@ impl Drop for Core {
 
 fn run(mut poll: Poll, mut manager: Manager, mut source: Fixture, shared: &Shared) {
     let mut events = Events::with_capacity(64);
+    let mut published = 0;
     while !shared.stop.load(Ordering::Relaxed) {
         let timeout = manager.timeout().unwrap_or(Duration::from_millis(5)).min(Duration::from_millis(5));
         poll.poll(&mut events, Some(timeout)).unwrap();
@@ -106,6 +118,9 @@ fn run(mut poll: Poll, mut manager: Manager, mut source: Fixture, shared: &Share
             manager.handle(event, now, &mut source);
         }
         source.work();
+        let made: Vec<_> = source.trail.lock().unwrap().iter().skip(published).cloned().collect();
+        made.iter().for_each(|record| manager.publish(record));
+        published += made.len();
         manager.turn(now, &mut source);
         let (clients, dumps, _) = manager.clients();
         shared.clients.store(clients, Ordering::Relaxed);
@@ -115,6 +130,9 @@ fn run(mut poll: Poll, mut manager: Manager, mut source: Fixture, shared: &Share
 
 struct Fixture {
     compiled: Compiled,
+    recorder: Recorder,
+    trail: Arc<Mutex<Vec<Arc<Record>>>>,
+    ended: Arc<Mutex<Vec<u32>>>,
     sessions: u64,
     dumps: Vec<(Sender<SessionView>, u64)>,
 }
@@ -158,7 +176,7 @@ impl Source for Fixture {
         &self.compiled
     }
 
-    fn reload(&mut self, _by: Option<Peer>) -> Receiver<Result<ReloadRow, String>> {
+    fn reload(&mut self, _asker: &Asker) -> Receiver<Result<ReloadRow, String>> {
         let (answer, receiver) = crossbeam::channel::bounded(1);
         let version = self.sessions;
         let row = ReloadRow { version, rules: 2, memory: 3_000, milliseconds: 4, ..ReloadRow::default() };
@@ -166,7 +184,7 @@ impl Source for Fixture {
         receiver
     }
 
-    fn configure(&mut self, request: Configure, _by: Peer, _session: Option<u32>) -> Receiver<Configured> {
+    fn configure(&mut self, request: Configure, _asker: &Asker) -> Receiver<Configured> {
         let (sender, receiver) = crossbeam::channel::bounded(1);
         let _ = sender.try_send(match request {
             Configure::Show(ConfigView::Configuration { source }) => Ok(text_rows(&source)),
@@ -269,12 +287,12 @@ impl Source for Fixture {
         }
     }
 
-    fn reset_statistics(&mut self, class: Class, peer: Peer) -> Result<ResetRow, String> {
-        assert_eq!(peer.pid as u32, std::process::id());
+    fn reset_statistics(&mut self, class: Class, asker: &Asker) -> Result<ResetRow, String> {
+        assert_eq!(asker.peer.pid as u32, std::process::id());
         Ok(ResetRow { class: class.text().to_owned(), since: "2026-01-01T00:00:00.000000Z".into() })
     }
 
-    fn reset_log_statistics(&mut self, host: Option<&str>, _peer: Peer) -> Result<ResetRow, String> {
+    fn reset_log_statistics(&mut self, host: Option<&str>, _asker: &Asker) -> Result<ResetRow, String> {
         let class = host.map_or("log".to_owned(), |host| format!("log host {host}"));
         Ok(ResetRow { class, since: "2026-01-01T00:00:00.000000Z".into() })
     }
@@ -302,6 +320,45 @@ impl Source for Fixture {
             let view = NeighbourView { port: PortId(1), address, mac, state: "reachable", waiting: 0 };
             into.try_send(view).unwrap();
         }
+    }
+
+    fn now(&self) -> Nanos {
+        let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap();
+        Nanos::from_parts(since.as_secs(), since.subsec_nanos())
+    }
+
+    fn boot(&self) -> String {
+        "00".to_owned()
+    }
+
+    fn audit(&mut self, occurrence: Occurrence) -> u64 {
+        let record = Arc::new(self.recorder.audit(occurrence));
+        self.trail.lock().unwrap().push(Arc::clone(&record));
+        record.sequence
+    }
+
+    fn kept(&self, _sequence: u64) -> Option<Result<(), String>> {
+        Some(Ok(()))
+    }
+
+    fn replay(&mut self, query: Query) -> Result<Receiver<Box<str>>, String> {
+        assert_eq!(query.file, "audit");
+        let (sender, receiver) = crossbeam::channel::unbounded();
+        let until = query.until_sequence.unwrap().1;
+        for record in self.trail.lock().unwrap().iter().filter(|record| record.sequence <= until) {
+            let mut line = Vec::new();
+            crate::record::json::write(&mut line, record);
+            sender.send(String::from_utf8(line).unwrap().into()).unwrap();
+        }
+        Ok(receiver)
+    }
+
+    fn widest_file(&self) -> Result<String, String> {
+        Err("nothing keeps all".to_owned())
+    }
+
+    fn session_ended(&mut self, session: u32) {
+        self.ended.lock().unwrap().push(session);
     }
 }
 

@@ -66,7 +66,6 @@ const SLEEP_IDLE: Duration = Duration::from_millis(5);
 const FAREWELL: Duration = Duration::from_secs(5);
 /// What was committed, below the folder of what is kept over a restart; and how much of it is kept.
 const CONFIGURATIONS: &str = "config";
-const GENERATIONS: usize = 50;
 /// How often the workers' clock is compared with the kernel's.
 const CLOCK: Duration = Duration::from_secs(1);
 
@@ -114,7 +113,7 @@ pub fn run(file: &Path, mut compiled: Compiled, ready: impl FnOnce(&Compiled)) -
     let mut store = None;
     if let Some(state) = &compiled.state {
         let folder = state.path().join(CONFIGURATIONS);
-        let found = ConfigStore::open(&folder, file, &text, GENERATIONS, wall_clock());
+        let found = ConfigStore::open(&folder, file, &text, compiled.generations, wall_clock());
         let (kept, found) = found.map_err(|error| RunError::State(folder, error))?;
         let modified = kept.candidate().ok().flatten().is_some();
         (store, opened) = (Some(kept), Some((found, modified)));
@@ -166,8 +165,12 @@ pub fn run(file: &Path, mut compiled: Compiled, ready: impl FnOnce(&Compiled)) -
         more |= house.take_sources(now);
         house.pass_time(now);
         house.turn_reload();
+        for record in house.take_shown(manager.wanted()) {
+            manager.publish(&record);
+        }
         manager.turn(now, &mut house);
     }
+    manager.stop(&mut house);
     stop(house)
 }
 

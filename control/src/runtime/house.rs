@@ -37,7 +37,7 @@ use super::reload::{Reloader, Retired};
 use crate::audit::sources::Sources;
 use crate::config::Compiled;
 use crate::export::Exporters;
-use crate::manage::{ReloadRow, time_text};
+use crate::manage::{ReloadRow, Wanted, time_text};
 use crate::presence::access::AccessTable;
 use crate::presence::im::{Presence, Transition};
 use crate::receiver;
@@ -78,6 +78,9 @@ pub(super) struct House {
     access_counts: AccessCounts,
     log_counts: LogCounts,
     farewells: Farewells,
+    /// What subscribers want to see, and what they have not been shown of it.
+    wanted: Wanted,
+    shown: Vec<Arc<Record>>,
     quiet: bool,
     reloader: Reloader,
     version: Version,
@@ -205,6 +208,8 @@ impl House {
             access_counts: AccessCounts::default(),
             log_counts: LogCounts::default(),
             farewells: Farewells::default(),
+            wanted: Wanted::default(),
+            shown: Vec::new(),
             quiet: true,
             reloader,
             version: Version { number: 1, since: started, took: Duration::ZERO },

@@ -12,7 +12,7 @@ mod rules;
 
 pub use kind::{Key, Kind, Node, Type};
 
-use kind::{container, leaf, list};
+use kind::{container, leaf, leaves, list};
 
 /// The keys at the root of a file.
 pub static ROOT: &[Node] = &[
@@ -45,6 +45,7 @@ pub static ROOT: &[Node] = &[
     list("log-host", Key::Leaf("name"), "Where records go.", logging::LOG_HOST),
     list("log-group", Key::Leaf("name"), "Log hosts that stand in for each other.", logging::LOG_GROUP),
     Node { name: "ssl-policy", about: "How log hosts are believed.", kind: Kind::Named(logging::SSL_POLICY) },
+    container("configuration", "What was committed.", CONFIGURATION),
 ];
 
 const SYSTEM: &[Node] = &[
@@ -57,6 +58,17 @@ const SYSTEM: &[Node] = &[
 const MANAGEMENT: &[Node] = &[
     leaf("socket", Type::Path, "The Unix socket of commands; default /run/ostiary/ostiary.sock."),
     leaf("tap", Type::Name, "The kernel's interface that serves the firewall's own addresses; default none."),
+    container("roles", "The Unix groups of each role; default: whoever may connect is an administrator.", ROLES),
+];
+
+const CONFIGURATION: &[Node] =
+    &[leaf("generations", Type::Number(1, 1_000), "Committed configurations that are kept; default 50.")];
+
+const ROLES: &[Node] = &[
+    leaves("read-only", Type::Text, "Groups, by name or number, that look at state and configuration."),
+    leaves("auditor", Type::Text, "Groups that look at the audit trail, not at the configuration."),
+    leaves("operator", Type::Text, "Groups that look at all but the trail, and set counts back."),
+    leaves("administrator", Type::Text, "Groups that may do everything."),
 ];
 
 #[cfg(test)]

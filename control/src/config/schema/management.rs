@@ -31,9 +31,6 @@ pub(crate) struct Roles {
     pub(crate) administrator: Vec<Located<String>>,
 }
 
-/// Keys of `[management]` that a later version has.
-const LATER: &[&str] = &["roles"];
-
 impl Management {
     /// Where `ostiary show` finds the running process unless told otherwise.
     pub(crate) const SOCKET: &'static str = "/run/ostiary/ostiary.sock";
@@ -45,12 +42,7 @@ impl Management {
             read.socket = path.value;
         }
         read.tap = section.optional("tap", notes, value::interface_name);
-        for key in LATER {
-            section.later(key, notes);
-        }
-        if !LATER.contains(&"roles") {
-            read.roles = section.table("roles", notes).map(|roles| Roles::read(roles, notes));
-        }
+        read.roles = section.table("roles", notes).map(|roles| Roles::read(roles, notes));
         section.finish(notes);
         read
     }

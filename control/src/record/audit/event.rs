@@ -147,7 +147,7 @@ events! {
     ConfigurationSet "configuration-set" "CONFIGURATION_SET" 5 Success ["FMT_SMF.1"] [What Path Old New] "a setting was changed outside of a commit";
     StatisticsReset "statistics-reset" "STATISTICS_RESET" 5 Success ["FMT_SMF.1"] [What Host] "counts were begun again";
     SensitiveView "sensitive-view" "SENSITIVE_VIEW" 6 Success ["FAU_GEN.1"] [View Filter Rows] "somebody looked at what names users, or at the trail";
-    AccessDenied "access-denied" "ACCESS_DENIED" 4 Failure ["FMT_MOF.1" "FMT_SMF.1"] [Request Right] "somebody asked for what the role does not allow";
+    AccessDenied "access-denied" "ACCESS_DENIED" 4 Failure ["FMT_MOF.1" "FMT_SMF.1"] [Request Right Count] "somebody asked for what the role does not allow";
     CliCommand "cli-command" "CLI_COMMAND" 6 Success ["FMT_SMF.1"] [Request] "an action was asked for over the management socket";
     KeyChange "key-change" "KEY_CHANGE" 5 Success ["FAU_GEN.1"] [Key Change Fingerprint] "a key or certificate was made, imported, changed or deleted";
     SignatureUpdate "signature-update" "SIGNATURE_UPDATE" 5 Success ["FPT_TUD_EXT.1" "FMT_MOF.1"] [Old New Serial Signer Reason] "a signature database was taken, or refused";

@@ -7,20 +7,23 @@ use std::time::Instant;
 use mio::Token;
 
 use super::House;
-use crate::manage::Peer;
-use crate::record::Class;
-use crate::record::audit::{AuditEvent, AuditField, Occurrence, Subject, Via};
+use crate::manage::Wanted;
+use crate::record::audit::{AuditEvent, AuditField, Occurrence};
+use crate::record::{Body, Class, Record};
 
 impl House {
     /// Records what happened, where somebody is to know: a number that no host gets would look like a record that was lost.
-    pub(super) fn audit(&mut self, occurrence: Occurrence) {
-        if !self.exporters.wants(Class::Audit) && self.compiled.responses.is_empty() {
-            return;
+    /// The number of the record, 0 where there is none.
+    pub(super) fn audit(&mut self, occurrence: Occurrence) -> u64 {
+        if !self.exporters.wants(Class::Audit) && self.compiled.responses.is_empty() && !self.wanted.audit {
+            return 0;
         }
         let record = Arc::new(self.recorder.audit(occurrence));
         (self.audit.events, self.audit.records) = (self.audit.events + 1, self.audit.records + 1);
         self.exporters.push(&record);
+        self.show_record(&record);
         self.respond(&record);
+        record.sequence
     }
 
     /// Takes what happened to the machine, a bounded number; says whether there may be more.
@@ -53,9 +56,22 @@ impl House {
         let said = self.said(AuditEvent::SystemStop).with(AuditField::Reason, "told to by a signal");
         self.audit(said);
     }
-}
 
-/// Who is at the other end of a connection to the management socket.
-pub(super) fn subject(peer: Peer) -> Subject {
-    Subject { uid: Some(peer.uid), pid: Some(peer.pid), via: Some(Via::Cli), ..Subject::default() }
+    /// Sets a record aside for who subscribed to such.
+    pub(super) fn show_record(&mut self, record: &Arc<Record>) {
+        let is_audit = match &record.body {
+            Body::Audit(_) => true,
+            Body::Loss(loss) => loss.class == Class::Audit,
+            _ => false,
+        };
+        if if is_audit { self.wanted.audit } else { self.wanted.others } {
+            self.shown.push(Arc::clone(record));
+        }
+    }
+
+    /// What was set aside; from now on these are.
+    pub(in crate::runtime) fn take_shown(&mut self, wanted: Wanted) -> Vec<Arc<Record>> {
+        self.wanted = wanted;
+        std::mem::take(&mut self.shown)
+    }
 }

@@ -13,14 +13,13 @@ use self::trail::CHANGES;
 use super::super::commit::{Ask, Finish, Load, Loaded, Summary, Which};
 use super::super::reload::{Outcome, Told};
 use super::House;
-use super::audit::subject;
 use super::holder::Holder;
 use crate::config::generation::{Author, Cause};
 use crate::manage::configure::{
     CommitRow, ConfigAction, ConfigView, Configure, Configured, ConfiguredReceiver, Datastore, DoneRow, Refusal, Rescue,
 };
 use crate::manage::protocol::Answer;
-use crate::manage::{Peer, ReloadRow, time_text};
+use crate::manage::{Asker, ReloadRow, time_text};
 use crate::record::audit::{AuditEvent, AuditField, Occurrence, Subject, Via};
 
 /// What is under way, what waits to be confirmed, who holds a lock.
@@ -112,7 +111,7 @@ impl House {
     }
 
     /// Likewise for somebody who waits for the answer.
-    pub(super) fn reload_for(&mut self, peer: Option<Peer>, asked: Sender<Result<ReloadRow, String>>) {
+    pub(super) fn reload_for(&mut self, asker: &Asker, asked: Sender<Result<ReloadRow, String>>) {
         if self.commits.underway.is_some() {
             let _ = asked.try_send(Err("a reload is under way: try again when it is through".to_owned()));
             return;
@@ -122,7 +121,7 @@ impl House {
             let _ = asked.try_send(Err(why));
             return;
         }
-        let by = peer.map_or(Subject { via: Some(Via::Cli), ..Subject::default() }, subject);
+        let by = asker.subject();
         let load = self.load(Which::File, Cause::Reload, &by);
         self.begin(What::Commit, by, load, Asked::Reload(asked));
     }
@@ -166,19 +165,11 @@ impl House {
         }
     }
 
-    /// Answers what is asked about the configuration. `session`: that of NETCONF.
-    pub(super) fn answer_configuration(
-        &mut self,
-        request: Configure,
-        peer: Peer,
-        session: Option<u32>,
-    ) -> ConfiguredReceiver {
+    /// Answers what is asked about the configuration, by somebody who may.
+    pub(super) fn answer_configuration(&mut self, request: Configure, asker: &Asker) -> ConfiguredReceiver {
         let (asked, receiver) = bounded(1);
-        let mut by = subject(peer);
-        if session.is_some() {
-            (by.via, by.session) = (Some(Via::Netconf), session);
-        }
-        let editor = Editor { by, holder: Holder::of(peer.pid, session), session };
+        let session = asker.session;
+        let editor = Editor { by: asker.subject(), holder: Holder::of(asker.peer.pid, session), session };
         let done = match request {
             Configure::Show(view) => self.show(view, &asked),
             Configure::Do(request) => self.act(request, editor, &asked),

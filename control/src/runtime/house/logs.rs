@@ -6,7 +6,7 @@ use dataplane::time::Nanos;
 
 use super::House;
 use crate::export::{Counts, HostStatus};
-use crate::manage::{LogBufferRow, LogHostRow, LogStatisticsRow, LogWaitingRow, Peer, ResetRow, time_text};
+use crate::manage::{Asker, LogBufferRow, LogHostRow, LogStatisticsRow, LogWaitingRow, ResetRow, time_text};
 use crate::record::{Class, Name};
 
 /// How the counts of hosts were, and when, when an operator had them begin again.
@@ -88,14 +88,14 @@ impl House {
     }
 
     /// Has the counts of one host, or all, begin again, once it is written down who asked for that.
-    pub(super) fn reset_log_counts(&mut self, host: Option<&str>, peer: Peer) -> Result<ResetRow, String> {
+    pub(super) fn reset_log_counts(&mut self, host: Option<&str>, asker: &Asker) -> Result<ResetRow, String> {
         if let Some(host) = host.filter(|host| !self.has_log_host(host)) {
             return Err(format!("\"{host}\": no log host has that name"));
         }
         let now = self.dataplane.now();
         let class = host.map_or_else(|| "log".to_owned(), |host| format!("log host {host}"));
         let row = ResetRow { class, since: time_text(now) };
-        self.audit_reset(&row, host, peer);
+        self.audit_reset(&row, host, asker);
         let hosts: Vec<HostStatus> = self.hosts_named(host).collect();
         for status in hosts {
             let counts = status.classes.iter().map(|taken| (taken.class, taken.counts)).collect();

@@ -7,16 +7,19 @@ use ::dataplane::command::{Command, SessionView};
 use ::dataplane::counters::Counters;
 use ::dataplane::dpdk::cycles_per_second;
 use ::dataplane::route::NeighbourView;
+use ::dataplane::time::Nanos;
 use crossbeam::channel::{Receiver, Sender, bounded};
 
 use super::{House, Load, Tally};
+use crate::audit::{Query, Selector};
 use crate::config::Compiled;
 use crate::manage::configure::{Configure, Configured};
 use crate::manage::{
-    AccessBufferRow, AccessStatisticsRow, CoreRow, HostRow, ImRow, ImTable, InterfaceRow, LogBufferRow, LogHostRow,
-    LogStatisticsRow, LogWaitingRow, NatRow, Peer, PoolRow, PortRow, RecordRow, ReloadRow, ResetRow, Source,
+    AccessBufferRow, AccessStatisticsRow, Asker, CoreRow, HostRow, ImRow, ImTable, InterfaceRow, LogBufferRow,
+    LogHostRow, LogStatisticsRow, LogWaitingRow, NatRow, PoolRow, PortRow, RecordRow, ReloadRow, ResetRow, Source,
     Statistics, UserFilter, UserPage, WaitingRow, WorkerRow, time_text,
 };
+use crate::record::audit::Occurrence;
 use crate::record::{Class, Record};
 
 impl Source for House {
@@ -24,14 +27,14 @@ impl Source for House {
         &self.compiled
     }
 
-    fn reload(&mut self, by: Option<Peer>) -> Receiver<Result<ReloadRow, String>> {
+    fn reload(&mut self, asker: &Asker) -> Receiver<Result<ReloadRow, String>> {
         let (answer, receiver) = bounded(1);
-        self.reload_for(by, answer);
+        self.reload_for(asker, answer);
         receiver
     }
 
-    fn configure(&mut self, request: Configure, by: Peer, session: Option<u32>) -> Receiver<Configured> {
-        self.answer_configuration(request, by, session)
+    fn configure(&mut self, request: Configure, asker: &Asker) -> Receiver<Configured> {
+        self.answer_configuration(request, asker)
     }
 
     fn dump(&mut self, into: Sender<SessionView>) {
@@ -157,12 +160,12 @@ impl Source for House {
         self.user_page(filter, from, most)
     }
 
-    fn reset_statistics(&mut self, class: Class, peer: Peer) -> Result<ResetRow, String> {
-        self.reset_counts(class, peer)
+    fn reset_statistics(&mut self, class: Class, asker: &Asker) -> Result<ResetRow, String> {
+        self.reset_counts(class, asker)
     }
 
-    fn reset_log_statistics(&mut self, host: Option<&str>, peer: Peer) -> Result<ResetRow, String> {
-        self.reset_log_counts(host, peer)
+    fn reset_log_statistics(&mut self, host: Option<&str>, asker: &Asker) -> Result<ResetRow, String> {
+        self.reset_log_counts(host, asker)
     }
 
     fn workers(&self) -> Vec<WorkerRow> {
@@ -181,5 +184,37 @@ impl Source for House {
     fn ports(&self) -> Vec<PortRow> {
         let zone = |at: usize| self.compiled.names.zone_of_port(at as u16);
         self.dataplane.ports().iter().enumerate().map(|(at, view)| PortRow::new(view, zone(at))).collect()
+    }
+
+    fn now(&self) -> Nanos {
+        self.dataplane.now()
+    }
+
+    fn boot(&self) -> String {
+        self.boot.to_string()
+    }
+
+    fn audit(&mut self, occurrence: Occurrence) -> u64 {
+        House::audit(self, occurrence)
+    }
+
+    fn kept(&self, sequence: u64) -> Option<Result<(), String>> {
+        let _ = sequence;
+        Some(Ok(()))
+    }
+
+    fn replay(&mut self, query: Query) -> Result<Receiver<Box<str>>, String> {
+        Err(format!("{}: nothing is kept in this version", query.file))
+    }
+
+    fn widest_file(&self) -> Result<String, String> {
+        let all = Selector { class: None, severity: 7 };
+        let found = self.compiled.audit.files.iter().find(|file| file.select.contains(&all));
+        let none = || "no [[audit.file]] keeps records of all classes: select = [\"any\"] makes one".to_owned();
+        found.map(|file| file.name.to_string()).ok_or_else(none)
+    }
+
+    fn session_ended(&mut self, session: u32) {
+        self.end_session(session);
     }
 }

@@ -5,11 +5,10 @@ use std::sync::Arc;
 use dataplane::time::Nanos;
 
 use super::House;
-use super::audit::subject;
 use crate::export::Counts;
 use crate::manage::{
-    AccessHostCountsRow, AccessSourceRow, AccessStatisticsRow, AccessTableRow, Peer, ReceiverRow, ResetRow, UserFilter,
-    UserPage, UserRow, time_text,
+    AccessHostCountsRow, AccessSourceRow, AccessStatisticsRow, AccessTableRow, Asker, ReceiverRow, ResetRow,
+    UserFilter, UserPage, UserRow, time_text,
 };
 use crate::presence::access::{AccessAction, AccessTally, AccessTransition, Person};
 use crate::receiver::ReceiverTally;
@@ -81,10 +80,10 @@ impl House {
     }
 
     /// Has the counts of a class begin again, once it is written down who asked for that.
-    pub(super) fn reset_counts(&mut self, class: Class, peer: Peer) -> Result<ResetRow, String> {
+    pub(super) fn reset_counts(&mut self, class: Class, asker: &Asker) -> Result<ResetRow, String> {
         let now = self.dataplane.now();
         let row = ResetRow { class: class.text().to_owned(), since: time_text(now) };
-        self.audit_reset(&row, None, peer);
+        self.audit_reset(&row, None, asker);
         let of_class = |status: &crate::export::HostStatus| {
             let taken = status.classes.iter().find(|taken| taken.class == class);
             taken.map_or_else(Counts::default, |taken| taken.counts)
@@ -101,15 +100,18 @@ impl House {
     }
 
     /// Writes down who has which counts begin again.
-    pub(super) fn audit_reset(&mut self, row: &ResetRow, host: Option<&str>, peer: Peer) {
-        let occurrence = Occurrence::new(AuditEvent::StatisticsReset, self.dataplane.now()).by(subject(peer));
+    pub(super) fn audit_reset(&mut self, row: &ResetRow, host: Option<&str>, asker: &Asker) {
+        let occurrence = Occurrence::new(AuditEvent::StatisticsReset, self.dataplane.now()).by(asker.subject());
         let what = if host.is_some() { "log" } else { row.class.as_str() };
         let occurrence = occurrence.with(AuditField::What, what);
         self.audit(match host {
             Some(host) => occurrence.with(AuditField::Host, host),
             None => occurrence,
         });
-        eprintln!("ostiary: statistics of {} were reset by uid {}, process {}", row.class, peer.uid, peer.pid);
+        eprintln!(
+            "ostiary: statistics of {} were reset by uid {}, process {}",
+            row.class, asker.peer.uid, asker.peer.pid
+        );
     }
 
     /// Looks at a piece of the table of users.

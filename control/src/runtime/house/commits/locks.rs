@@ -27,7 +27,6 @@ pub(super) struct Lock {
 impl House {
     /// A session of NETCONF is over: what it locked is free, its edits under a lock are gone, and what it committed to be
     /// confirmed by itself goes back (RFC 6241, 7.5 and 8.4).
-    #[expect(dead_code, reason = "sessions are not served yet")]
     pub(in super::super) fn end_session(&mut self, session: u32) {
         for at in 0..self.commits.locks.len() {
             if self.commits.locks[at].as_ref().is_some_and(|lock| lock.holder == Holder::Session(session)) {

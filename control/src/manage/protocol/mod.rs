@@ -1,8 +1,17 @@
 //! What goes over the management socket, a line of JSON each way.
 
+mod asked;
+
+use std::net::SocketAddr;
+
 use serde::{Deserialize, Deserializer, Serialize};
 
+#[cfg(test)]
+pub(super) use self::asked::SAMPLES;
+pub use self::asked::{Asked, capabilities};
 use super::configure::{ChangeRow, CommitRow, DoneRow, FaultRow, GenerationRow, Refusal};
+use super::role::Right;
+use super::session::{NetconfSessionRow, SessionOpened};
 use super::view::{
     AccessBufferRow, AccessConfigRow, AccessStatisticsRow, ImRow, InterfaceRow, LogBufferRow, LogHostRow,
     LogStatisticsRow, LogWaitingRow, NatRow, NeighbourRow, PolicyRow, PortRow, ReloadRow, ResetRow, RouteRow,
@@ -12,6 +21,9 @@ use crate::record::Class;
 
 /// Octets of a request line at most, its LF included.
 pub const REQUEST_LIMIT: usize = 4_096;
+
+/// Octets of a request that has a configuration in it.
+pub const LONG_REQUEST_LIMIT: usize = 4 << 20;
 
 /// Rows of an answer, unless the request says otherwise.
 pub const DEFAULT_LIMIT: usize = 1_000;
@@ -123,6 +135,8 @@ pub enum Request {
     Nat {},
     /// The signature database in use.
     Sigdb {},
+    /// Sessions of NETCONF.
+    SessionsNetconf {},
 }
 
 /// What of a class of records.
@@ -174,6 +188,137 @@ pub enum Action {
         /// Which.
         class: Counted,
     },
+    /// Make the connection a session, which has a number, may lock and may be killed, and lasts as long as it does.
+    Session {
+        /// By which way the user came.
+        via: SessionWay,
+        /// From where, as the client says: `address:port`.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        origin: Option<SocketAddr>,
+    },
+    /// End another session.
+    KillSession {
+        /// Its number.
+        id: u32,
+    },
+    /// Have records sent as they are made, until the connection ends.
+    Subscribe {
+        /// Which of them.
+        stream: Stream,
+        /// Those from this time on, of RFC 3339, first, out of what is kept of them.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        from: Option<String>,
+        /// Until this time.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        to: Option<String>,
+    },
+}
+
+/// By which way the user of a session came.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum SessionWay {
+    /// NETCONF.
+    Netconf,
+    /// A command.
+    Cli,
+}
+
+/// Some of the records.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Stream {
+    /// What RFC 6470 has notifications for: changes of the configuration, and sessions.
+    #[serde(rename = "NETCONF")]
+    Netconf,
+    /// The audit trail.
+    Audit,
+    /// Records of all classes that the role may see.
+    Records,
+}
+
+impl Request {
+    /// What it needs.
+    pub fn right(&self) -> Right {
+        match self {
+            Self::Sessions { .. } | Self::Im { .. } | Self::Users { .. } => Right::ShowUsers,
+            Self::Access { packet: Some(_), .. }
+            | Self::CallStatus { packet: Some(_), .. }
+            | Self::LogBuffer { host: Some(_), .. } => Right::ShowUsers,
+            Self::Access { .. }
+            | Self::CallStatus { .. }
+            | Self::LogHosts {}
+            | Self::LogStatistics { .. }
+            | Self::LogBuffer { .. }
+            | Self::Statistics {}
+            | Self::Counters {}
+            | Self::Ports {}
+            | Self::Interfaces {}
+            | Self::Routes {}
+            | Self::Neighbours { .. }
+            | Self::Policy {}
+            | Self::Nat {}
+            | Self::Sigdb {}
+            | Self::SessionsNetconf {} => Right::Show,
+        }
+    }
+
+    /// What of it the trail names, where it is a view of users: the view, and what it was narrowed to.
+    pub fn sensitive(&self) -> Option<(&'static str, String)> {
+        match self {
+            Self::Sessions { .. } => Some(("sessions", String::new())),
+            Self::Im { .. } => Some(("im", String::new())),
+            Self::Users { user, address, mac, interface, source, nas, .. } => {
+                let named = [
+                    ("user", user),
+                    ("address", address),
+                    ("mac", mac),
+                    ("interface", interface),
+                    ("source", source),
+                    ("nas", nas),
+                ];
+                let given = named.iter().filter_map(|(name, value)| Some(format!("{name}={}", value.as_ref()?)));
+                Some(("users", given.collect::<Vec<_>>().join(" ")))
+            }
+            Self::Access { packet: Some(packet), .. } => Some(("access buffer", format!("packet={packet}"))),
+            Self::CallStatus { packet: Some(packet), .. } => Some(("call-status buffer", format!("packet={packet}"))),
+            Self::LogBuffer { host: Some(host), .. } => Some(("log buffer", format!("host={host}"))),
+            _ => None,
+        }
+    }
+}
+
+impl Action {
+    /// What it needs.
+    pub fn right(&self) -> Right {
+        match self {
+            Self::Reload {} => Right::Commit,
+            Self::ResetLogStatistics { .. } | Self::ResetStatistics { .. } => Right::Reset,
+            Self::Session { .. } => Right::Show,
+            Self::KillSession { .. } => Right::KillSession,
+            Self::Subscribe { stream, .. } => stream.right(),
+        }
+    }
+}
+
+impl Stream {
+    /// What it needs.
+    pub fn right(self) -> Right {
+        match self {
+            Self::Netconf => Right::Show,
+            Self::Audit => Right::ShowAudit,
+            Self::Records => Right::ShowRecords,
+        }
+    }
+
+    /// In the words of the trail.
+    pub fn text(self) -> &'static str {
+        match self {
+            Self::Netconf => "NETCONF",
+            Self::Audit => "audit",
+            Self::Records => "records",
+        }
+    }
 }
 
 fn default_limit() -> usize {
@@ -228,6 +373,11 @@ pub enum Answer {
     Sigdb(SigdbRow),
     /// The one row of `reload`.
     Reload(ReloadRow),
+    /// Of `sessions-netconf`.
+    NetconfSession(NetconfSessionRow),
+    /// The one row of `session`. Only programs ask for it, and they know what they asked for.
+    #[serde(rename(serialize = "session", deserialize = "session-opened"))]
+    Opened(SessionOpened),
     /// A part of a long text, of `configuration`: all of them, one behind the other, are the text.
     Text(String),
     /// Of `diff`.
@@ -240,6 +390,10 @@ pub enum Answer {
     Done(DoneRow),
     /// Of `check`: a doubt; and before an error: a fault.
     Fault(FaultRow),
+    /// The subscription holds; events follow.
+    Subscribed {},
+    /// What was kept has been sent: from here on events come as they happen.
+    ReplayComplete {},
     /// All rows were sent, or as many as the limit allows.
     End {
         /// How many.

@@ -1,0 +1,124 @@
+//! Roles at the management socket: users of the system with their groups, the built program, and the table of what each may.
+
+#![allow(clippy::unwrap_used, reason = "the helpers of tests are tests")]
+
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
+use std::process::{Command, Stdio};
+
+use ostiary_tests::firewall::Firewall;
+use ostiary_tests::policy::Policy;
+use ostiary_tests::process::wait_for;
+use serde_json::Value;
+
+/// Groups by number: nobody of this machine is in them.
+const ROLES: &str = "[management.roles]\nread-only = [71001]\nauditor = [71002]\noperator = [71003]\n\
+                     administrator = [71004]\n";
+
+/// A user that this machine does not have.
+const USER: u32 = 71_000;
+
+/// Requests that change nothing, with who is served: read-only, auditor, operator, administrator.
+const TABLE: &[(&str, [bool; 4])] = &[
+    (r#"{"show":"statistics"}"#, [true, true, true, true]),
+    (r#"{"show":"counters"}"#, [true, true, true, true]),
+    (r#"{"show":"ports"}"#, [true, true, true, true]),
+    (r#"{"show":"interfaces"}"#, [true, true, true, true]),
+    (r#"{"show":"routes"}"#, [true, true, true, true]),
+    (r#"{"show":"neighbours"}"#, [true, true, true, true]),
+    (r#"{"show":"policy"}"#, [true, true, true, true]),
+    (r#"{"show":"nat"}"#, [true, true, true, true]),
+    (r#"{"show":"sigdb"}"#, [true, true, true, true]),
+    (r#"{"show":"log-hosts"}"#, [true, true, true, true]),
+    (r#"{"show":"log-statistics"}"#, [true, true, true, true]),
+    (r#"{"show":"log-buffer"}"#, [true, true, true, true]),
+    (r#"{"show":"sessions-netconf"}"#, [true, true, true, true]),
+    (r#"{"show":"access","view":"statistics"}"#, [true, true, true, true]),
+    (r#"{"show":"sessions"}"#, [false, false, true, true]),
+    (r#"{"show":"im"}"#, [false, false, true, true]),
+    (r#"{"show":"users"}"#, [false, false, true, true]),
+    (r#"{"show":"access","view":"buffer","packet":0}"#, [false, false, true, true]),
+    (r#"{"show":"configuration"}"#, [true, false, true, true]),
+    (r#"{"show":"generations"}"#, [true, false, true, true]),
+    (r#"{"do":"reset-statistics","class":"access"}"#, [false, false, true, true]),
+    (r#"{"do":"reset-log-statistics"}"#, [false, false, true, true]),
+    (r#"{"do":"session","via":"netconf"}"#, [true, true, true, true]),
+    (r#"{"do":"kill-session","id":4000000}"#, [false, false, false, true]),
+    (r#"{"do":"subscribe","stream":"NETCONF"}"#, [true, true, true, true]),
+    (r#"{"do":"subscribe","stream":"audit"}"#, [false, true, false, true]),
+    (r#"{"do":"subscribe","stream":"records"}"#, [false, true, true, true]),
+    (r#"{"do":"check"}"#, [false, false, false, true]),
+    (r#"{"do":"reload"}"#, [false, false, false, true]),
+    (r#"{"do":"commit"}"#, [false, false, false, true]),
+    (r#"{"do":"confirm"}"#, [false, false, false, true]),
+    (r#"{"do":"cancel"}"#, [false, false, false, true]),
+    (r#"{"do":"rollback","back":60000}"#, [false, false, false, true]),
+    (r#"{"do":"rescue","what":"load"}"#, [false, false, false, true]),
+    (r#"{"do":"lock"}"#, [false, false, false, true]),
+    (r#"{"do":"unlock"}"#, [false, false, false, true]),
+    (r#"{"do":"edit","operations":[]}"#, [false, false, false, true]),
+    (r#"{"do":"load","text":"x ="}"#, [false, false, false, true]),
+    (r#"{"do":"discard"}"#, [false, false, false, true]),
+];
+
+/// The first line of the answer to a request, asked by a process of [`USER`] with this group beside its own.
+fn ask(socket: &Path, group: Option<u32>, request: &str) -> Value {
+    let groups = group.map_or_else(|| "--clear-groups".to_owned(), |group| format!("--groups={group}"));
+    let (user, own) = (format!("--reuid={USER}"), format!("--regid={USER}"));
+    ask_as(&["setpriv", &user, &own, &groups], socket, request)
+}
+
+/// Likewise, asked behind this command.
+fn ask_as(before: &[&str], socket: &Path, request: &str) -> Value {
+    let script = "import socket,sys\ns=socket.socket(socket.AF_UNIX)\ns.settimeout(20)\ns.connect(sys.argv[1])\n\
+                  try: s.sendall(sys.argv[2].encode()+b'\\n')\nexcept BrokenPipeError: pass\n\
+                  print(s.makefile().readline())";
+    let words = before.iter().copied().chain(["python3", "-c", script]).collect::<Vec<_>>();
+    let mut command = Command::new(words[0]);
+    let output = command.args(&words[1..]).arg(socket).arg(request).stdin(Stdio::null()).output().unwrap();
+    let line = String::from_utf8_lossy(&output.stdout).into_owned();
+    serde_json::from_str(&line).unwrap_or_else(|_| panic!("{request}: {output:?}"))
+}
+
+fn is_denied(answer: &Value) -> bool {
+    answer["error"]["tag"] == "access-denied"
+}
+
+#[test]
+fn every_request_times_every_role() {
+    let mut policy = Policy::new("net_null0", "net_null1").rule("all", "action = \"permit\"");
+    policy.rest.push_str(ROLES);
+    let folder = tempfile::tempdir().unwrap();
+    let firewall = Firewall::start(folder.path(), &policy);
+    let socket = firewall.socket();
+    let socket = socket.as_path();
+    // The folder is the test's own; anybody has to reach the socket in it.
+    for folder in
+        socket.ancestors().skip(1).take_while(|folder| *folder != Path::new("/tmp") && folder.parent().is_some())
+    {
+        let mode = std::fs::metadata(folder).unwrap().permissions().mode();
+        std::fs::set_permissions(folder, std::fs::Permissions::from_mode(mode | 0o711)).unwrap();
+    }
+    wait_for("the socket is for all", || {
+        let mode = std::fs::metadata(socket).unwrap().permissions().mode();
+        (mode & 0o777 == 0o666).then_some(())
+    });
+    for (request, served) in TABLE {
+        for (role, served) in served.iter().enumerate() {
+            let answer = ask(socket, Some(71_001 + role as u32), request);
+            assert_eq!(is_denied(&answer), !served, "{request} of role {role}: {answer}");
+        }
+    }
+    for (request, _) in TABLE.iter().take(3) {
+        assert!(is_denied(&ask(socket, None, request)), "{request}");
+        assert!(is_denied(&ask(socket, Some(71_009), request)), "{request}");
+    }
+    // Who runs the firewall needs no role. Each word that it is offered is in the table.
+    let offered = ask_as(&[], socket, r#"{"do":"session","via":"netconf"}"#);
+    for word in offered["session"]["capabilities"].as_array().unwrap() {
+        let (kind, word) = word.as_str().unwrap().split_once(' ').unwrap();
+        let known = ["call-status", "diff"].contains(&word)
+            || TABLE.iter().any(|(request, _)| request.contains(&format!("\"{kind}\":\"{word}\"")));
+        assert!(known, "{kind} {word}");
+    }
+}

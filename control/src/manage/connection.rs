@@ -33,6 +33,9 @@ const OCTETS_PER_TURN: usize = 256 << 10;
 /// Above this, no more rows are made until the client has read.
 const OUTPUT_HIGH: usize = 64 << 10;
 
+/// Among the words that a session is offered: subscribers may have what was recorded before they asked.
+const REPLAY: &str = "do replay";
+
 /// What a turn left a connection in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum State {
@@ -109,7 +112,8 @@ impl Connection {
         if role != self.asker.role {
             self.asker.role = role;
             if let Some(Rows::Subscription(subscription)) = &self.answer
-                && !self.may(subscription.stream().right(), source)
+                && (!self.may(subscription.stream().right(), source)
+                    || (subscription.stream() == Stream::Records && subscription.wanted() != self.allowed(source)))
             {
                 let request = format!("subscription to {}", subscription.stream().text());
                 self.end(&Answer::Refused(denied(&request, role)), source);
@@ -174,6 +178,7 @@ impl Connection {
                     self.put(&Answer::Refused(Refusal::new("too-big", text)));
                     self.ended = true;
                     self.input.clear();
+                    self.searched = 0;
                 }
                 Next::Nothing if self.ended => return State::Closed,
                 Next::Nothing => match self.fill() {
@@ -263,11 +268,15 @@ impl Connection {
             started = started.with(AuditField::Claims, claims);
         }
         source.audit(started);
+        let mut words = capabilities(|right| self.may(right, source));
+        if source.replays().is_ok() {
+            words.push(REPLAY.to_owned());
+        }
         let opened = SessionOpened {
             id,
             role: self.asker.role.text().to_owned(),
             user: self.asker.peer.user.as_deref().map(str::to_owned),
-            capabilities: capabilities(|right| self.may(right, source)),
+            capabilities: words,
         };
         Ok(Rows::whole(vec![Answer::Opened(opened)]))
     }
@@ -291,12 +300,24 @@ impl Connection {
             (Some(from), Some(to)) if to < from => return bad("\"to\" is before \"from\" (RFC 5277, 2.1.1)"),
             _ => {}
         }
-        let allowed = Wanted { audit: self.may(Right::ShowAudit, source), others: self.may(Right::ShowUsers, source) };
+        let allowed = self.allowed(source);
+        if from.is_some() {
+            source.replays().map_err(|why| Refusal::new("operation-not-supported", why))?;
+            if stream == Stream::Records && allowed.others {
+                source.widest_file().map_err(|why| Refusal::new("operation-failed", why))?;
+            }
+        }
         let host = source.compiled().host_name.to_string();
         let mut subscription = Subscription::new(stream, allowed, (from, to), &host);
+        source.want(subscription.wanted());
         let started = Occurrence::new(AuditEvent::SubscriptionStart, source.now()).by(self.asker.subject());
         subscription.begin(source.audit(started.with(AuditField::Stream, stream.text())));
         Ok(Rows::Subscription(Box::new(subscription)))
+    }
+
+    /// What it may see of records of all classes.
+    fn allowed(&self, source: &dyn Source) -> Wanted {
+        Wanted { audit: self.may(Right::ShowAudit, source), others: self.may(Right::ShowUsers, source) }
     }
 
     fn may(&self, right: Right, source: &dyn Source) -> bool {

@@ -94,6 +94,13 @@ pub trait Source {
     fn boot(&self) -> String;
     /// Records what happened at the socket; the record's number.
     fn audit(&mut self, occurrence: Occurrence) -> u64;
+    /// Has these records set aside too from now on, until it is said again which are [wanted](Manager::wanted).
+    fn want(&mut self, wanted: Wanted);
+    /// Whether subscribers may have what was recorded before they asked.
+    ///
+    /// # Errors
+    /// Why not.
+    fn replays(&self) -> Result<(), String>;
     /// Whether the record of the trail of that number, and all before it, are on disk; none: not yet.
     fn kept(&self, sequence: u64) -> Option<Result<(), String>>;
     /// Looks for what is kept. The channel ends when all was said.

@@ -22,7 +22,7 @@ use sigdb::AppId;
 use tempfile::TempDir;
 
 use super::configure::{ConfigView, Configure, Configured, Refusal, text_rows};
-use super::protocol::{Action, Answer, Request};
+use super::protocol::{Action, Answer, LONG_REQUEST_LIMIT, Request};
 use super::*;
 use crate::audit::Query;
 use crate::config::{self, Compiled};
@@ -337,6 +337,12 @@ impl Source for Fixture {
         record.sequence
     }
 
+    fn want(&mut self, _wanted: Wanted) {}
+
+    fn replays(&self) -> Result<(), String> {
+        Ok(())
+    }
+
     fn kept(&self, _sequence: u64) -> Option<Result<(), String>> {
         Some(Ok(()))
     }
@@ -435,10 +441,12 @@ fn requests_on_one_connection_are_answered_in_order() {
 fn a_line_without_end_is_refused() {
     let core = Core::with_sessions(0);
     let mut stream = UnixStream::connect(&core.path).unwrap();
-    stream.write_all(&[b' '; 4_096]).unwrap();
+    stream.write_all(&vec![b' '; LONG_REQUEST_LIMIT]).unwrap();
     let mut text = String::new();
     stream.read_to_string(&mut text).unwrap();
-    assert_eq!(text, "{\"error\":\"a request is a line of at most 4096 octets\"}\n");
+    let refused: serde_json::Value = serde_json::from_str(&text).unwrap();
+    assert_eq!(refused["error"]["tag"], "too-big");
+    assert_eq!(refused["error"]["text"], format!("a request is a line of at most {LONG_REQUEST_LIMIT} octets"));
 }
 
 #[test]

@@ -15,6 +15,9 @@ const BASE_1_1: &str = "urn:ietf:params:netconf:base:1.1";
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Serves(BTreeSet<String>);
 
+/// The firewall sends subscribers what was recorded before they asked.
+pub const REPLAY: &str = "do replay";
+
 /// What a session asks for, with a request of each kind: what does not read as a request is not served.
 pub const REQUESTS: &[(&str, &str)] = &[
     ("do session", r#"{"do":"session","via":"netconf"}"#),
@@ -37,6 +40,11 @@ impl Serves {
     /// Those of [`REQUESTS`] that `reads` takes.
     pub fn of(reads: impl Fn(&str) -> bool) -> Self {
         Self(REQUESTS.iter().filter(|(_, request)| reads(request)).map(|(word, _)| (*word).to_owned()).collect())
+    }
+
+    /// The firewall serves this too.
+    pub(super) fn add(&mut self, word: &str) {
+        self.0.insert(word.to_owned());
     }
 
     /// Whether the firewall serves such requests.

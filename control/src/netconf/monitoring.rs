@@ -4,7 +4,7 @@ use serde_json::Value;
 
 use super::control::{Control, Refusal};
 use super::error::{RpcError, Tag};
-use super::hello::Serves;
+use super::hello::{REPLAY, Serves};
 use super::xml::{Element, Node};
 use super::yang::{MODULES, module_text};
 use super::{MONITORING, STREAMS};
@@ -44,7 +44,7 @@ pub fn trees(control: &Control, serves: &Serves) -> Result<Vec<Element>, Refusal
         Element::new(MONITORING, "netconf-state").with(capabilities).with(datastores).with(schemas).with(sessions);
     let mut trees = vec![state];
     if serves.has("do subscribe") {
-        trees.push(streams());
+        trees.push(streams(serves.has(REPLAY)));
     }
     Ok(trees)
 }
@@ -73,14 +73,14 @@ fn session(row: &Value) -> Element {
     element
 }
 
-/// The streams that can be subscribed to: name, what it holds, whether the past can be had.
+/// The streams that can be subscribed to: name, what it holds, whether the past can be had where the firewall sends it at all.
 pub const STREAM_LIST: &[(&str, &str, bool)] = &[
     ("NETCONF", "What sessions and the configuration do, and events of the audit trail.", true),
     ("audit", "The audit trail.", true),
     ("records", "Records of every class.", false),
 ];
 
-fn streams() -> Element {
+fn streams(replays: bool) -> Element {
     let leaf = |name: &str, text: &str| Element::new(STREAMS, name).with_text(text);
     let mut list = Element::new(STREAMS, "streams");
     for (name, about, replay) in STREAM_LIST {
@@ -88,7 +88,7 @@ fn streams() -> Element {
             Element::new(STREAMS, "stream")
                 .with(leaf("name", name))
                 .with(leaf("description", about))
-                .with(leaf("replaySupport", &replay.to_string())),
+                .with(leaf("replaySupport", &(*replay && replays).to_string())),
         );
     }
     Element::new(STREAMS, "netconf").with(list)

@@ -70,7 +70,7 @@ impl Session {
     /// # Errors
     /// Where the firewall refuses it.
     pub fn begin(control: Control, reads: impl Fn(&str) -> bool, origin: Option<&str>) -> Result<Self, Refusal> {
-        let serves = Serves::of(reads);
+        let mut serves = Serves::of(reads);
         let mut id = u64::from(std::process::id());
         if serves.has("do session") {
             let mut request = json!({ "do": "session", "via": "netconf" });
@@ -80,6 +80,10 @@ impl Session {
             for row in control.ask(&request)? {
                 let Some(session) = row.get("session") else { continue };
                 id = session.get("id").and_then(Value::as_u64).unwrap_or(id);
+                let words = session.get("capabilities").and_then(Value::as_array);
+                if words.is_some_and(|words| words.iter().any(|word| word == hello::REPLAY)) {
+                    serves.add(hello::REPLAY);
+                }
             }
         }
         Ok(Self { control, serves, id })

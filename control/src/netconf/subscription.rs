@@ -12,7 +12,7 @@ use super::control::{Control, Refusal};
 use super::error::{RpcError, Tag};
 use super::events;
 use super::filter;
-use super::hello::Serves;
+use super::hello::{REPLAY, Serves};
 use super::monitoring::STREAM_LIST;
 use super::rpc::{self, refused};
 use super::session::{End, Output, begin_reply};
@@ -62,6 +62,10 @@ impl Subscription {
             (Some(from), Some(to)) if to < from => return Err(bad("stopTime", "stopTime lies before startTime")),
             (Some(from), _) if from > Timestamp::now() => return Err(bad("startTime", "startTime lies in the future")),
             _ => {}
+        }
+        if from.is_some() && !serves.has(REPLAY) {
+            let message = "this firewall does not send what was recorded before: subscribe without startTime";
+            return Err(vec![RpcError::unsupported(message)]);
         }
         let mut request = json!({ "do": "subscribe", "stream": stream });
         for (name, time) in [("from", from), ("to", to)] {

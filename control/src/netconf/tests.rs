@@ -9,7 +9,7 @@ use std::thread::{self, JoinHandle};
 use serde_json::{Value, json};
 
 use super::framing::{Decoder, Framing, frame};
-use super::hello::REQUESTS;
+use super::hello::{REPLAY, REQUESTS};
 use super::xml::{Element, read};
 use super::*;
 
@@ -67,7 +67,7 @@ fn end() -> Value {
 
 /// What a firewall answers that serves everything.
 fn all(request: &Value) -> Option<Vec<Value>> {
-    let words: Vec<&str> = REQUESTS.iter().map(|(word, _)| *word).collect();
+    let words: Vec<&str> = REQUESTS.iter().map(|(word, _)| *word).chain([REPLAY]).collect();
     let text = |key: &str| request.get(key).and_then(Value::as_str);
     Some(match (text("do"), text("show")) {
         (Some("session"), _) => {

@@ -64,7 +64,7 @@ const SLEEP_BUSY: Duration = Duration::from_millis(1);
 const SLEEP_IDLE: Duration = Duration::from_millis(5);
 /// How long log hosts are given to take what is left at the end.
 const FAREWELL: Duration = Duration::from_secs(5);
-/// What was committed, below the folder of what is kept over a restart; and how much of it is kept.
+/// What was committed, below the folder of what is kept over a restart.
 const CONFIGURATIONS: &str = "config";
 /// How often the workers' clock is compared with the kernel's.
 const CLOCK: Duration = Duration::from_secs(1);

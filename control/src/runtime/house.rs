@@ -24,6 +24,7 @@ mod unaccounted;
 mod users;
 mod watch;
 
+use self::audit::Shown;
 use self::commits::Commits;
 use self::farewells::Farewells;
 use self::logs::LogCounts;
@@ -37,12 +38,12 @@ use super::reload::{Reloader, Retired};
 use crate::audit::sources::Sources;
 use crate::config::Compiled;
 use crate::export::Exporters;
-use crate::manage::{ReloadRow, Wanted, time_text};
+use crate::manage::{ReloadRow, time_text};
 use crate::presence::access::AccessTable;
 use crate::presence::im::{Presence, Transition};
 use crate::receiver;
 use crate::record::sequence::Recorder;
-use crate::record::{BootId, Class, LossPlace, Record};
+use crate::record::{BootId, Class, LossPlace};
 
 /// Session events taken from one worker in one turn of the loop: what comes after waits for the next, behind the sockets.
 const EVENTS_PER_TURN: usize = 4096;
@@ -79,8 +80,7 @@ pub(super) struct House {
     log_counts: LogCounts,
     farewells: Farewells,
     /// What subscribers want to see, and what they have not been shown of it.
-    wanted: Wanted,
-    shown: Vec<Arc<Record>>,
+    shown: Shown,
     quiet: bool,
     reloader: Reloader,
     version: Version,
@@ -208,8 +208,7 @@ impl House {
             access_counts: AccessCounts::default(),
             log_counts: LogCounts::default(),
             farewells: Farewells::default(),
-            wanted: Wanted::default(),
-            shown: Vec::new(),
+            shown: Shown::default(),
             quiet: true,
             reloader,
             version: Version { number: 1, since: started, took: Duration::ZERO },
@@ -360,6 +359,7 @@ impl House {
                 }
             }
             let (recorder, exporters, users) = (&mut self.recorder, &mut self.exporters, &self.access);
+            let shown = &mut self.shown;
             let (session, attack) = (&mut self.session, &mut self.attack);
             let taken = self.events[at].receiver.sessions(EVENTS_PER_TURN, |event| {
                 let is_attack = matches!(event.change, SessionChange::Attack { .. });
@@ -367,7 +367,9 @@ impl House {
                 tally.events += 1;
                 if let Some(record) = recorder.session(event, users) {
                     tally.records += 1;
-                    exporters.push(&Arc::new(record));
+                    let record = Arc::new(record);
+                    exporters.push(&record);
+                    shown.see(&record);
                 }
             });
             more |= taken == EVENTS_PER_TURN;
@@ -468,7 +470,9 @@ impl House {
     fn record_im(&mut self, transition: &Transition) {
         if let Some(record) = self.recorder.im(transition, &self.access) {
             self.im.records += 1;
-            self.exporters.push(&Arc::new(record));
+            let record = Arc::new(record);
+            self.exporters.push(&record);
+            self.shown.see(&record);
         }
     }
 
@@ -489,8 +493,9 @@ impl House {
         ] {
             tally.lost += count;
             if count > 0 {
-                let record: Record = self.recorder.loss(class, LossPlace::Worker(worker.0), count, span);
-                self.exporters.push(&Arc::new(record));
+                let record = Arc::new(self.recorder.loss(class, LossPlace::Worker(worker.0), count, span));
+                self.exporters.push(&record);
+                self.shown.see(&record);
             }
         }
     }

@@ -15,13 +15,13 @@ impl House {
     /// Records what happened, where somebody is to know: a number that no host gets would look like a record that was lost.
     /// The number of the record, 0 where there is none.
     pub(super) fn audit(&mut self, occurrence: Occurrence) -> u64 {
-        if !self.exporters.wants(Class::Audit) && self.compiled.responses.is_empty() && !self.wanted.audit {
+        if !self.exporters.wants(Class::Audit) && self.compiled.responses.is_empty() && !self.shown.wanted.audit {
             return 0;
         }
         let record = Arc::new(self.recorder.audit(occurrence));
         (self.audit.events, self.audit.records) = (self.audit.events + 1, self.audit.records + 1);
         self.exporters.push(&record);
-        self.show_record(&record);
+        self.shown.see(&record);
         self.respond(&record);
         record.sequence
     }
@@ -57,21 +57,36 @@ impl House {
         self.audit(said);
     }
 
-    /// Sets a record aside for who subscribed to such.
-    pub(super) fn show_record(&mut self, record: &Arc<Record>) {
+    /// What was set aside for subscribers; from now on these are.
+    pub(in crate::runtime) fn take_shown(&mut self, wanted: Wanted) -> Vec<Arc<Record>> {
+        self.shown.wanted = wanted;
+        std::mem::take(&mut self.shown.records)
+    }
+}
+
+/// Records that subscribers want to see, and have not been shown yet.
+#[derive(Debug, Default)]
+pub(super) struct Shown {
+    wanted: Wanted,
+    records: Vec<Arc<Record>>,
+}
+
+impl Shown {
+    /// These are wanted too.
+    pub(super) fn want(&mut self, more: Wanted) {
+        self.wanted.audit |= more.audit;
+        self.wanted.others |= more.others;
+    }
+
+    /// Sets a record aside where somebody wants it.
+    pub(super) fn see(&mut self, record: &Arc<Record>) {
         let is_audit = match &record.body {
             Body::Audit(_) => true,
             Body::Loss(loss) => loss.class == Class::Audit,
             _ => false,
         };
         if if is_audit { self.wanted.audit } else { self.wanted.others } {
-            self.shown.push(Arc::clone(record));
+            self.records.push(Arc::clone(record));
         }
-    }
-
-    /// What was set aside; from now on these are.
-    pub(in crate::runtime) fn take_shown(&mut self, wanted: Wanted) -> Vec<Arc<Record>> {
-        self.wanted = wanted;
-        std::mem::take(&mut self.shown)
     }
 }

@@ -17,7 +17,7 @@ use crate::manage::configure::{Configure, Configured};
 use crate::manage::{
     AccessBufferRow, AccessStatisticsRow, Asker, CoreRow, HostRow, ImRow, ImTable, InterfaceRow, LogBufferRow,
     LogHostRow, LogStatisticsRow, LogWaitingRow, NatRow, PoolRow, PortRow, RecordRow, ReloadRow, ResetRow, Source,
-    Statistics, UserFilter, UserPage, WaitingRow, WorkerRow, time_text,
+    Statistics, UserFilter, UserPage, WaitingRow, Wanted, WorkerRow, time_text,
 };
 use crate::record::audit::Occurrence;
 use crate::record::{Class, Record};
@@ -198,13 +198,20 @@ impl Source for House {
         House::audit(self, occurrence)
     }
 
-    fn kept(&self, sequence: u64) -> Option<Result<(), String>> {
-        let _ = sequence;
-        Some(Ok(()))
+    fn want(&mut self, wanted: Wanted) {
+        self.shown.want(wanted);
     }
 
-    fn replay(&mut self, query: Query) -> Result<Receiver<Box<str>>, String> {
-        Err(format!("{}: nothing is kept in this version", query.file))
+    fn replays(&self) -> Result<(), String> {
+        Err("what was recorded before is not sent in this version: subscribe without \"from\"".to_owned())
+    }
+
+    fn kept(&self, _sequence: u64) -> Option<Result<(), String>> {
+        Some(self.replays())
+    }
+
+    fn replay(&mut self, _query: Query) -> Result<Receiver<Box<str>>, String> {
+        self.replays().map(|()| crossbeam::channel::never())
     }
 
     fn widest_file(&self) -> Result<String, String> {

@@ -136,14 +136,17 @@ impl House {
             if let Some(record) = self.recorder.access(transition) {
                 let is_result = matches!(transition.action, AccessAction::Result { .. });
                 self.access_counts.records[usize::from(is_result)] += 1;
-                self.exporters.push(&Arc::new(record));
+                let record = Arc::new(record);
+                self.exporters.push(&record);
+                self.shown.see(&record);
             }
         }
         self.see_off(transitions);
         for forgery in self.access.take_forgeries() {
             self.attack.records += 1;
-            let record = self.recorder.forgery(&forgery);
-            self.exporters.push(&Arc::new(record));
+            let record = Arc::new(self.recorder.forgery(&forgery));
+            self.exporters.push(&record);
+            self.shown.see(&record);
         }
     }
 }

@@ -24,6 +24,8 @@ pub struct Policy {
     pub topology: String,
     /// Further lines of `[system]`.
     pub system: String,
+    /// Further lines of `[audit]`.
+    pub audit: String,
     /// Further lines of `[log.im]`.
     pub log_im: String,
     /// Further lines of `[management]`.
@@ -48,6 +50,7 @@ impl Policy {
             polls: false,
             topology: "[[wire]]\nports = [\"inside\", \"outside\"]\n".to_owned(),
             system: String::new(),
+            audit: String::new(),
             log_im: String::new(),
             management: String::new(),
             dataplane: String::new(),
@@ -123,6 +126,9 @@ mode = "{mode}"
 signatures = "{signatures}"
 trusted-keys = ["{key}"]
 
+[audit]
+directory = "{trail}"
+{audit}
 [log.im]
 enable = {im}
 {log_im}
@@ -131,6 +137,8 @@ enable = {im}
             inside = self.inside,
             outside = self.outside,
             system = self.system,
+            audit = self.audit,
+            trail = socket.with_file_name("audit").display(),
             log_im = self.log_im,
             management = self.management,
             dataplane = self.dataplane,

@@ -102,6 +102,8 @@ pub struct Store {
     gone: Vec<(u64, u64)>,
     /// Sessions that were for log hosts only.
     forwarded: u64,
+    /// Of the trail's own file, when it was taken up.
+    serial: u64,
     searches: Arc<AtomicUsize>,
     threads: Vec<JoinHandle<()>>,
     stops: Arc<AtomicBool>,
@@ -138,6 +140,8 @@ impl Opened {
                 let _ = said.send(news::done(clock(), name, done));
             });
         };
+        let own = desks.iter().find(|(name, _)| &**name == TRAIL);
+        let serial = own.map_or(0, |(_, desk)| desk.live().serial());
         let worker = Worker::new(desks, formatter, &config, Arc::clone(&shared), (sender, tasks.clone()), clock);
         let start = |name: &str, body: Box<dyn FnOnce() + Send>| {
             thread::Builder::new().name(name.to_owned()).spawn(body).map_err(StoreError::Thread)
@@ -157,6 +161,7 @@ impl Opened {
             lost: BTreeMap::new(),
             gone: Vec::new(),
             forwarded: 0,
+            serial,
             searches: Arc::default(),
             threads,
             stops,
@@ -308,6 +313,13 @@ impl Store {
     /// How each file is doing.
     pub fn status(&self) -> Vec<FileStatus> {
         self.shared.status.lock().map(|status| status.clone()).unwrap_or_default()
+    }
+
+    /// How many files there are, and the place of the trail's own in its series, as far as it was told.
+    pub fn files(&self) -> (usize, u64) {
+        let status = self.status();
+        let serial = status.iter().find(|file| file.name == TRAIL).map_or(self.serial, |file| file.serial);
+        (self.config.files.len(), serial)
     }
 
     /// Records of sessions that went to log hosts only.

@@ -11,7 +11,9 @@ pub(super) fn run(options: &RunOptions) -> Result<(), Failure> {
     let compiled = load(&options.config)?;
     crate::runtime::preflight(&compiled.dataplane).map_err(|error| Failure::Input(error.to_string()))?;
     runtime::run(&options.config, compiled, ready).map_err(|error| match error {
-        RunError::Start(_) | RunError::Manage(_) | RunError::State(..) => Failure::Input(error.to_string()),
+        RunError::Start(_) | RunError::Manage(_) | RunError::State(..) | RunError::Audit(_) => {
+            Failure::Input(error.to_string())
+        }
         _ => Failure::Running(error.to_string()),
     })
 }

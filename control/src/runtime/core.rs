@@ -4,8 +4,9 @@ use std::io::{self, Read};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
+use ::dataplane::time::Nanos;
 use mio::{Events, Interest, Poll, Token};
 use rustix::thread::{CpuSet, sched_getaffinity, sched_setaffinity};
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
@@ -16,6 +17,7 @@ use super::keeper;
 use super::reload::Reloader;
 use super::{Dataplane, DataplaneConfig, StartError};
 use crate::audit::sources::{self, Sources};
+use crate::audit::{Store, StoreError};
 use crate::config::Compiled;
 use crate::config::store::ConfigStore;
 use crate::export::Exporters;
@@ -43,6 +45,9 @@ pub enum RunError {
     /// What happens to the machine cannot be heard.
     #[error("{}: {_1}; nothing that programs or the kernel say could be recorded", _0.display())]
     Sources(PathBuf, io::Error),
+    /// There is no audit trail, and nothing may run without one.
+    #[error(transparent)]
+    Audit(#[from] StoreError),
     /// The operating system refused what the loop cannot do without.
     #[error("{0}: {1}")]
     System(&'static str, io::Error),
@@ -118,6 +123,8 @@ pub fn run(file: &Path, mut compiled: Compiled, ready: impl FnOnce(&Compiled)) -
         let modified = kept.candidate().ok().flatten().is_some();
         (store, opened) = (Some(kept), Some((found, modified)));
     }
+    set_aside(&compiled.audit.folder);
+    let trail = Store::open(compiled.audit.clone(), &compiled.host_name, boot, time)?;
     let dataplane = Dataplane::start(
         &compiled.dataplane,
         policy,
@@ -125,10 +132,12 @@ pub fn run(file: &Path, mut compiled: Compiled, ready: impl FnOnce(&Compiled)) -
         Arc::clone(&compiled.access.settings),
     )?;
     leave_workers_alone(&compiled.dataplane);
+    let trail = trail.run()?;
     let reloader = Reloader::start(file.to_owned(), Arc::clone(&compiled), text, store)
         .map_err(|error| RunError::System("cannot start a thread", error))?;
     let mut house =
-        House::new(compiled, dataplane, exporters, boot, reloader).with_receiver(receiver).with_sources(sources);
+        House::new(compiled, dataplane, exporters, trail, boot, reloader).with_receiver(receiver).with_sources(sources);
+    house.trail_begins();
     house.tell_unaccounted();
     house.audit_start(file);
     if let Some((found, modified)) = &opened {
@@ -191,7 +200,9 @@ fn stop(mut house: House) -> Result<(), RunError> {
     house.take_sources(Instant::now());
     house.audit_stop();
     house.pass_time(Instant::now());
-    for loss in house.exporters.drain(Instant::now() + FAREWELL) {
+    house.trail_ends();
+    let left = house.exporters.drain(Instant::now() + FAREWELL);
+    for loss in left.into_iter().chain(house.store.stop(Instant::now() + FAREWELL)) {
         let (count, class) = (loss.count, loss.class.text());
         match loss.place {
             LossPlace::Host(name)
@@ -258,6 +269,20 @@ fn wait(poll: &mut Poll, events: &mut Events, sleep: Duration) -> Result<(), Run
 fn wall_clock() -> u64 {
     let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
     u64::try_from(now.as_nanos()).unwrap_or(u64::MAX)
+}
+
+/// Where the trail's folder is to be, versions before this one had a file.
+fn set_aside(folder: &Path) {
+    if folder.is_file() {
+        // Where it cannot be moved, the folder cannot be made, and that is told.
+        let _ = std::fs::rename(folder, folder.with_extension("before"));
+    }
+}
+
+/// Now, of the system's clock.
+fn time() -> Nanos {
+    let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+    Nanos::from_parts(since.as_secs(), since.subsec_nanos())
 }
 
 fn random() -> io::Result<u64> {

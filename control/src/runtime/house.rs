@@ -35,6 +35,7 @@ use super::commit::Candidate;
 use super::keeper::{AccessKeeper, Keeper};
 use super::pools::Pools;
 use super::reload::{Reloader, Retired};
+use crate::audit::Store;
 use crate::audit::sources::Sources;
 use crate::config::Compiled;
 use crate::export::Exporters;
@@ -53,6 +54,7 @@ pub(super) struct House {
     pub(super) compiled: Arc<Compiled>,
     pub(super) dataplane: Dataplane,
     pub(super) exporters: Exporters,
+    pub(super) store: Store,
     events: Vec<Tap>,
     counters: Vec<Arc<Counters>>,
     loads: Vec<Load>,
@@ -159,6 +161,7 @@ impl House {
         compiled: Arc<Compiled>,
         mut dataplane: Dataplane,
         exporters: Exporters,
+        store: Store,
         boot: BootId,
         reloader: Reloader,
     ) -> Self {
@@ -197,6 +200,7 @@ impl House {
             compiled,
             dataplane,
             exporters,
+            store,
             boot,
             started,
             session: Tally::default(),
@@ -359,7 +363,7 @@ impl House {
                 }
             }
             let (recorder, exporters, users) = (&mut self.recorder, &mut self.exporters, &self.access);
-            let shown = &mut self.shown;
+            let (store, shown) = (&mut self.store, &mut self.shown);
             let (session, attack) = (&mut self.session, &mut self.attack);
             let taken = self.events[at].receiver.sessions(EVENTS_PER_TURN, |event| {
                 let is_attack = matches!(event.change, SessionChange::Attack { .. });
@@ -368,8 +372,7 @@ impl House {
                 if let Some(record) = recorder.session(event, users) {
                     tally.records += 1;
                     let record = Arc::new(record);
-                    exporters.push(&record);
-                    shown.see(&record);
+                    audit::give(store, exporters, shown, &record);
                 }
             });
             more |= taken == EVENTS_PER_TURN;
@@ -417,6 +420,7 @@ impl House {
         self.turn_farewells();
         self.keeper.turn(&self.presence, &self.compiled, (now, self.dataplane.now()), &self.reloader);
         self.access_keeper.turn(&self.access, &self.compiled, (now, self.dataplane.now()), &self.reloader);
+        self.turn_store();
         self.exporters.tick(now);
         for notice in self.exporters.take_notices() {
             eprintln!("ostiary: {notice}");
@@ -470,9 +474,7 @@ impl House {
     fn record_im(&mut self, transition: &Transition) {
         if let Some(record) = self.recorder.im(transition, &self.access) {
             self.im.records += 1;
-            let record = Arc::new(record);
-            self.exporters.push(&record);
-            self.shown.see(&record);
+            self.put(record);
         }
     }
 
@@ -493,9 +495,8 @@ impl House {
         ] {
             tally.lost += count;
             if count > 0 {
-                let record = Arc::new(self.recorder.loss(class, LossPlace::Worker(worker.0), count, span));
-                self.exporters.push(&record);
-                self.shown.see(&record);
+                let record: Record = self.recorder.loss(class, LossPlace::Worker(worker.0), count, span);
+                audit::give(&mut self.store, &mut self.exporters, &mut self.shown, &Arc::new(record));
             }
         }
     }

@@ -7,23 +7,72 @@ use std::time::Instant;
 use mio::Token;
 
 use super::House;
+use crate::audit::{Store, StoreNews};
+use crate::export::Exporters;
 use crate::manage::Wanted;
-use crate::record::audit::{AuditEvent, AuditField, Occurrence};
-use crate::record::{Body, Class, Record};
+use crate::record::audit::{AuditEvent, AuditField, Occurrence, Subject};
+use crate::record::{Body, Class, LossPlace, LossRecord, Record};
 
 impl House {
-    /// Records what happened, where somebody is to know: a number that no host gets would look like a record that was lost.
-    /// The number of the record, 0 where there is none.
+    /// Records what happened. The number of the record.
     pub(super) fn audit(&mut self, occurrence: Occurrence) -> u64 {
-        if !self.exporters.wants(Class::Audit) && self.compiled.responses.is_empty() && !self.shown.wanted.audit {
-            return 0;
-        }
-        let record = Arc::new(self.recorder.audit(occurrence));
+        let record = self.recorder.audit(occurrence);
         (self.audit.events, self.audit.records) = (self.audit.events + 1, self.audit.records + 1);
-        self.exporters.push(&record);
-        self.shown.see(&record);
+        self.put(record)
+    }
+
+    /// What became of a record of the trail: it is on the disk, or will not be; none where that is not known yet.
+    #[expect(dead_code, reason = "commits ask for it")]
+    pub(super) fn audited(&self, sequence: u64) -> Option<Result<(), String>> {
+        self.store.fate(sequence)
+    }
+
+    /// Gives a record to all who take it, the trail on this machine first. Its number.
+    pub(super) fn put(&mut self, record: Record) -> u64 {
+        let record = Arc::new(record);
+        give(&mut self.store, &mut self.exporters, &mut self.shown, &record);
         self.respond(&record);
         record.sequence
+    }
+
+    /// Hands over what came for the trail, and records what it says about itself.
+    pub(super) fn turn_store(&mut self) {
+        for news in self.store.turn() {
+            match news {
+                StoreNews::Occurred(occurrence) => {
+                    if occurrence.severity.unwrap_or(occurrence.event.severity()) <= LOUD {
+                        eprintln!("ostiary: {}", told(&occurrence));
+                    }
+                    self.audit(occurrence);
+                }
+                StoreNews::Lost { file, class, count, sequences, span, reason } => {
+                    let place = LossPlace::Store(file);
+                    eprintln!("ostiary: {count} {} records are not in the audit trail ({place})", class.text());
+                    let loss = LossRecord { class, place, reason, count, sequences: Some(sequences), span };
+                    let record = self.recorder.noticed(loss);
+                    self.put(record);
+                }
+                // Asked for by when-full = "refuse-traffic", which is refused so far.
+                StoreNews::Hold(_) => {}
+                StoreNews::Notice(text) => eprintln!("ostiary: {text}"),
+            }
+        }
+    }
+
+    /// The trail begins.
+    pub(in super::super) fn trail_begins(&mut self) {
+        self.audit_edge(AuditEvent::AuditStart);
+    }
+
+    /// The trail ends: nothing may be recorded after it.
+    pub(in super::super) fn trail_ends(&mut self) {
+        self.audit_edge(AuditEvent::AuditStop);
+    }
+
+    fn audit_edge(&mut self, event: AuditEvent) {
+        let (files, serial) = self.store.files();
+        let edge = Occurrence::new(event, self.dataplane.now()).by(Subject::system());
+        self.audit(edge.with(AuditField::Files, files).with(AuditField::Serial, serial));
     }
 
     /// Takes what happened to the machine, a bounded number; says whether there may be more.
@@ -64,6 +113,13 @@ impl House {
     }
 }
 
+/// The only way of a record out of the house: to the trail on this machine first, then to log hosts and subscribers.
+pub(super) fn give(store: &mut Store, exporters: &mut Exporters, shown: &mut Shown, record: &Arc<Record>) {
+    store.push(record);
+    exporters.push(record);
+    shown.see(record);
+}
+
 /// Records that subscribers want to see, and have not been shown yet.
 #[derive(Debug, Default)]
 pub(super) struct Shown {
@@ -89,4 +145,14 @@ impl Shown {
             self.records.push(Arc::clone(record));
         }
     }
+}
+
+/// What is as grave as this, or graver, is said on standard error too: warnings.
+const LOUD: u8 = 4;
+
+/// For the operator, in a line.
+fn told(occurrence: &Occurrence) -> String {
+    let field = |(field, text): &(AuditField, String)| format!("{} {text}", field.name());
+    let fields: Vec<String> = occurrence.fields.iter().map(field).collect();
+    format!("{}: {}", occurrence.event.about(), fields.join(", "))
 }

@@ -1,7 +1,5 @@
 //! What access users did, counted in all and since an operator had the counts begin again.
 
-use std::sync::Arc;
-
 use dataplane::time::Nanos;
 
 use super::House;
@@ -136,17 +134,14 @@ impl House {
             if let Some(record) = self.recorder.access(transition) {
                 let is_result = matches!(transition.action, AccessAction::Result { .. });
                 self.access_counts.records[usize::from(is_result)] += 1;
-                let record = Arc::new(record);
-                self.exporters.push(&record);
-                self.shown.see(&record);
+                self.put(record);
             }
         }
         self.see_off(transitions);
         for forgery in self.access.take_forgeries() {
             self.attack.records += 1;
-            let record = Arc::new(self.recorder.forgery(&forgery));
-            self.exporters.push(&record);
-            self.shown.see(&record);
+            let record = self.recorder.forgery(&forgery);
+            self.put(record);
         }
     }
 }

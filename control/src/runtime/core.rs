@@ -123,7 +123,6 @@ pub fn run(file: &Path, mut compiled: Compiled, ready: impl FnOnce(&Compiled)) -
         let modified = kept.candidate().ok().flatten().is_some();
         (store, opened) = (Some(kept), Some((found, modified)));
     }
-    set_aside(&compiled.audit.folder);
     let trail = Store::open(compiled.audit.clone(), &compiled.host_name, boot, time)?;
     let dataplane = Dataplane::start(
         &compiled.dataplane,
@@ -269,14 +268,6 @@ fn wait(poll: &mut Poll, events: &mut Events, sleep: Duration) -> Result<(), Run
 fn wall_clock() -> u64 {
     let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
     u64::try_from(now.as_nanos()).unwrap_or(u64::MAX)
-}
-
-/// Where the trail's folder is to be, versions before this one had a file.
-fn set_aside(folder: &Path) {
-    if folder.is_file() {
-        // Where it cannot be moved, the folder cannot be made, and that is told.
-        let _ = std::fs::rename(folder, folder.with_extension("before"));
-    }
 }
 
 /// Now, of the system's clock.

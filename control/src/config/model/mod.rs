@@ -5,6 +5,7 @@
 //! configurations and compares the keys that the readers know with those of the tree, both ways.
 
 mod access;
+mod audit;
 mod dataplane;
 mod kind;
 mod logging;
@@ -42,6 +43,7 @@ pub static ROOT: &[Node] = &[
     container("application-identification", "How applications are told.", rules::IDENTIFICATION),
     container("log", "What is recorded.", logging::LOG),
     container("access", "Where users of the access network are looked for.", access::ACCESS),
+    container("audit", "What is kept on this machine, and how.", audit::AUDIT),
     list("log-host", Key::Leaf("name"), "Where records go.", logging::LOG_HOST),
     list("log-group", Key::Leaf("name"), "Log hosts that stand in for each other.", logging::LOG_GROUP),
     Node { name: "ssl-policy", about: "How log hosts are believed.", kind: Kind::Named(logging::SSL_POLICY) },

@@ -69,7 +69,7 @@ pub(super) struct Source {
 }
 
 /// Sections that a later version has.
-const LATER: &[&str] = &["audit", "respond", "metrics"];
+const LATER: &[&str] = &["respond", "metrics"];
 
 /// `[system]`.
 #[derive(Debug, Default)]

@@ -1,6 +1,7 @@
 //! Every fault and every warning, each with the line and the key that it names.
 
 mod access;
+mod audit;
 mod dataplane;
 mod kafka;
 mod logging;
@@ -200,10 +201,10 @@ fn unknown_sections_and_keys_are_refused_with_what_was_probably_meant() {
 
 #[test]
 fn what_a_later_version_has_is_refused_and_said_so() {
-    for (section, key) in
-        [("[audit]\nmode = \"event\"\n", "audit"), ("[[respond]]\non = \"login-failure\"\n", "respond")]
-    {
-        refused(section, 1, key, "not implemented in this version", "remove it");
+    refused("[[respond]]\non = \"login-failure\"\n", 1, "respond", "not implemented in this version", "remove it");
+    for key in ["syslog-socket", "mail-program"] {
+        let section = format!("[audit]\n{key} = \"/run/x\"\n");
+        refused(&section, 2, &format!("audit.{key}"), "not implemented in this version", "remove it");
     }
 }
 

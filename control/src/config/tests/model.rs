@@ -36,6 +36,9 @@ const EVERYTHING: &str = r#"
     [log.access]
     [log.call-status]
     [log.spool]
+    [audit.sftp]
+    [[audit.file]]
+    archive = {}
     [access.dhcp]
     [access.radius]
     [access.receiver]
@@ -49,7 +52,7 @@ const EVERYTHING: &str = r#"
 "#;
 
 /// Known to be refused by name.
-const LATER: &[&str] = &["audit", "respond", "metrics", "vlan", "sasl"];
+const LATER: &[&str] = &["respond", "metrics", "vlan", "sasl", "syslog-socket", "mail-program"];
 
 /// What the readers know is what the model has: a key that one of them lacks fails this.
 #[test]

@@ -120,7 +120,7 @@ impl AuditEvent {
 events! {
     AuditStart "audit-start" "AUDIT_START" 5 Success ["FAU_GEN.1"] [Reason Files Serial] "the trail is written from here on";
     AuditStop "audit-stop" "AUDIT_STOP" 5 Success ["FAU_GEN.1"] [Reason Files Serial] "the trail ends here: the firewall stops";
-    AuditRecovered "audit-recovered" "AUDIT_RECOVERED" 4 None ["FAU_STG.1"] [File Line Octets Serial] "the run before ended without a stop, and the file's torn end was set aside";
+    AuditRecovered "audit-recovered" "AUDIT_RECOVERED" 4 None ["FAU_STG.1"] [File Line Octets Serial Count] "the run before ended without a stop, and the file's torn end was set aside";
     AuditTampered "audit-tampered" "AUDIT_TAMPERED" 1 Failure ["FAU_STG.1"] [File Line Octets Expected Reason] "a file of the trail is not as it was written";
     AuditCheckpoint "audit-checkpoint" "AUDIT_CHECKPOINT" 6 Success ["FAU_STG.1"] [File LastRecord Hash Signature] "the chain of a file was signed: what a host has of it proves that file";
     AuditFull "audit-full" "AUDIT_FULL" 2 Failure ["FAU_STG_EXT.1"] [File Percent Measure Count] "there is no room for the trail: what is configured for that is done";

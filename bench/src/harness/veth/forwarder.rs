@@ -127,6 +127,9 @@ max-sessions = {sessions}
 [management]
 socket = "{socket}"
 
+[audit]
+directory = "{trail}"
+
 [[port]]
 name = "inside"
 device = "{inside}"
@@ -149,6 +152,7 @@ session-logging = true
 "#,
         sessions = flows * 2,
         socket = folder.join("ostiary.sock").display(),
+        trail = folder.join("audit").display(),
     )
 }
 

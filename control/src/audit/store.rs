@@ -431,8 +431,8 @@ impl Store {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::audit::verify::{Asked, verify};
     use crate::audit::Selector;
+    use crate::audit::verify::{Asked, verify};
     use crate::record::sample;
 
     fn config(folder: &std::path::Path) -> StoreConfig {

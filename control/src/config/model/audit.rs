@@ -7,10 +7,11 @@ pub(super) const AUDIT: &[Node] = &[
     leaf("mode", Type::Choice(&["event", "stream"]), "Whether sessions are kept here too; default event."),
     leaf("directory", Type::Path, "The folder of its files; default: in the state-directory."),
     leaf("when-full", Type::Choice(WHEN_FULL), "What is done without room; default overwrite-oldest."),
-    leaf("sync", Type::DurationOr("each"), "When what was written is made sure of; default each."),
+    leaf("sync", Type::DurationOr(&["each"]), "When what was written is made sure of; default each."),
     leaf("checkpoint-records", Type::Number(1, 1_000_000), "Records between signed lines; default 1,000."),
     leaf("checkpoint-interval", Type::Duration, "The longest time before a signed line; default 1 min."),
     leaf("group", Type::Text, "The group that may read its files; default: nobody but their owner."),
+    leaf("syslog-socket", Type::Path, "Where lines of the system log are read; default nowhere."),
     container("sftp", "How archives are sent.", SFTP),
     list("file", Key::Leaf("name"), "Its files; the one of the name audit is always there.", FILE),
 ];

@@ -80,7 +80,7 @@ pub(crate) struct Archive {
 }
 
 /// Keys of these sections that a later version has.
-const LATER: &[&str] = &[];
+const LATER: &[&str] = &["mail-program"];
 
 const MODES: &[(&str, Mode)] = &[("event", Mode::Event), ("stream", Mode::Stream)];
 

@@ -18,7 +18,7 @@ fn without_a_word_there_is_the_trail() {
 
 #[test]
 fn every_key_is_taken() {
-    let audit = compiled(
+    let all = compiled(
         r#"
         [audit]
         mode = "stream"
@@ -28,6 +28,7 @@ fn every_key_is_taken() {
         checkpoint-records = 50
         checkpoint-interval = "10 s"
         group = 995
+        syslog-socket = "/run/ostiary/log"
         [audit.sftp]
         identity = "/k"
         known-hosts = "/h"
@@ -40,8 +41,9 @@ fn every_key_is_taken() {
         select = ["any/warning", "im", "session.notice"]
         archive = { start-time = "2026-12-01T00:00:00Z", transfer-interval = "1 h" }
         "#,
-    )
-    .audit;
+    );
+    assert_eq!(all.syslog_socket.as_deref(), Some(Path::new("/run/ostiary/log")));
+    let audit = all.audit;
     assert_eq!(
         (audit.mode, audit.when_full, audit.sync),
         (Mode::Stream, WhenFull::DropNew, Sync::Every(Duration::from_secs(2)))
@@ -67,7 +69,7 @@ fn what_cannot_be_is_refused() {
     refused("[audit]\nmode = \"off\"\n", 2, "audit.mode", "event", "");
     refused("[audit]\ndirectory = \"trail\"\n", 2, "audit.directory", "absolute", "");
     let select = file("name = \"x\"\nselect = [\"sessions/info\"]");
-    refused(&select, 3, "audit.file[x].select[1]", "CLASS/SEVERITY", "session");
+    refused(&select, 3, "audit.file[x].select", "CLASS/SEVERITY", "session");
     let size = file("name = \"x\"\nselect = [\"any\"]\narchive = { size = \"1 KiB\" }");
     refused(&size, 4, "audit.file[x].archive.size", "64 KiB", "");
     let site = file("name = \"audit\"\narchive = { sites = [\"ftp://a@b\"] }");

@@ -69,7 +69,10 @@ fn records(folder: &Path, file: &str, conditions: &[&str]) -> Vec<Value> {
 
 /// Names of the trail's events, in their order.
 fn events(folder: &Path) -> Vec<String> {
-    records(folder, "audit", &[]).iter().map(|record| record["action"].as_str().unwrap().to_owned()).collect()
+    let records = records(folder, "audit", &[]);
+    // It also has records of losses.
+    let trail = records.iter().filter(|record| record["event"] == "audit");
+    trail.map(|record| record["action"].as_str().unwrap().to_owned()).collect()
 }
 
 fn live(folder: &Path, name: &str) -> PathBuf {

@@ -71,7 +71,8 @@ fn records_are_accounted_for_at_every_look_while_they_are_made() {
     let mut policy = Policy::new("net_af_packet0,iface=fw0", "net_af_packet1,iface=fw1")
         .rule("all", "action = \"permit\"\nsession-logging = true\n")
         .host("siem", rsyslog.tcp, "transport = \"tcp\"\nformat = \"syslog\"")
-        .host("down", free_port(), "transport = \"relp\"\nformat = \"json\"\nqueue = 16")
+        // Others would take the places of sessions in so short a queue.
+        .host("down", free_port(), "transport = \"relp\"\nformat = \"json\"\nqueue = 16\nrecords = [\"session\"]")
         .host("noc", rsyslog.udp, "format = \"syslog\"\nrate-limit = { session = 5 }");
     policy.rest += &format!(
         "[[log-host]]\nname = \"archive\"\ntransport = \"file\"\nformat = \"json\"\nsync = \"20 ms\"\npath = \"{}\"\n",

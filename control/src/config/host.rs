@@ -165,8 +165,7 @@ fn records(host: &LogHost, source: &Source, notes: &mut Notes) -> Vec<(Class, Fo
     };
     let has = |class: &Class| host.format.as_ref().is_none_or(|format| format.value.has(*class));
     let classes: Vec<Class> = if host.records.is_empty() {
-        // The trail names administrators and what they did: it goes where it is asked for by name.
-        Class::ALL.into_iter().filter(|class| *class != Class::Audit && has(class)).collect()
+        Class::ALL.into_iter().filter(has).collect()
     } else {
         host.records.iter().map(|class| class.value).collect()
     };

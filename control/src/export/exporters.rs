@@ -97,11 +97,6 @@ impl Exporters {
         }
     }
 
-    /// Whether some host takes records of a class.
-    pub fn wants(&self, class: Class) -> bool {
-        self.channels.iter().any(|channel| channel.wants(class))
-    }
-
     /// Queues a record for one host.
     pub fn push_to(&mut self, host: &Name, record: &Arc<Record>) {
         self.channels.iter_mut().filter(|channel| channel.name() == host).for_each(|channel| channel.push(record));

@@ -52,7 +52,10 @@ pub fn page() -> String {
 /// apply to a record, or is not known, is left out.
 pub const PARAMETERS: &[(&str, &str)] = &[
     ("boot", "this run of the process, 16 hexadecimal digits"),
-    ("seq", "the record's number in this run; with boot it names the record, also where it is delivered twice"),
+    (
+        "seq",
+        "the record's number in this run, all classes counted together; with boot it names the record, also where it is delivered twice",
+    ),
     ("event", "session | signon | attack | audit | log-loss"),
     (
         "action",

@@ -371,8 +371,7 @@ impl House {
                 tally.events += 1;
                 if let Some(record) = recorder.session(event, users) {
                     tally.records += 1;
-                    let record = Arc::new(record);
-                    audit::give(store, exporters, shown, &record);
+                    audit::give(store, exporters, shown, &Arc::new(record));
                 }
             });
             more |= taken == EVENTS_PER_TURN;
@@ -495,7 +494,7 @@ impl House {
         ] {
             tally.lost += count;
             if count > 0 {
-                let record: Record = self.recorder.loss(class, LossPlace::Worker(worker.0), count, span);
+                let record = self.recorder.loss(class, LossPlace::Worker(worker.0), count, span);
                 audit::give(&mut self.store, &mut self.exporters, &mut self.shown, &Arc::new(record));
             }
         }

@@ -11,7 +11,7 @@ use crate::audit::{Store, StoreNews};
 use crate::export::Exporters;
 use crate::manage::Wanted;
 use crate::record::audit::{AuditEvent, AuditField, Occurrence, Subject};
-use crate::record::{Body, Class, LossPlace, LossRecord, Record};
+use crate::record::{Body, Class, LossPlace, LossRecord, Name, Record};
 
 impl House {
     /// Records what happened. The number of the record.
@@ -27,12 +27,20 @@ impl House {
         self.store.fate(sequence)
     }
 
-    /// Gives a record to all who take it, the trail on this machine first. Its number.
+    /// Gives a record to all who take it. Its number.
     pub(super) fn put(&mut self, record: Record) -> u64 {
         let record = Arc::new(record);
         give(&mut self.store, &mut self.exporters, &mut self.shown, &record);
         self.respond(&record);
         record.sequence
+    }
+
+    /// Likewise, where it is of one log host, and no other is to have it.
+    pub(super) fn put_for(&mut self, host: &Name, record: Record) {
+        let record = Arc::new(record);
+        self.store.push(&record);
+        self.exporters.push_to(host, &record);
+        self.shown.see(&record);
     }
 
     /// Hands over what came for the trail, and records what it says about itself.

@@ -1,15 +1,13 @@
 //! What the run before this one took with it when it was killed.
 
-use std::sync::Arc;
-
 use super::House;
 
 impl House {
     /// Tells each log host how many records for it were in memory only.
     pub(in super::super) fn tell_unaccounted(&mut self) {
         for (host, loss) in self.exporters.unaccounted() {
-            let record = Arc::new(self.recorder.noticed(loss));
-            self.exporters.push_to(&host, &record);
+            let record = self.recorder.noticed(loss);
+            self.put_for(&host, record);
         }
     }
 }

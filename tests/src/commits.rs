@@ -53,5 +53,6 @@ pub fn ostiary(socket: &Path, arguments: &[&str]) -> Said {
 pub fn generations(socket: &Path) -> Vec<Value> {
     let text = ostiary(socket, &["generations", "--json"]).done();
     let row = |line: &str| serde_json::from_str::<Value>(line).expect("JSON lines")["generation"].clone();
-    text.lines().map(row).collect()
+    // Behind them it may say what is set for a time.
+    text.lines().map(row).filter(|row| !row.is_null()).collect()
 }

@@ -158,6 +158,70 @@ fn b17_not_confirmed_returns_by_itself() {
 }
 
 #[test]
+fn a_commit_is_set_for_a_time() {
+    let Some(scene) = Scene::set() else { return };
+    let line = scene.line();
+    assert!(line.carries(30));
+    let before = scene.text();
+    let refused = |arguments: &[&str]| scene.ostiary(arguments).refused();
+    assert!(refused(&["commit", "--at", "+1h"]).contains("nothing differs"));
+    scene.ostiary(&["set", "rule[first].action", "allow"]).done();
+    assert!(refused(&["commit", "--at", "+1h"]).contains("action"), "it is checked when it is set");
+    scene.ostiary(&["set", "rule[first].action", "deny"]).done();
+    assert!(refused(&["commit", "--at", "+9000h"]).contains("within a year"));
+
+    // What is set can be seen, keeps others from committing, and can be taken back.
+    let said = scene.ostiary(&["commit", "--at", "+1h", "-m", "in the night"]).done();
+    assert!(said.starts_with("it is committed at "), "{said}");
+    let listed = scene.ostiary(&["generations"]).done();
+    assert!(listed.contains("a commit is set for ") && listed.contains(": in the night"), "{listed}");
+    for others in [&["commit"][..], &["commit", "--at", "+2h"], &["rollback", "1"], &["reload"]] {
+        assert!(refused(others).contains("a commit is set for"), "{others:?}");
+    }
+    assert!(scene.ostiary(&["cancel"]).done().contains("is cancelled"));
+    assert!(refused(&["cancel"]).contains("no commit waits") && line.carries(5));
+
+    // What is committed is what was there when it was set. It is set over a restart, too.
+    scene.ostiary(&["commit", "--at", "+12s"]).done();
+    scene.ostiary(&["set", "rule[first].action", "reset"]).done();
+    let scene = scene.again();
+    assert!(line.carries(30) && scene.text() == before);
+    wait_for("the time to come", || scene.text().contains("action = \"deny\"").then_some(()));
+    assert!(!line.carries(2));
+    let rows = generations(&scene.firewall.socket());
+    assert_eq!((rows[0]["cause"].as_str(), rows[0]["number"].as_u64()), (Some("commit at a time"), Some(2)));
+    assert!(scene.ostiary(&["diff"]).done().contains("\"deny\" -> \"reset\""), "what was edited since stays");
+
+    // One whose time passes while nobody is there is dropped, and that is said.
+    scene.ostiary(&["commit", "--at", "+2s"]).done();
+    let Scene { lab, folder, firewall } = scene;
+    firewall.kill();
+    std::thread::sleep(Duration::from_secs(3));
+    let firewall = Firewall::start_again_in(&lab.firewall, folder.path());
+    let scene = Scene { lab, folder, firewall };
+    let log = scene.firewall.log();
+    assert!(log.contains("is dropped: the firewall did not run then"), "{log}");
+    assert!(scene.text().contains("action = \"deny\""));
+    scene.ostiary(&["commit"]).done();
+    assert_eq!(scene.firewall.stop().0, 0);
+}
+
+#[test]
+fn as_many_generations_are_kept_as_the_file_says() {
+    let Some(scene) = Scene::set() else { return };
+    scene.ostiary(&["set", "configuration.generations", "3"]).done();
+    scene.ostiary(&["commit"]).done();
+    for action in ["deny", "permit", "reset", "deny"] {
+        scene.ostiary(&["set", "rule[first].action", action]).done();
+        scene.ostiary(&["commit"]).done();
+    }
+    let rows = generations(&scene.firewall.socket());
+    let numbers: Vec<_> = rows.iter().map(|row| row["number"].as_u64().unwrap()).collect();
+    assert_eq!(numbers, [6, 5, 4]);
+    assert_eq!(scene.firewall.stop().0, 0);
+}
+
+#[test]
 fn a_file_edited_by_hand_is_confirmed_or_restored() {
     let Some(scene) = Scene::set() else { return };
     let line = scene.line();

@@ -101,7 +101,7 @@ pub(super) enum Command {
     Cancel(ConfirmOptions),
     /// Put an earlier configuration into force again, as a new generation
     Rollback(RollbackOptions),
-    /// Show what was committed: 50 generations are kept
+    /// Show what was committed: as many as configuration.generations says are kept
     Generations(GenerationsOptions),
     /// Keep what is in force as the rescue configuration, or put that into force
     Rescue(RescueOptions),

@@ -32,9 +32,17 @@ pub(super) fn generations(options: &GenerationsOptions, output: &mut Output) -> 
         return ask(&ConfigView::Generations {}, &options.asking.socket, options.asking.json, output);
     }
     let mut table = Table::new(&["NUMBER", "BACK", "TIME", "BY", "CAUSE", "STATE", "COMMENT"]);
+    let mut scheduled = None;
     let mut answers = manage::request(&options.asking.socket, &ConfigView::Generations {})?;
     while let Some(answer) = answers.next_row()? {
-        let Answer::Generation(row) = answer else { continue };
+        let row = match answer {
+            Answer::Generation(row) => row,
+            Answer::Done(row) => {
+                scheduled = Some(row.text);
+                continue;
+            }
+            _ => continue,
+        };
         table.row(vec![
             Cell::count(row.number.into()),
             row.back.map_or_else(|| Cell::text("-"), |back| Cell::count(back.into())),
@@ -45,5 +53,6 @@ pub(super) fn generations(options: &GenerationsOptions, output: &mut Output) -> 
             Cell::text(row.comment.unwrap_or_default()),
         ]);
     }
-    table.print("nothing was committed", output)
+    table.print("nothing was committed", output)?;
+    scheduled.map_or(Ok(()), |text| output.line(&text))
 }

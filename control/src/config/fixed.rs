@@ -10,7 +10,7 @@ use toml::de::{DeTable, DeValue};
 pub struct Fixed(BTreeMap<String, String>);
 
 /// Sections and keys that are taken up while running.
-const LIVE: [&str; 24] = [
+const LIVE: [&str; 25] = [
     "address",
     "service",
     "profile",
@@ -35,6 +35,7 @@ const LIVE: [&str; 24] = [
     "access.end-sessions",
     "user-group",
     "management.roles",
+    "configuration",
 ];
 
 impl Fixed {

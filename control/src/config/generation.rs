@@ -72,6 +72,8 @@ pub enum Cause {
     Rescue,
     /// The file was taken up by `ostiary reload` or SIGHUP.
     Reload,
+    /// An operator had set it for this time.
+    Scheduled,
 }
 
 impl Cause {
@@ -84,6 +86,7 @@ impl Cause {
             Self::Taken(number) => format!("rollback to generation {number}"),
             Self::Rescue => "rescue".to_owned(),
             Self::Reload => "reload".to_owned(),
+            Self::Scheduled => "commit at a time".to_owned(),
         }
     }
 }

@@ -9,6 +9,7 @@ use std::io::{self, ErrorKind, Write};
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use super::generation::{Author, Cause, Generation, Meta, digest};
@@ -55,6 +56,10 @@ pub struct Opened {
     pub unfinished: Vec<u32>,
     /// Files of generations that cannot be read; they are left alone.
     pub damaged: Vec<String>,
+    /// A commit that is set for a time to come.
+    pub scheduled: Option<Scheduled>,
+    /// One whose time passed while the firewall did not run. It is dropped.
+    pub missed: Option<Scheduled>,
 }
 
 /// A commit that is to be confirmed.
@@ -67,6 +72,21 @@ pub struct Pending {
     pub until: u64,
     /// Who committed it.
     pub by: Author,
+}
+
+/// A commit that is set for a time.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct Scheduled {
+    /// When, in nanoseconds since 1970.
+    pub at: u64,
+    /// Who set it.
+    pub by: Author,
+    /// What they said about it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub comment: Option<String>,
+    /// What is committed.
+    pub text: String,
 }
 
 /// Edits that nobody has committed.
@@ -105,6 +125,7 @@ enum Step {
 const CANDIDATE: &str = "candidate.toml";
 const RESCUE: &str = "rescue.toml";
 const PENDING: &str = "pending.json";
+const SCHEDULED: &str = "scheduled.json";
 const GENERATIONS: &str = "generations";
 
 impl ConfigStore {
@@ -151,7 +172,16 @@ impl ConfigStore {
             store.revert(*number)?;
         }
         store.run(vec![Step::Remove(store.folder.join(PENDING))])?;
-        let opened = Opened { head: store.head, adopted, unconfirmed, unfinished, damaged };
+        let (scheduled, mut missed) = match store.scheduled()? {
+            Some(scheduled) if scheduled.at > now => (Some(scheduled), None),
+            missed => (None, missed),
+        };
+        if missed.is_some() {
+            store.set_scheduled(None)?;
+            // Or it was carried out, and the process ended before that was noted.
+            missed = missed.filter(|missed| missed.text != text);
+        }
+        let opened = Opened { head: store.head, adopted, unconfirmed, unfinished, damaged, scheduled, missed };
         Ok((store, opened))
     }
 
@@ -328,14 +358,43 @@ impl ConfigStore {
     /// # Errors
     /// Where it cannot be written.
     pub fn set_pending(&mut self, pending: Option<&Pending>) -> io::Result<()> {
-        let path = self.folder.join(PENDING);
-        let Some(pending) = pending else { return self.run(vec![Step::Remove(path), Step::Sync(self.folder.clone())]) };
-        let octets = serde_json::to_vec(pending).map_err(io::Error::other)?;
-        self.run(self.whole(&path, octets))
+        self.note(PENDING, pending)
     }
 
     fn pending(&self) -> io::Result<Option<Pending>> {
-        let path = self.folder.join(PENDING);
+        self.noted(PENDING)
+    }
+
+    /// Notes that a commit is set for a time; none: that none is.
+    ///
+    /// # Errors
+    /// Where it cannot be written; then what was noted before stands.
+    pub fn set_scheduled(&mut self, scheduled: Option<&Scheduled>) -> io::Result<()> {
+        self.note(SCHEDULED, scheduled)
+    }
+
+    /// The commit that is set for a time.
+    ///
+    /// # Errors
+    /// Where its file cannot be read.
+    pub fn scheduled(&self) -> io::Result<Option<Scheduled>> {
+        self.noted(SCHEDULED)
+    }
+
+    /// Keeps another number of generations from the next commit on.
+    pub fn set_keep(&mut self, keep: usize) {
+        self.keep = keep.max(1);
+    }
+
+    fn note<T: Serialize>(&self, name: &str, note: Option<&T>) -> io::Result<()> {
+        let path = self.folder.join(name);
+        let Some(note) = note else { return self.run(vec![Step::Remove(path), Step::Sync(self.folder.clone())]) };
+        let octets = serde_json::to_vec(note).map_err(io::Error::other)?;
+        self.run(self.whole(&path, octets))
+    }
+
+    fn noted<T: DeserializeOwned>(&self, name: &str) -> io::Result<Option<T>> {
+        let path = self.folder.join(name);
         match fs::read(&path) {
             // One that cannot be read was none: it is written whole or not at all.
             Ok(octets) => Ok(serde_json::from_slice(&octets).ok()),

@@ -43,6 +43,9 @@ pub enum ConfigAction {
         /// Where it needs a restart: write it down for that rather than refuse it.
         #[serde(default)]
         on_restart: bool,
+        /// Not now, but at this time of RFC 3339.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        at: Option<String>,
     },
     /// Let the commit stay that waits for this.
     Confirm {

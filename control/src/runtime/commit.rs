@@ -13,7 +13,7 @@ use toml::Table;
 use self::files::files_of;
 use crate::config::edit::{Change, EditOp, diff};
 use crate::config::generation::{Author, Cause, Generation, digest};
-use crate::config::store::{Candidate as Edits, ConfigStore, Pending};
+use crate::config::store::{Candidate as Edits, ConfigStore, Pending, Scheduled};
 use crate::config::{self, Compiled, Fault, NeedsRestart, Numbering, Warning};
 use crate::manage::configure::{ErrorOption, FaultRow, Refusal};
 use crate::signatures::Library;
@@ -37,6 +37,8 @@ pub(super) enum Which {
     Rescue,
     /// What was in force before the commit that waits to be confirmed.
     Confirmed,
+    /// What is set for a time.
+    Scheduled,
     /// This one.
     Text(String),
 }
@@ -127,10 +129,36 @@ pub(super) enum Ask {
     Text(Which),
     Diff(Which, Which),
     Generations,
-    Edit { operations: Vec<EditOp>, option: ErrorOption, by: Author, time: u64 },
-    Load { text: String, by: Author, time: u64 },
+    Edit {
+        operations: Vec<EditOp>,
+        option: ErrorOption,
+        by: Author,
+        time: u64,
+    },
+    Load {
+        text: String,
+        by: Author,
+        time: u64,
+    },
     Discard,
     SaveRescue,
+    /// Set a commit for a time; checked now.
+    Schedule {
+        which: Which,
+        at: u64,
+        by: Author,
+        comment: Option<String>,
+    },
+    Unschedule,
+}
+
+/// What stands beside the configuration in force.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Standing {
+    /// There are edits that nobody has committed.
+    pub(super) modified: bool,
+    /// The commit that is set for a time; its text is here as well, and may be large.
+    pub(super) scheduled: Option<Arc<Scheduled>>,
 }
 
 /// The thread's own.
@@ -145,6 +173,7 @@ pub(super) struct Shop {
     files: Vec<(String, String)>,
     /// Text and generation from before the commit that waits to be confirmed, and that commit.
     confirmed: Option<(String, Option<u32>, u32)>,
+    scheduled: Option<Arc<Scheduled>>,
     numbering: Numbering,
     library: Library,
     store: Option<ConfigStore>,
@@ -158,6 +187,7 @@ impl Shop {
             number: store.as_ref().map(ConfigStore::head),
             files: files_of(&text),
             confirmed: None,
+            scheduled: store.as_ref().and_then(|store| store.scheduled().ok().flatten()).map(Arc::new),
             file,
             compiled,
             text,
@@ -168,6 +198,15 @@ impl Shop {
     /// Makes a configuration ready to take the place of the one in force. What it needs to be found again after a crash is
     /// on disk then.
     pub(super) fn load(&mut self, load: Load) -> Result<Loaded, Refusal> {
+        let is_scheduled = load.from == Which::Scheduled;
+        let loaded = self.load_now(load);
+        if is_scheduled && loaded.is_err() {
+            self.unschedule().map_err(not_kept)?;
+        }
+        loaded
+    }
+
+    fn load_now(&mut self, load: Load) -> Result<Loaded, Refusal> {
         let start = Instant::now();
         if load.until.is_some() {
             self.store()?;
@@ -200,6 +239,9 @@ impl Shop {
             self.library.used(&compiled.database);
             let kept = compiled.state.as_ref().map_or(Ok(()), |state| state.keep_floor(self.library.floor()));
             warnings.extend(kept.err().map(|why| format!("a restart will not know the signatures in use: {why}")));
+        }
+        if let Some(store) = &mut self.store {
+            store.set_keep(compiled.generations);
         }
         self.compiled = Arc::new(compiled);
         (self.number, self.files) = (summary.generation, files_of(&text));
@@ -285,12 +327,21 @@ impl Shop {
             store.set_candidate(None)?;
         }
         store.set_pending(None)?;
+        // Nothing else is committed while one is set for a time.
+        self.unschedule()?;
         Ok(edited)
     }
 
-    /// Whether there are edits that nobody has committed.
-    pub(super) fn is_modified(&self) -> bool {
-        self.edits().is_ok_and(|edits| edits.is_some())
+    pub(super) fn standing(&self) -> Standing {
+        Standing { modified: self.edits().is_ok_and(|edits| edits.is_some()), scheduled: self.scheduled.clone() }
+    }
+
+    /// Nothing is set for a time any more.
+    fn unschedule(&mut self) -> std::io::Result<()> {
+        match (self.scheduled.take(), &mut self.store) {
+            (Some(_), Some(store)) => store.set_scheduled(None),
+            _ => Ok(()),
+        }
     }
 
     /// Compiles a text, to take the place of the one in force.
@@ -363,6 +414,10 @@ impl Shop {
                 Some((text, ..)) => text.clone(),
                 None => return Err(none_waits()),
             },
+            Which::Scheduled => match &self.scheduled {
+                Some(scheduled) => scheduled.text.clone(),
+                None => return Err(none_scheduled()),
+            },
             Which::Text(text) => text.clone(),
         };
         Ok((text, from))
@@ -404,6 +459,10 @@ fn none_waits() -> Refusal {
     Refusal::new("operation-failed", "no commit waits to be confirmed")
 }
 
+fn none_scheduled() -> Refusal {
+    Refusal::new("operation-failed", "no commit is set for a time")
+}
+
 fn not_kept(error: std::io::Error) -> Refusal {
     Refusal::new("operation-failed", error.to_string())
 }
@@ -435,6 +494,7 @@ fn name_of(from: &Which, file: &Path) -> PathBuf {
         Which::Back(back) => PathBuf::from(format!("the configuration {back} commits ago")),
         Which::Rescue => PathBuf::from("the rescue configuration"),
         Which::Confirmed => PathBuf::from("the configuration from before"),
+        Which::Scheduled => PathBuf::from("the configuration that was set for this time"),
         Which::Text(_) => PathBuf::from("the text"),
     }
 }

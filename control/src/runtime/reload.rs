@@ -10,7 +10,7 @@ use dataplane::policy::Policy;
 use dataplane::time::Nanos;
 use sigdb::Database;
 
-use super::commit::{Ask, Finish, Load, Loaded, Shop};
+use super::commit::{Ask, Finish, Load, Loaded, Shop, Standing};
 use crate::config::Compiled;
 use crate::config::store::ConfigStore;
 use crate::manage::configure::{Configured, Refusal};
@@ -24,9 +24,8 @@ use crate::state::StateFolder;
 pub(super) enum Outcome {
     /// Of [`Reloader::begin`].
     Loaded(Result<Loaded, Refusal>),
-    /// Of [`Reloader::finish`]. Within: where what was edited in the policy file was kept; and whether there are edits now that
-    /// nobody has committed.
-    Finished(Result<Option<PathBuf>, String>, bool),
+    /// Of [`Reloader::finish`]. Within: where what was edited in the policy file was kept; and what stands beside it now.
+    Finished(Result<Option<PathBuf>, String>, Standing),
     /// Of [`Reloader::ask`].
     Told(Told),
 }
@@ -38,8 +37,8 @@ pub(super) struct Told {
     pub(super) answer: Configured,
     /// What is recorded where it was done.
     pub(super) occurred: Vec<Occurrence>,
-    /// Whether there are edits now that nobody has committed.
-    pub(super) modified: bool,
+    /// What stands beside the configuration now.
+    pub(super) standing: Standing,
 }
 
 /// The thread, as the control core has it. It ends when this is dropped.
@@ -107,11 +106,11 @@ impl Reloader {
                     Job::Load(load) => Outcome::Loaded(shop.load(*load)),
                     Job::Finish(finish) => {
                         let done = shop.finish(finish);
-                        Outcome::Finished(done, shop.is_modified())
+                        Outcome::Finished(done, shop.standing())
                     }
                     Job::Ask(ask, asked, occurred) => {
                         let answer = shop.ask(*ask);
-                        Outcome::Told(Told { asked, answer, occurred, modified: shop.is_modified() })
+                        Outcome::Told(Told { asked, answer, occurred, standing: shop.standing() })
                     }
                     Job::Retire(retired) => {
                         drop(retired);

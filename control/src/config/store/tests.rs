@@ -204,3 +204,28 @@ fn a_commit_that_was_not_confirmed_is_told_at_the_next_start() {
     assert_eq!(store.before(0), Some(1));
     assert_eq!(place.open().1.unconfirmed, None);
 }
+
+#[test]
+fn what_is_set_for_a_time_is_there_again_until_it_has_passed() {
+    let place = Place::new();
+    let (store, opened) = place.open();
+    assert_eq!((opened.scheduled, opened.missed), (None, None));
+    let scheduled = |at, text: &str| {
+        let comment = Some("in the night".to_owned());
+        Scheduled { at, by: Author::system(), comment, text: text.to_owned() }
+    };
+    // These stores are opened at 7.
+    let ahead = scheduled(8, "a = 1\n");
+    store.set_scheduled(Some(&ahead)).unwrap();
+    let (store, opened) = place.open();
+    assert_eq!((opened.scheduled, opened.missed), (Some(ahead), None));
+    let passed = scheduled(7, "a = 1\n");
+    store.set_scheduled(Some(&passed)).unwrap();
+    let (store, opened) = place.open();
+    assert_eq!((opened.scheduled, opened.missed), (None, Some(passed)));
+    assert_eq!(store.scheduled().unwrap(), None);
+    // One that was carried out before it was noted so was not missed.
+    store.set_scheduled(Some(&scheduled(7, "a = 0\n"))).unwrap();
+    let (_, opened) = place.open();
+    assert_eq!((opened.scheduled, opened.missed), (None, None));
+}

@@ -1,12 +1,14 @@
 //! What is asked of configurations that needs nothing of the workers: looks, checks, edits of the candidate.
 
+use std::sync::Arc;
+
 use dataplane::time::Nanos;
 
-use super::{Ask, Shop, Which, name_of, not_kept, nothing_kept, refused_for_restart, table};
+use super::{Ask, Shop, Which, name_of, none_scheduled, not_kept, nothing_kept, refused_for_restart, table};
 use crate::config::Warning;
 use crate::config::edit::{EditOp, Tree, diff};
 use crate::config::generation::{Author, Meta};
-use crate::config::store::Candidate as Edits;
+use crate::config::store::{Candidate as Edits, Scheduled};
 use crate::manage::configure::{
     ChangeRow, Configured, DoneRow, ErrorOption, FaultRow, GenerationRow, Refusal, text_rows,
 };
@@ -39,6 +41,12 @@ impl Shop {
                 self.store()?.set_rescue(number).map_err(not_kept)?;
                 done(format!("generation {number} is the rescue configuration"))
             }
+            Ask::Schedule { which, at, by, comment } => self.schedule(which, at, by, comment),
+            Ask::Unschedule => {
+                let at = self.scheduled.as_ref().map(|scheduled| scheduled.at).ok_or_else(none_scheduled)?;
+                self.unschedule().map_err(not_kept)?;
+                done(format!("the commit that was set for {} is cancelled", time_text(Nanos(at))))
+            }
         }
     }
 
@@ -50,6 +58,21 @@ impl Shop {
         }
         let mut rows: Vec<Answer> = warnings.iter().map(|warning| Answer::Fault(warning_row(warning))).collect();
         rows.extend(done(format!("{} can be committed", name_of(&from, &self.file).display()))?);
+        Ok(rows)
+    }
+
+    fn schedule(&mut self, which: Which, at: u64, by: Author, comment: Option<String>) -> Configured {
+        self.store()?.may_publish().map_err(not_kept)?;
+        let mut rows = self.check(which.clone())?;
+        let (text, _) = self.text_of(which)?;
+        if text == self.text {
+            return Err(Refusal::new("operation-failed", "nothing differs from what is in force"));
+        }
+        let scheduled = Scheduled { at, by, comment, text };
+        self.store()?.set_scheduled(Some(&scheduled)).map_err(not_kept)?;
+        self.scheduled = Some(Arc::new(scheduled));
+        rows.pop();
+        rows.extend(done(format!("it is committed at {}", time_text(Nanos(at))))?);
         Ok(rows)
     }
 
@@ -116,6 +139,11 @@ impl Shop {
             };
             rows.push(Answer::Generation(row));
             back += u32::from(counts);
+        }
+        if let Some(scheduled) = &self.scheduled {
+            let (at, by) = (time_text(Nanos(scheduled.at)), scheduled.by.text());
+            let comment = scheduled.comment.as_ref().map(|comment| format!(": {comment}")).unwrap_or_default();
+            rows.extend(done(format!("a commit is set for {at}, by {by}{comment}"))?);
         }
         Ok(rows)
     }

@@ -1,6 +1,7 @@
 //! The life of a commit: from who asks to the answer, with the workers between; and who may edit and commit.
 
 mod locks;
+mod schedule;
 mod trail;
 
 use std::sync::Arc;
@@ -10,7 +11,7 @@ use crossbeam::channel::{Sender, bounded};
 
 use self::locks::{Editor, Lock};
 use self::trail::CHANGES;
-use super::super::commit::{Ask, Finish, Load, Loaded, Summary, Which};
+use super::super::commit::{Ask, Finish, Load, Loaded, Standing, Summary, Which};
 use super::super::reload::{Outcome, Told};
 use super::House;
 use super::holder::Holder;
@@ -29,8 +30,7 @@ pub(super) struct Commits {
     unconfirmed: Option<Unconfirmed>,
     /// Of the candidate, and of what is in force.
     locks: [Option<Lock>; 2],
-    /// There are edits that nobody has committed.
-    modified: bool,
+    standing: Standing,
     /// The file is to be read once more after what is under way.
     again: bool,
 }
@@ -106,6 +106,10 @@ impl House {
             eprintln!("ostiary: the policy file is not taken: generation {} waits to be confirmed", waits.number);
             return;
         }
+        if let Some(why) = self.is_scheduled() {
+            eprintln!("ostiary: the policy file is not taken: {why}");
+            return;
+        }
         let load = self.load(Which::File, Cause::Reload, &by);
         self.begin(What::Commit, by, load, Asked::Nobody);
     }
@@ -118,6 +122,10 @@ impl House {
         }
         if let Some(waits) = &self.commits.unconfirmed {
             let why = format!("generation {} waits to be confirmed: confirm or cancel it first", waits.number);
+            let _ = asked.try_send(Err(why));
+            return;
+        }
+        if let Some(why) = self.is_scheduled() {
             let _ = asked.try_send(Err(why));
             return;
         }
@@ -146,8 +154,8 @@ impl House {
                 Outcome::Loaded(Ok(Loaded::Ready(candidate))) => self.take_up(candidate),
                 Outcome::Loaded(Ok(Loaded::AtRestart(summary, keys))) => self.end_at_restart(summary, keys),
                 Outcome::Loaded(Err(refusal)) => self.end_refused(refusal),
-                Outcome::Finished(done, modified) => {
-                    self.commits.modified = modified;
+                Outcome::Finished(done, standing) => {
+                    self.commits.standing = standing;
                     self.end_finished(done);
                 }
                 Outcome::Told(told) => self.end_told(told),
@@ -159,6 +167,8 @@ impl House {
         if self.commits.underway.is_none() {
             if self.commits.unconfirmed.as_ref().is_some_and(|waits| Instant::now() >= waits.until) {
                 self.begin_revert("not confirmed in time", Subject::system(), Asked::Nobody);
+            } else if self.is_time() {
+                self.begin_scheduled();
             } else if self.commits.again {
                 self.begin_again(Subject { via: Some(Via::Signal), ..Subject::default() });
             }
@@ -206,7 +216,7 @@ impl House {
                 };
                 self.reloader.ask(Ask::Check(which), asked.clone(), Vec::new());
             }
-            ConfigAction::Commit { comment, confirm, persist, persist_id, source, on_restart } => {
+            ConfigAction::Commit { comment, confirm, persist, persist_id, source, on_restart, at } => {
                 self.may_commit(&editor, persist_id.as_deref())?;
                 let which = match source.as_deref() {
                     None => Which::Choose,
@@ -216,6 +226,12 @@ impl House {
                         return Err(Refusal::new("invalid-value", format!("\"{other}\": not one of file, candidate")));
                     }
                 };
+                if let Some(at) = at {
+                    if confirm.is_some() || on_restart {
+                        return Err(Refusal::new("invalid-value", "at goes neither with confirm nor with on-restart"));
+                    }
+                    return self.schedule(which, &at, comment, by, asked);
+                }
                 let load = Load { comment, on_restart, ..self.load(which, Cause::Commit, &by) };
                 self.begin_commit(load, confirm, persist, &editor, asked)?;
             }
@@ -232,7 +248,9 @@ impl House {
             ConfigAction::Cancel { persist_id } => {
                 self.may_commit(&editor, persist_id.as_deref())?;
                 if self.commits.unconfirmed.is_none() {
-                    return Err(none_waits());
+                    // Over NETCONF, this is of confirmed commits only (RFC 6241, 8.4.4.1).
+                    let none = || Err(none_waits());
+                    return if editor.session.is_some() { none() } else { self.unschedule(by, asked) };
                 }
                 self.begin_revert("cancelled", by, Asked::Configure(asked.clone()));
             }
@@ -303,6 +321,9 @@ impl House {
         editor: &Editor,
         asked: &Sender<Configured>,
     ) -> Result<(), Refusal> {
+        if let Some(why) = self.is_scheduled() {
+            return Err(Refusal::new("in-use", why));
+        }
         let what = match confirm {
             None if persist.is_some() => {
                 return Err(Refusal::new("invalid-value", "persist is of a commit that is to be confirmed"));
@@ -419,7 +440,7 @@ impl House {
     }
 
     fn end_told(&mut self, told: Told) {
-        self.commits.modified = told.modified;
+        self.commits.standing = told.standing;
         if told.answer.is_ok() {
             for occurrence in told.occurred {
                 self.audit(occurrence);

@@ -95,7 +95,7 @@ impl House {
             return Err(lock.denied(target));
         }
         // RFC 6241, 7.5; whoever sits at a terminal may lock what they have begun to edit.
-        if target == Datastore::Candidate && self.commits.modified && editor.session.is_some() {
+        if target == Datastore::Candidate && self.commits.standing.modified && editor.session.is_some() {
             let why = "the candidate has edits that were neither committed nor discarded";
             return Err(Refusal { session: Some(0), ..Refusal::new("lock-denied", why) });
         }
@@ -131,7 +131,8 @@ impl House {
         let target = if place == at(Datastore::Candidate) { Datastore::Candidate } else { Datastore::Running };
         let fields = [(AuditField::Datastore, target.text().to_owned()), (AuditField::Reason, reason.to_owned())];
         self.tell(AuditEvent::ConfigUnlock, &lock.by, &fields, true);
-        if target == Datastore::Candidate && matches!(lock.holder, Holder::Session(_)) && self.commits.modified {
+        if target == Datastore::Candidate && matches!(lock.holder, Holder::Session(_)) && self.commits.standing.modified
+        {
             let (asked, _) = bounded(1);
             let occurrence = Occurrence::new(AuditEvent::ConfigDiscard, self.dataplane.now()).by(lock.by);
             let occurrence =

@@ -1,7 +1,9 @@
 //! What the trail says of commits.
 
+use std::sync::Arc;
+
 use super::super::House;
-use super::{Summary, Underway, What};
+use super::{Standing, Summary, Underway, What};
 use crate::config::edit::ChangeKind;
 use crate::config::generation::Cause;
 use crate::config::store::Opened;
@@ -13,7 +15,7 @@ pub(super) const CHANGES: usize = 1_000;
 impl House {
     /// Tells what was found on disk at start.
     pub(in super::super::super) fn open_configuration(&mut self, opened: &Opened, modified: bool) {
-        self.commits.modified = modified;
+        self.commits.standing = Standing { modified, scheduled: opened.scheduled.clone().map(Arc::new) };
         for file in &opened.damaged {
             eprintln!("ostiary: {file} is damaged: that generation cannot be taken up again");
         }
@@ -32,6 +34,9 @@ impl House {
             let reason = if confirmed { "not finished before the stop" } else { "not confirmed before the stop" };
             eprintln!("ostiary: generation {number} was {reason}: generation {} is in force", opened.head);
             self.tell_reverted(*number, Some(opened.head), reason, &Subject::system());
+        }
+        if let Some(missed) = &opened.missed {
+            self.tell_missed(missed);
         }
     }
 

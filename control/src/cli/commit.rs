@@ -131,7 +131,7 @@ fn moment_after(text: &str, now: &Zoned) -> Result<String, String> {
         let next = if today > *now { today } else { of_zone(now.date().tomorrow().ok()?.to_datetime(time))? };
         Some(next.timestamp())
     };
-    let time = instant().or_else(span).or_else(hour).or_else(day);
+    let time = instant().or_else(span).or_else(day).or_else(hour);
     let form = "a time is 23:00, \"2026-11-30 23:00\", 2026-11-30T23:00:00Z or +2h";
     let time = time.ok_or_else(|| form.to_owned())?;
     if time <= now.timestamp() { Err(format!("{time} has passed")) } else { Ok(time.to_string()) }

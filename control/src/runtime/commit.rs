@@ -2,62 +2,24 @@
 
 mod answers;
 mod files;
+mod which;
 
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use toml::Table;
 
 use self::files::files_of;
+pub(super) use self::which::Which;
+use self::which::name_of;
 use crate::config::edit::{Change, EditOp, diff};
 use crate::config::generation::{Author, Cause, Generation, digest};
 use crate::config::store::{Candidate as Edits, ConfigStore, Pending, Scheduled};
 use crate::config::{self, Compiled, Fault, NeedsRestart, Numbering, Warning};
 use crate::manage::configure::{ErrorOption, FaultRow, Refusal};
 use crate::signatures::Library;
-
-/// Which text is meant.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Which {
-    /// The candidate if there is one, else the policy file; where both differ from what is in force, neither.
-    Choose,
-    /// The policy file.
-    File,
-    /// The candidate; where there is none, what is in force.
-    Candidate,
-    /// What is in force.
-    Running,
-    /// What was in force so many commits ago.
-    Back(u32),
-    /// A generation.
-    Number(u32),
-    /// The rescue configuration.
-    Rescue,
-    /// What was in force before the commit that waits to be confirmed.
-    Confirmed,
-    /// What is set for a time.
-    Scheduled,
-    /// This one.
-    Text(String),
-}
-
-impl Which {
-    /// As a request names it.
-    pub(super) fn read(word: &str) -> Result<Self, Refusal> {
-        match word {
-            "file" => Ok(Self::File),
-            "candidate" => Ok(Self::Candidate),
-            "running" => Ok(Self::Running),
-            "rescue" => Ok(Self::Rescue),
-            number => number.parse().map(Self::Number).map_err(|_| {
-                let known = "running, candidate, file, rescue, or the number of a generation";
-                Refusal::new("invalid-value", format!("\"{number}\": not one of {known}"))
-            }),
-        }
-    }
-}
 
 /// A configuration that is to come into force.
 #[derive(Clone, Debug)]
@@ -482,21 +444,6 @@ fn refused_for_restart(needs: &NeedsRestart, from: &Which) -> Refusal {
 
 fn fault_row(fault: &Fault) -> FaultRow {
     FaultRow { text: fault.to_string(), path: fault.place.key.clone(), tag: "invalid-value".to_owned() }
-}
-
-/// What a text is called where its faults are told.
-fn name_of(from: &Which, file: &Path) -> PathBuf {
-    match from {
-        Which::File | Which::Choose => file.to_owned(),
-        Which::Candidate => PathBuf::from("the candidate"),
-        Which::Running => PathBuf::from("the configuration in force"),
-        Which::Number(number) => PathBuf::from(format!("generation {number}")),
-        Which::Back(back) => PathBuf::from(format!("the configuration {back} commits ago")),
-        Which::Rescue => PathBuf::from("the rescue configuration"),
-        Which::Confirmed => PathBuf::from("the configuration from before"),
-        Which::Scheduled => PathBuf::from("the configuration that was set for this time"),
-        Which::Text(_) => PathBuf::from("the text"),
-    }
 }
 
 fn table(text: &str) -> Result<Table, Refusal> {

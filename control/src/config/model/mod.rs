@@ -19,7 +19,6 @@ use kind::{container, leaf, leaves, list};
 pub static ROOT: &[Node] = &[
     container("system", "The machine and what is kept about it.", SYSTEM),
     container("management", "How the running process is asked and told.", MANAGEMENT),
-    container("configuration", "What is kept of configurations.", CONFIGURATION),
     container("dataplane", "Cores, memory and tables of the packet path.", dataplane::DATAPLANE),
     list("port", Key::Leaf("name"), "The network interfaces that packets come from and go to.", dataplane::PORT),
     list("wire", Key::Number, "Pairs of ports that are joined transparently.", dataplane::WIRE),
@@ -73,9 +72,6 @@ const ROLES: &[Node] = &[
     leaves("operator", Type::Text, "Groups that look at all but the trail, and set counts back."),
     leaves("administrator", Type::Text, "Groups that may do everything."),
 ];
-
-const CONFIGURATION: &[Node] =
-    &[leaf("generations", Type::Number(1, 1_000), "How many committed configurations are kept; default 50.")];
 
 #[cfg(test)]
 mod tests {

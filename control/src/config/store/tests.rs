@@ -208,7 +208,7 @@ fn a_commit_that_was_not_confirmed_is_told_at_the_next_start() {
 #[test]
 fn what_is_set_for_a_time_is_there_again_until_it_has_passed() {
     let place = Place::new();
-    let (store, opened) = place.open();
+    let (mut store, opened) = place.open();
     assert_eq!((opened.scheduled, opened.missed), (None, None));
     let scheduled = |at, text: &str| {
         let comment = Some("in the night".to_owned());
@@ -217,11 +217,11 @@ fn what_is_set_for_a_time_is_there_again_until_it_has_passed() {
     // These stores are opened at 7.
     let ahead = scheduled(8, "a = 1\n");
     store.set_scheduled(Some(&ahead)).unwrap();
-    let (store, opened) = place.open();
+    let (mut store, opened) = place.open();
     assert_eq!((opened.scheduled, opened.missed), (Some(ahead), None));
     let passed = scheduled(7, "a = 1\n");
     store.set_scheduled(Some(&passed)).unwrap();
-    let (store, opened) = place.open();
+    let (mut store, opened) = place.open();
     assert_eq!((opened.scheduled, opened.missed), (None, Some(passed)));
     assert_eq!(store.scheduled().unwrap(), None);
     // One that was carried out before it was noted so was not missed.

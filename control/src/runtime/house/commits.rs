@@ -1,6 +1,7 @@
 //! The life of a commit: from who asks to the answer, with the workers between; and who may edit and commit.
 
 mod locks;
+mod reload;
 mod schedule;
 mod trail;
 
@@ -91,49 +92,6 @@ const CONFIRM: std::ops::RangeInclusive<u64> = 10..=86_400;
 const ONCE_MORE: Duration = Duration::from_secs(10);
 
 impl House {
-    /// Takes the policy file up again; where something is under way, after it.
-    pub(in super::super) fn reload_file(&mut self) {
-        let by = Subject { via: Some(Via::Signal), ..Subject::default() };
-        self.commits.again = true;
-        if self.commits.underway.is_none() {
-            self.begin_again(by);
-        }
-    }
-
-    fn begin_again(&mut self, by: Subject) {
-        self.commits.again = false;
-        if let Some(waits) = &self.commits.unconfirmed {
-            eprintln!("ostiary: the policy file is not taken: generation {} waits to be confirmed", waits.number);
-            return;
-        }
-        if let Some(why) = self.is_scheduled() {
-            eprintln!("ostiary: the policy file is not taken: {why}");
-            return;
-        }
-        let load = self.load(Which::File, Cause::Reload, &by);
-        self.begin(What::Commit, by, load, Asked::Nobody);
-    }
-
-    /// Likewise for somebody who waits for the answer.
-    pub(super) fn reload_for(&mut self, asker: &Asker, asked: Sender<Result<ReloadRow, String>>) {
-        if self.commits.underway.is_some() {
-            let _ = asked.try_send(Err("a reload is under way: try again when it is through".to_owned()));
-            return;
-        }
-        if let Some(waits) = &self.commits.unconfirmed {
-            let why = format!("generation {} waits to be confirmed: confirm or cancel it first", waits.number);
-            let _ = asked.try_send(Err(why));
-            return;
-        }
-        if let Some(why) = self.is_scheduled() {
-            let _ = asked.try_send(Err(why));
-            return;
-        }
-        let by = asker.subject();
-        let load = self.load(Which::File, Cause::Reload, &by);
-        self.begin(What::Commit, by, load, Asked::Reload(asked));
-    }
-
     /// Whether something is under way.
     pub(in super::super) fn reloads(&self) -> bool {
         self.commits.underway.is_some() || self.reloader.at_work()
@@ -170,7 +128,7 @@ impl House {
             } else if self.is_time() {
                 self.begin_scheduled();
             } else if self.commits.again {
-                self.begin_again(Subject { via: Some(Via::Signal), ..Subject::default() });
+                self.begin_again();
             }
         }
     }

@@ -27,11 +27,7 @@ impl House {
         by: Subject,
         asked: &Sender<Configured>,
     ) -> Result<(), Refusal> {
-        if let Some(why) = self.is_scheduled() {
-            return Err(Refusal::new("in-use", why));
-        }
-        if let Some(waits) = &self.commits.unconfirmed {
-            let why = format!("generation {} waits to be confirmed: confirm or cancel it first", waits.number);
+        if let Some(why) = self.waiting() {
             return Err(Refusal::new("in-use", why));
         }
         let now = self.dataplane.now();

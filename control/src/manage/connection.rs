@@ -12,7 +12,7 @@ use mio::net::UnixStream;
 use super::answer::{Line, Rows};
 use super::configure::Refusal;
 use super::denials::Denials;
-use super::peer::{Asker, Peer};
+use super::peer::{Asker, Peer, lineage};
 use super::protocol::{Action, Answer, Asked, LONG_REQUEST_LIMIT, REQUEST_LIMIT, SessionWay, Stream, capabilities};
 use super::role::{Right, Role};
 use super::server::Source;
@@ -243,7 +243,9 @@ impl Connection {
                     Err(NotKilled::Unknown) => Err(invalid("there is no such session")),
                 }
             }
-            Action::Subscribe { stream, from, to } => self.subscribe(stream, from.as_deref(), to.as_deref(), source),
+            Action::Subscribe { stream, from, to, syslog } => {
+                self.subscribe(stream, (from.as_deref(), to.as_deref()), syslog, source)
+            }
         }
     }
 
@@ -261,6 +263,10 @@ impl Connection {
             SessionWay::Netconf => Via::Netconf,
             SessionWay::Cli => Via::Cli,
         };
+        // What sshd said of the processes above this one is proven; what the client says of itself is not.
+        self.asker.origin = source.login(&lineage(self.asker.peer.pid));
+        let proven = self.asker.origin.map(|origin| origin.to_string());
+        let claims = claims.filter(|claims| proven != Some(claims.to_string()));
         let id = sessions.open(self.asker.clone(), claims, source.now());
         self.asker.session = Some(id);
         let mut started = Occurrence::new(AuditEvent::NetconfSessionStart, source.now()).by(self.asker.subject());
@@ -269,9 +275,7 @@ impl Connection {
         }
         source.audit(started);
         let mut words = capabilities(|right| self.may(right, source));
-        if source.replays().is_ok() {
-            words.push(REPLAY.to_owned());
-        }
+        words.push(REPLAY.to_owned());
         let opened = SessionOpened {
             id,
             role: self.asker.role.text().to_owned(),
@@ -284,8 +288,8 @@ impl Connection {
     fn subscribe(
         &mut self,
         stream: Stream,
-        from: Option<&str>,
-        to: Option<&str>,
+        (from, to): (Option<&str>, Option<&str>),
+        syslog: bool,
         source: &mut dyn Source,
     ) -> Result<Rows, Refusal> {
         let bad = |text: &str| Err(Refusal::new("bad-element", text));
@@ -298,17 +302,21 @@ impl Connection {
             (Some(from), _) if from > source.now() => return bad("\"from\" is in the future (RFC 5277, 2.1.1)"),
             (None, Some(_)) => return bad("\"to\" needs a \"from\" (RFC 5277, 2.1.1)"),
             (Some(from), Some(to)) if to < from => return bad("\"to\" is before \"from\" (RFC 5277, 2.1.1)"),
+            (Some(_), _) if syslog => {
+                let text = "what is kept has no lines of RFC 5424: \"syslog\" goes without \"from\"";
+                return Err(Refusal::new("operation-not-supported", text));
+            }
             _ => {}
         }
         let allowed = self.allowed(source);
-        if from.is_some() {
-            source.replays().map_err(|why| Refusal::new("operation-not-supported", why))?;
-            if stream == Stream::Records && allowed.others {
-                source.widest_file().map_err(|why| Refusal::new("operation-failed", why))?;
-            }
+        if from.is_some() && stream == Stream::Records && allowed.others {
+            source.widest_file().map_err(|why| Refusal::new("operation-failed", why))?;
         }
         let host = source.compiled().host_name.to_string();
         let mut subscription = Subscription::new(stream, allowed, (from, to), &host);
+        if syslog {
+            subscription = subscription.with_syslog(&host);
+        }
         source.want(subscription.wanted());
         let started = Occurrence::new(AuditEvent::SubscriptionStart, source.now()).by(self.asker.subject());
         subscription.begin(source.audit(started.with(AuditField::Stream, stream.text())));

@@ -89,6 +89,21 @@ impl Asker {
     }
 }
 
+/// How far up the processes above one are looked at: sshd's own is behind a shell and what that started.
+const ANCESTORS: usize = 5;
+
+/// A process, and those that started it, as far as they are there and can be told.
+pub fn lineage(pid: i32) -> Vec<i32> {
+    let parent = |pid: &i32| parent(&fs::read_to_string(format!("/proc/{pid}/status")).ok()?);
+    std::iter::successors(Some(pid), parent).take(ANCESTORS).collect()
+}
+
+/// The parent in proc(5)'s `status`; none of a process that has none here.
+fn parent(status: &str) -> Option<i32> {
+    let line = status.lines().find_map(|line| line.strip_prefix("PPid:"))?;
+    line.trim().parse().ok().filter(|pid| *pid > 0)
+}
+
 /// Effective and supplementary groups of proc(5)'s `status`, if it is of a process of that user: by now the number may be
 /// another's, and one of the same user's can do no more than that user.
 fn supplementary(status: &str, uid: u32) -> Vec<u32> {
@@ -126,6 +141,15 @@ mod tests {
         assert_eq!(supplementary(STATUS, 5_000), [4, 27, 110, 5_001]);
         assert!(supplementary(STATUS, 5_001).is_empty());
         assert!(supplementary("", 0).is_empty() && supplementary("Uid:\tx\nGroups:\t4\n", 0).is_empty());
+    }
+
+    #[test]
+    fn processes_have_parents() {
+        assert_eq!((parent("Pid:\t7\nPPid:\t4711\n"), parent("PPid:\t0\n"), parent("")), (Some(4_711), None, None));
+        let own = std::process::id() as i32;
+        let all = lineage(own);
+        assert!(all[0] == own && all.len() <= ANCESTORS);
+        assert_eq!(all.get(1).copied(), parent(&fs::read_to_string("/proc/self/status").unwrap()));
     }
 
     #[test]

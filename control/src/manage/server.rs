@@ -28,7 +28,7 @@ use super::view::{
 };
 use crate::audit::Query;
 use crate::config::Compiled;
-use crate::record::audit::{Occurrence, Via};
+use crate::record::audit::{Occurrence, Origin, Via};
 use crate::record::{Class, Record};
 
 /// Clients at once; others are closed at once. The manager's tokens are the listener's and one for each.
@@ -96,11 +96,8 @@ pub trait Source {
     fn audit(&mut self, occurrence: Occurrence) -> u64;
     /// Has these records set aside too from now on, until it is said again which are [wanted](Manager::wanted).
     fn want(&mut self, wanted: Wanted);
-    /// Whether subscribers may have what was recorded before they asked.
-    ///
-    /// # Errors
-    /// Why not.
-    fn replays(&self) -> Result<(), String>;
+    /// From where somebody is logged in by SSH of whom one of these processes is, as sshd said.
+    fn login(&mut self, processes: &[i32]) -> Option<Origin>;
     /// Whether the record of the trail of that number, and all before it, are on disk; none: not yet.
     fn kept(&self, sequence: u64) -> Option<Result<(), String>>;
     /// Looks for what is kept. The channel ends when all was said.

@@ -58,7 +58,9 @@ pub struct NetconfSessionRow {
     pub role: String,
     /// The process.
     pub pid: i32,
-    /// From where, as the client says.
+    /// From where, as sshd says.
+    pub origin: Option<String>,
+    /// From where, as the client says where sshd says nothing, or another place.
     pub claims: Option<String>,
     /// Since when.
     pub since: String,
@@ -109,7 +111,7 @@ impl Sessions {
     /// All.
     pub(super) fn rows(&self) -> impl Iterator<Item = NetconfSessionRow> {
         self.open.iter().map(|session| {
-            let Asker { peer, role, via, .. } = &session.asker;
+            let Asker { peer, role, via, origin, .. } = &session.asker;
             NetconfSessionRow {
                 id: session.id,
                 via: via.text().to_owned(),
@@ -117,6 +119,7 @@ impl Sessions {
                 uid: peer.uid,
                 role: role.text().to_owned(),
                 pid: peer.pid,
+                origin: origin.map(|origin| origin.to_string()),
                 claims: session.claims.map(|claims| claims.to_string()),
                 since: time_text(session.since),
             }

@@ -12,7 +12,7 @@ use super::server::Source;
 use crate::audit::{Query, TRAIL};
 use crate::record::audit::AuditEvent;
 use crate::record::json::Formatter;
-use crate::record::{Body, Class, Record};
+use crate::record::{Body, Class, Record, rfc5424};
 
 /// Records that wait for a subscriber at most. One that is further behind has its subscription ended, and is told so.
 pub(super) const WAITING: usize = 4_096;
@@ -54,6 +54,8 @@ pub(super) struct Subscription {
     waiting: VecDeque<Arc<Record>>,
     overrun: bool,
     formatter: Formatter,
+    /// For lines of RFC 5424, where they are wanted.
+    syslog: Option<rfc5424::Formatter>,
     /// Events sent.
     sent: u64,
 }
@@ -103,8 +105,14 @@ impl Subscription {
             waiting: VecDeque::new(),
             overrun: false,
             formatter: Formatter::new(host, None, 6),
+            syslog: None,
             sent: 0,
         }
+    }
+
+    /// The same, each event with its line of RFC 5424.
+    pub(super) fn with_syslog(self, host: &str) -> Self {
+        Self { syslog: Some(rfc5424::Formatter::new(host, std::process::id(), None)), ..self }
     }
 
     /// That record told of it.
@@ -205,6 +213,11 @@ impl Subscription {
             }
             let mut event = Vec::new();
             self.formatter.format(&record, &mut event);
+            if let Some(syslog) = &mut self.syslog {
+                let mut line = Vec::new();
+                syslog.format(&record, &mut line);
+                add(&mut event, "rfc5424", &String::from_utf8_lossy(&line));
+            }
             self.sent += 1;
             return Next::Event(event);
         }
@@ -239,4 +252,12 @@ impl Subscription {
             ..Query::default()
         })
     }
+}
+
+/// Adds a member to an object in JSON.
+fn add(object: &mut Vec<u8>, name: &str, text: &str) {
+    object.pop();
+    // Writing text into memory cannot fail.
+    let text = serde_json::to_string(text).unwrap_or_default();
+    object.extend_from_slice(format!(",\"{name}\":{text}}}").as_bytes());
 }

@@ -1,6 +1,7 @@
 //! The management socket with real clients: each test runs a loop like the control core's on a thread of its own.
 
 use std::io::{Read, Write};
+use std::net::SocketAddr;
 use std::ops::Range;
 use std::os::unix::fs::PermissionsExt;
 use std::os::unix::net::UnixStream;
@@ -29,7 +30,7 @@ use crate::config::{self, Compiled};
 use crate::export::Counts;
 use crate::presence::access::{AccessAction, Person};
 use crate::record::access::AccessRecord;
-use crate::record::audit::Occurrence;
+use crate::record::audit::{Occurrence, Origin};
 use crate::record::sequence::Recorder;
 use crate::record::{Body, BootId, Class, Record, sample};
 
@@ -339,8 +340,9 @@ impl Source for Fixture {
 
     fn want(&mut self, _wanted: Wanted) {}
 
-    fn replays(&self) -> Result<(), String> {
-        Ok(())
+    fn login(&mut self, processes: &[i32]) -> Option<Origin> {
+        let own = std::process::id() as i32;
+        processes.contains(&own).then(|| Origin::from("192.0.2.7:50000".parse::<SocketAddr>().unwrap()))
     }
 
     fn kept(&self, _sequence: u64) -> Option<Result<(), String>> {

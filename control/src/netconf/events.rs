@@ -2,8 +2,9 @@
 
 use serde_json::{Map, Value};
 
-use super::xml::{DECLARATION, Element, Node, Writer};
-use super::{BASE_EVENTS, EVENTS, NOTIFICATION, SYSLOG};
+use super::edit::xpath;
+use super::xml::{DECLARATION, Declaration, Element, Node, Writer};
+use super::{BASE_EVENTS, EVENTS, NOTIFICATION, SYSLOG, YANG};
 
 /// The day on which the modules last changed.
 pub const REVISION: &str = "2026-11-22";
@@ -44,10 +45,11 @@ pub fn content(record: &Map<String, Value>, standard: bool) -> Element {
     let action = text("action").unwrap_or_default();
     let known = standard && text("event").as_deref() == Some("audit");
     match action.as_str() {
-        "config-commit" if known => {
-            let change = Element::new(BASE_EVENTS, "netconf-config-change").with(changed_by(record));
-            change.with(leaf("datastore", "running"))
-        }
+        "config-commit" if known => change(record),
+        "config-change" if known => match edit(record) {
+            Some(edit) => change(record).with(edit),
+            None => own(record),
+        },
         "netconf-session-start" if known => session(Element::new(BASE_EVENTS, "netconf-session-start"), record),
         "netconf-session-end" if known => {
             let ended = session(Element::new(BASE_EVENTS, "netconf-session-end"), record);
@@ -83,10 +85,32 @@ fn leaf(name: &str, text: &str) -> Element {
     Element::new(BASE_EVENTS, name).with_text(text)
 }
 
+/// That the running configuration is another.
+pub(super) fn change(record: &Map<String, Value>) -> Element {
+    let change = Element::new(BASE_EVENTS, "netconf-config-change").with(changed_by(record));
+    change.with(leaf("datastore", "running"))
+}
+
+/// One of the edits of a change, by the record that tells of it; none of a record that tells of many.
+pub(super) fn edit(record: &Map<String, Value>) -> Option<Element> {
+    let text = |key: &str| record.get(key).and_then(Value::as_str);
+    let operation = match text("change")? {
+        "add" => "create",
+        "delete" => "delete",
+        "modify" => "replace",
+        // It is the same, in another place.
+        "move" => "merge",
+        _ => return None,
+    };
+    let mut target = leaf("target", &xpath(text("path")?)?);
+    target.declarations.push(Declaration { prefix: "ost".to_owned(), uri: YANG.to_owned() });
+    Some(Element::new(BASE_EVENTS, "edit").with(target).with(leaf("operation", operation)))
+}
+
 /// Who changed it: a user, or the firewall itself.
 fn changed_by(record: &Map<String, Value>) -> Element {
     let by = Element::new(BASE_EVENTS, "changed-by");
-    match record.contains_key("user") {
+    match record.contains_key("user") || record.contains_key("uid") {
         true => session(by, record),
         false => by.with(leaf("server", "")),
     }
@@ -95,15 +119,20 @@ fn changed_by(record: &Map<String, Value>) -> Element {
 /// The elements that all notifications of RFC 6470 share.
 fn session(mut element: Element, record: &Map<String, Value>) -> Element {
     let text = |key: &str| record.get(key).and_then(plain);
-    element = element.with(leaf("username", &text("user").unwrap_or_else(|| "unknown".to_owned())));
+    let user = text("user").or_else(|| text("uid")).unwrap_or_else(|| "unknown".to_owned());
+    element = element.with(leaf("username", &user));
     element = element.with(leaf("session-id", &text("session").unwrap_or_else(|| "0".to_owned())));
-    let address = text("origin").map(|origin| match origin.parse::<std::net::SocketAddr>() {
-        Ok(end) => end.ip().to_string(),
-        Err(_) => origin,
-    });
-    match address {
+    match text("origin").map(host) {
         Some(address) => element.with(leaf("source-host", &address)),
         None => element,
+    }
+}
+
+/// The address of an origin, with or without its port.
+pub(super) fn host(origin: String) -> String {
+    match origin.parse::<std::net::SocketAddr>() {
+        Ok(end) => end.ip().to_string(),
+        Err(_) => origin,
     }
 }
 
@@ -248,7 +277,7 @@ pub fn syslog_module() -> String {
       leaf stream {{
         type string;
         description
-          "messages, or the name of a file of the audit trail.";
+          "messages or audit: the audit trail; records: records of every class.";
       }}
       leaf-list event {{
         type string;
@@ -311,6 +340,21 @@ mod tests {
              <datastore>running</datastore></netconf-config-change>"
         );
         assert!(written(record, false).starts_with("<record "));
+    }
+
+    #[test]
+    fn changes_are_edits() {
+        let record = json!({"event":"audit","action":"config-change","uid":1000,"generation":7,"change":"modify",
+            "path":"rule[staff].action","old":"\"permit\"","new":"\"deny\""});
+        assert_eq!(
+            written(record, true),
+            "<netconf-config-change xmlns=\"urn:ietf:params:xml:ns:yang:ietf-netconf-notifications\"><changed-by>\
+             <username>1000</username><session-id>0</session-id></changed-by><datastore>running</datastore><edit>\
+             <target xmlns:ost=\"urn:ostiary:yang:ostiary\">/ost:firewall/ost:rule[ost:name='staff']/ost:action</target>\
+             <operation>replace</operation></edit></netconf-config-change>"
+        );
+        let others = json!({"event":"audit","action":"config-change","change":"others","count":7});
+        assert!(written(others, true).starts_with("<record "));
     }
 
     #[test]

@@ -7,6 +7,7 @@
 //!
 //! What the firewall does not serve is not in the hello, and answered `operation-not-supported`.
 
+mod changes;
 pub mod config_xml;
 mod control;
 pub mod edit;

@@ -4,6 +4,7 @@ use serde_json::Value;
 
 use super::control::{Control, Refusal};
 use super::error::{RpcError, Tag};
+use super::events;
 use super::hello::{REPLAY, Serves};
 use super::xml::{Element, Node};
 use super::yang::{MODULES, module_text};
@@ -59,13 +60,14 @@ fn session(row: &Value) -> Element {
     for (name, keys) in [
         ("session-id", &["id", "session-id"][..]),
         ("transport", &["transport"]),
-        ("username", &["user", "username"]),
+        ("username", &["user", "uid", "username"]),
         ("source-host", &["origin", "claims", "source-host"]),
         ("login-time", &["since", "login-time"]),
     ] {
         let known = keys.iter().find_map(|key| text(key));
         // Every session of this kind comes through sshd.
         let fallback = (name == "transport").then(|| "netconf-ssh".to_owned());
+        let known = known.map(|text| if name == "source-host" { events::host(text) } else { text });
         if let Some(text) = known.or(fallback) {
             element.children.push(Node::Element(Element::new(MONITORING, name).with_text(&text)));
         }

@@ -1,13 +1,15 @@
 //! Events as they occur: subscriptions (RFC 5277), and `get-syslog-events`.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::Duration;
 
 use crossbeam::channel::{Receiver, RecvTimeoutError, bounded, select, tick};
 use jiff::Timestamp;
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 
+use super::changes::Changes;
 use super::control::{Control, Refusal};
 use super::error::{RpcError, Tag};
 use super::events;
@@ -29,6 +31,8 @@ const LOOK: Duration = Duration::from_secs(1);
 pub(super) struct Subscription {
     has_end: bool,
     over: Receiver<()>,
+    /// Whether its last notification is on its way, or was sent.
+    ended: Arc<AtomicBool>,
 }
 
 /// One that the firewall took.
@@ -89,7 +93,7 @@ impl Subscription {
 
     /// Whether it has ended.
     pub(super) fn is_over(&self) -> bool {
-        matches!(self.over.try_recv(), Err(crossbeam::channel::TryRecvError::Disconnected))
+        self.ended.load(Ordering::Acquire)
     }
 }
 
@@ -98,25 +102,38 @@ impl Prepared {
     pub(super) fn start(self, output: &Arc<Output>) -> Option<Subscription> {
         let (alive, over) = bounded::<()>(0);
         let has_end = self.has_end;
-        let output = Arc::clone(output);
+        let ended = Arc::new(AtomicBool::new(false));
+        let (output, ends) = (Arc::clone(output), Arc::clone(&ended));
         let started = thread::Builder::new().name("subscription".to_owned()).spawn(move || {
-            self.forward(&output);
+            self.forward(&output, &ends);
+            ends.store(true, Ordering::Release);
             drop(alive);
         });
-        started.ok().map(|_| Subscription { has_end, over })
+        started.ok().map(|_| Subscription { has_end, over, ended })
     }
 
-    fn forward(self, output: &Output) {
+    fn forward(self, output: &Output, ends: &AtomicBool) {
         let mut faults = Vec::new();
+        let mut changes = Changes::default();
         for line in self.control.lines() {
             let sent = if let Some(Value::Object(record)) = line.get("event") {
-                self.event(record, output)
+                if self.standard {
+                    changes.take(record).into_iter().try_for_each(|(time, content)| self.event(&time, content, output))
+                } else {
+                    self.event(events::time(record), events::content(record, false), output)
+                }
             } else if line.get("replay-complete").is_some() {
                 output.send(&events::notification(&now(), &Element::new(NOTIFICATION, "replayComplete")))
             } else if line.get("end").is_some() {
+                for (time, content) in changes.rest() {
+                    let _ = self.event(&time, content, output);
+                }
+                // Who is told so may subscribe again.
+                ends.store(true, Ordering::Release);
                 let _ = output.send(&events::notification(&now(), &Element::new(NOTIFICATION, "notificationComplete")));
                 return;
             } else if let Some(refusal) = Refusal::read(&line, &mut faults) {
+                ends.store(true, Ordering::Release);
                 return self.ended(&refusal, output);
             } else {
                 Ok(())
@@ -129,15 +146,14 @@ impl Prepared {
         self.ended(&Refusal::Gone, output);
     }
 
-    fn event(&self, record: &Map<String, Value>, output: &Output) -> std::io::Result<()> {
-        let content = events::content(record, self.standard);
+    fn event(&self, time: &str, content: Element, output: &Output) -> std::io::Result<()> {
         if let Some(filter) = &self.filter
             && filter::select(filter, vec![content.clone()]).is_empty()
         {
             return Ok(());
         }
         // A filter chooses events; what is chosen is sent whole (RFC 5277, section 3.6).
-        output.send(&events::notification(events::time(record), &content))
+        output.send(&events::notification(time, &content))
     }
 
     fn ended(&self, refusal: &Refusal, output: &Output) {
@@ -173,7 +189,7 @@ impl SyslogEvents {
         let stream = if stream == "messages" { "audit" } else { stream.as_str() };
         let events = operation.elements().filter(|child| child.name == "event");
         let wanted = events.map(|event| event.text().to_ascii_uppercase().replace('-', "_")).collect();
-        let control = ask(control, &json!({ "do": "subscribe", "stream": stream }))?;
+        let control = ask(control, &json!({ "do": "subscribe", "stream": stream, "syslog": true }))?;
         Ok(Self { control, rpc: rpc.clone(), wanted })
     }
 

@@ -211,6 +211,9 @@ pub enum Action {
         /// Until this time.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         to: Option<String>,
+        /// Each with its line of RFC 5424, as `rfc5424`. Not of what is kept: without `from`.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        syslog: bool,
     },
 }
 

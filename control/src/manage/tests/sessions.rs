@@ -62,10 +62,9 @@ fn a_session_has_a_number_and_may_be_killed() {
     let (mut two, second) = Client::session(&core);
     assert!(first > 0 && second > first);
     let row = one.ask(r#"{"show":"sessions-netconf"}"#)["netconf-session"].clone();
-    assert_eq!(
-        (&row["id"], &row["via"], &row["claims"]),
-        (&first.into(), &"netconf".into(), &"192.0.2.7:50000".into())
-    );
+    assert_eq!((&row["id"], &row["via"]), (&first.into(), &"netconf".into()));
+    // What sshd said of it, and the client too.
+    assert_eq!((&row["origin"], &row["claims"]), (&"192.0.2.7:50000".into(), &Value::Null));
     assert_eq!(one.next().unwrap()["netconf-session"]["id"], second);
     assert_eq!(one.next().unwrap()["end"]["rows"], 2);
 
@@ -87,6 +86,34 @@ fn a_session_has_a_number_and_may_be_killed() {
         _ => None,
     });
     assert_eq!(ends.collect::<Vec<_>>(), ["killed", "closed"]);
+}
+
+#[test]
+fn where_a_session_comes_from_is_what_is_proven() {
+    let core = Core::with_sessions(0);
+    let mut client = Client::of(&core);
+    client.ask(r#"{"do":"session","via":"netconf","origin":"198.51.100.1:4"}"#);
+    client.next().unwrap();
+    let row = client.ask(r#"{"show":"sessions-netconf"}"#)["netconf-session"].clone();
+    assert_eq!((&row["origin"], &row["claims"]), (&"192.0.2.7:50000".into(), &"198.51.100.1:4".into()));
+    let trail = core.trail.lock().unwrap();
+    let Body::Audit(audit) = &trail[0].body else { panic!() };
+    let origin = audit.subject.origin.map(|origin| origin.to_string());
+    assert_eq!((origin.as_deref(), audit.field(AuditField::Claims)), (Some("192.0.2.7:50000"), Some("198.51.100.1:4")));
+}
+
+#[test]
+fn events_have_their_line_of_syslog_where_that_is_wanted() {
+    let core = Core::with_sessions(0);
+    let mut subscriber = Client::of(&core);
+    let both = r#"{"do":"subscribe","stream":"audit","syslog":true,"from":"2026-01-01T00:00:00Z"}"#;
+    assert_eq!(subscriber.ask(both)["error"]["tag"], "operation-not-supported");
+    assert!(subscriber.ask(r#"{"do":"subscribe","stream":"audit","syslog":true}"#)["subscribed"].is_object());
+    drop(Client::session(&core));
+    let event = subscriber.next().unwrap()["event"].clone();
+    let line = event["rfc5424"].as_str().unwrap();
+    assert!(line.starts_with('<') && line.contains(" ostiary ") && line.contains(" NETCONF_SESSION_START ["), "{line}");
+    assert_eq!(event["action"], "netconf-session-start");
 }
 
 #[test]

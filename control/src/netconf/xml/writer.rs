@@ -86,6 +86,9 @@ impl Writer {
                 self.attribute(&format!("a{number}:{}", attribute.name), &attribute.value);
             }
         }
+        for declaration in element.declarations.iter().filter(|declaration| !declaration.prefix.is_empty()) {
+            self.attribute(&format!("xmlns:{}", declaration.prefix), &declaration.uri);
+        }
         for child in &element.children {
             match child {
                 Node::Element(child) => self.element(child),

@@ -138,9 +138,9 @@ events! {
     ConfigDiscard "config-discard" "CONFIG_DISCARD" 6 Success ["FMT_SMF.1"] [Datastore Reason] "a candidate was discarded";
     ConfigLock "config-lock" "CONFIG_LOCK" 6 Success ["FMT_SMF.1"] [Datastore Holder] "a datastore was locked";
     ConfigUnlock "config-unlock" "CONFIG_UNLOCK" 6 Success ["FMT_SMF.1"] [Datastore Reason] "a lock was released";
-    ConfigUnconfirmed "config-unconfirmed" "CONFIG_UNCONFIRMED" 5 Success ["FMT_SMF.1"] [Generation Before Timeout Comment] "a configuration is in force until it is confirmed";
+    ConfigUnconfirmed "config-unconfirmed" "CONFIG_UNCONFIRMED" 5 Success ["FMT_SMF.1"] [Generation Before Changes Timeout Comment] "a configuration is in force until it is confirmed";
     ConfigConfirmed "config-confirmed" "CONFIG_CONFIRMED" 5 Success ["FMT_SMF.1"] [Generation] "a configuration was confirmed";
-    ConfigReverted "config-reverted" "CONFIG_REVERTED" 5 Success ["FMT_SMF.1"] [Generation Before Reason] "a configuration gave way to the one before";
+    ConfigReverted "config-reverted" "CONFIG_REVERTED" 5 Success ["FMT_SMF.1"] [Generation Before Changes Reason] "a configuration gave way to the one before";
     ConfigScheduled "config-scheduled" "CONFIG_SCHEDULED" 5 Success ["FMT_SMF.1"] [At Comment Reason] "a commit was set for a time";
     RescueSave "rescue-save" "RESCUE_SAVE" 5 Success ["FMT_SMF.1"] [Generation Digest] "the configuration in force became the rescue configuration";
     RescueLoad "rescue-load" "RESCUE_LOAD" 5 Success ["FMT_SMF.1"] [Generation Digest] "the rescue configuration was loaded";

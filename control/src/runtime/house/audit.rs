@@ -22,7 +22,6 @@ impl House {
     }
 
     /// What became of a record of the trail: it is on the disk, or will not be; none where that is not known yet.
-    #[expect(dead_code, reason = "commits ask for it")]
     pub(super) fn audited(&self, sequence: u64) -> Option<Result<(), String>> {
         self.store.fate(sequence)
     }

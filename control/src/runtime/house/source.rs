@@ -2,6 +2,7 @@
 
 use std::ops::Range;
 use std::sync::Arc;
+use std::time::Instant;
 
 use ::dataplane::command::{Command, SessionView};
 use ::dataplane::counters::Counters;
@@ -19,7 +20,7 @@ use crate::manage::{
     LogHostRow, LogStatisticsRow, LogWaitingRow, NatRow, PoolRow, PortRow, RecordRow, ReloadRow, ResetRow, Source,
     Statistics, UserFilter, UserPage, WaitingRow, Wanted, WorkerRow, time_text,
 };
-use crate::record::audit::Occurrence;
+use crate::record::audit::{Occurrence, Origin};
 use crate::record::{Class, Record};
 
 impl Source for House {
@@ -202,16 +203,19 @@ impl Source for House {
         self.shown.want(wanted);
     }
 
-    fn replays(&self) -> Result<(), String> {
-        Err("what was recorded before is not sent in this version: subscribe without \"from\"".to_owned())
+    fn login(&mut self, processes: &[i32]) -> Option<Origin> {
+        // What sshd says before it starts a session may wait behind the session's first request.
+        self.take_sources(Instant::now());
+        let sources = self.sources.as_ref()?;
+        processes.iter().find_map(|pid| sources.ssh_session(*pid)).and_then(|(_, origin)| origin)
     }
 
-    fn kept(&self, _sequence: u64) -> Option<Result<(), String>> {
-        Some(self.replays())
+    fn kept(&self, sequence: u64) -> Option<Result<(), String>> {
+        self.audited(sequence)
     }
 
-    fn replay(&mut self, _query: Query) -> Result<Receiver<Box<str>>, String> {
-        self.replays().map(|()| crossbeam::channel::never())
+    fn replay(&mut self, query: Query) -> Result<Receiver<Box<str>>, String> {
+        self.store.query(query)
     }
 
     fn widest_file(&self) -> Result<String, String> {

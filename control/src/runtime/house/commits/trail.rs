@@ -76,11 +76,13 @@ impl House {
             What::Revert(reason) => {
                 let mut fields: Vec<_> = before.map(|(_, text)| (AuditField::Generation, text)).into_iter().collect();
                 fields.extend(number.map(|(_, text)| (AuditField::Before, text)));
+                fields.push((AuditField::Changes, changes.len().to_string()));
                 fields.push((AuditField::Reason, (*reason).to_owned()));
                 self.tell(AuditEvent::ConfigReverted, by, &fields, true);
             }
             What::Try(within, ..) => {
                 let mut fields: Vec<_> = number.into_iter().chain(before).collect();
+                fields.push((AuditField::Changes, changes.len().to_string()));
                 fields.push((AuditField::Timeout, within.as_secs().to_string()));
                 fields.extend(underway.comment.clone().map(|comment| (AuditField::Comment, comment)));
                 self.tell(AuditEvent::ConfigUnconfirmed, by, &fields, true);

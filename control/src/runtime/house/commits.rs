@@ -50,6 +50,8 @@ struct Underway {
     warnings: Vec<String>,
     /// Whether workers went over to another policy.
     swapped: bool,
+    /// The session that was to confirm it is over.
+    orphaned: bool,
 }
 
 /// What it comes to.
@@ -82,11 +84,16 @@ struct Unconfirmed {
     text: String,
     persist: Option<String>,
     session: Option<u32>,
+    /// Why it goes back where it does.
+    reason: &'static str,
     by: Subject,
 }
 
 /// How long a commit may wait to be confirmed, in seconds.
 const CONFIRM: std::ops::RangeInclusive<u64> = 10..=86_400;
+
+/// Why a commit goes back whose session alone could confirm it.
+const SESSION_ENDED: &str = "its session ended";
 
 /// After a way back that failed, the next try.
 const ONCE_MORE: Duration = Duration::from_secs(10);
@@ -123,8 +130,9 @@ impl House {
             self.finish();
         }
         if self.commits.underway.is_none() {
-            if self.commits.unconfirmed.as_ref().is_some_and(|waits| Instant::now() >= waits.until) {
-                self.begin_revert("not confirmed in time", Subject::system(), Asked::Nobody);
+            let late = self.commits.unconfirmed.as_ref().filter(|waits| Instant::now() >= waits.until);
+            if let Some(reason) = late.map(|waits| waits.reason) {
+                self.begin_revert(reason, Subject::system(), Asked::Nobody);
             } else if self.is_time() {
                 self.begin_scheduled();
             } else if self.commits.again {
@@ -354,33 +362,35 @@ impl House {
                 return;
             }
         }
-        self.settle(&underway);
-        self.tell_done(&underway);
+        let confirmed = self.settle(&underway);
+        self.tell_done(&underway, confirmed);
         let policy = self.reload_row();
         let row = self.commit_row(&underway, Vec::new());
         underway.answer(Ok(row), Some(policy));
     }
 
-    /// What waits to be confirmed from now on.
-    fn settle(&mut self, underway: &Underway) {
+    /// What waits to be confirmed from now on; and what waited until now, where this is a commit that confirms it.
+    fn settle(&mut self, underway: &Underway) -> Option<u32> {
         let waits = match &underway.what {
             What::Try(within, persist, session) => Some(Unconfirmed {
                 number: underway.summary.generation.unwrap_or_default(),
-                until: Instant::now() + *within,
+                until: Instant::now() + if underway.orphaned { Duration::ZERO } else { *within },
                 text: time_text(::dataplane::time::Nanos(self.dataplane.now().0 + within.as_nanos() as u64)),
                 persist: persist.clone(),
                 session: *session,
+                reason: if underway.orphaned { SESSION_ENDED } else { "not confirmed in time" },
                 by: underway.by.clone(),
             }),
             What::Commit | What::Confirm | What::Revert(_) => None,
         };
-        self.commits.unconfirmed = waits;
+        let waited = std::mem::replace(&mut self.commits.unconfirmed, waits);
+        waited.filter(|_| matches!(underway.what, What::Commit)).map(|waited| waited.number)
     }
 
     fn end_at_restart(&mut self, summary: Summary, keys: Vec<String>) {
         let Some(mut underway) = self.commits.underway.take() else { return };
         underway.summary = summary;
-        self.tell_done(&underway);
+        self.tell_done(&underway, None);
         let row = self.commit_row(&underway, keys);
         underway.answer(Ok(row), None);
     }
@@ -427,7 +437,7 @@ impl House {
 impl Underway {
     fn new(what: What, by: Subject, comment: Option<String>, cause: Cause, asked: Asked) -> Self {
         let (summary, finish) = (Summary::default(), Finish::Nothing);
-        Self { what, by, comment, cause, asked, summary, finish, warnings: Vec::new(), swapped: false }
+        Self { what, by, comment, cause, asked, summary, finish, warnings: Vec::new(), swapped: false, orphaned: false }
     }
 
     fn answer(self, answer: Result<CommitRow, Refusal>, policy: Option<ReloadRow>) {

@@ -6,7 +6,7 @@ use crossbeam::channel::bounded;
 
 use super::super::House;
 use super::super::holder::Holder;
-use super::{Ask, author};
+use super::{Ask, SESSION_ENDED, What, author};
 use crate::manage::configure::{Datastore, Refusal};
 use crate::record::audit::{AuditEvent, AuditField, Occurrence, Subject};
 
@@ -30,14 +30,19 @@ impl House {
     pub(in super::super) fn end_session(&mut self, session: u32) {
         for at in 0..self.commits.locks.len() {
             if self.commits.locks[at].as_ref().is_some_and(|lock| lock.holder == Holder::Session(session)) {
-                self.release(at, "its session ended");
+                self.release(at, SESSION_ENDED);
             }
         }
         if let Some(waits) = &mut self.commits.unconfirmed
             && waits.session == Some(session)
             && waits.persist.is_none()
         {
-            waits.until = Instant::now();
+            (waits.until, waits.reason) = (Instant::now(), SESSION_ENDED);
+        }
+        if let Some(underway) = &mut self.commits.underway
+            && matches!(underway.what, What::Try(_, None, Some(own)) if own == session)
+        {
+            underway.orphaned = true;
         }
     }
 

@@ -63,7 +63,8 @@ impl House {
         self.tell(AuditEvent::ConfigRefused, &underway.by, &fields, false);
     }
 
-    pub(super) fn tell_done(&mut self, underway: &Underway) {
+    /// `confirmed`: the generation that waited for this commit.
+    pub(super) fn tell_done(&mut self, underway: &Underway, confirmed: Option<u32>) {
         let by = &underway.by;
         let Summary { generation, before, digest, changes, keys, .. } = &underway.summary;
         let number = generation.map(|number| (AuditField::Generation, number.to_string()));
@@ -88,6 +89,13 @@ impl House {
                 self.tell(AuditEvent::ConfigUnconfirmed, by, &fields, true);
             }
             What::Commit => {
+                if let Some(confirmed) = confirmed {
+                    let fields = [(AuditField::Generation, confirmed.to_string())];
+                    self.tell(AuditEvent::ConfigConfirmed, by, &fields, true);
+                    if *generation == Some(confirmed) && changes.is_empty() && keys.is_empty() {
+                        return;
+                    }
+                }
                 if underway.cause == Cause::Rescue {
                     let mut fields: Vec<_> = number.clone().into_iter().collect();
                     fields.push((AuditField::Digest, digest.clone()));

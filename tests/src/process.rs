@@ -1,6 +1,6 @@
 //! Child processes that end with their test, and waiting for conditions rather than for time.
 
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process};
@@ -38,6 +38,15 @@ impl Running {
         let child = command.stdin(Stdio::null()).spawn();
         let child = child.unwrap_or_else(|error| panic!("cannot start {name}: {error}"));
         Self { child, name }
+    }
+
+    /// Starts a program, with its standard input and output.
+    pub fn start_with_pipes(command: &mut Command) -> (Self, ChildStdin, ChildStdout) {
+        let name = command.get_program().to_string_lossy().into_owned();
+        let child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn();
+        let mut child = child.unwrap_or_else(|error| panic!("cannot start {name}: {error}"));
+        let (input, output) = (child.stdin.take().expect("it is a pipe"), child.stdout.take().expect("it is a pipe"));
+        (Self { child, name }, input, output)
     }
 
     /// Its process id.

@@ -23,6 +23,15 @@ impl Sshd {
     /// Starts one that serves the firewall at `socket`, with its files in `folder`. Root logs in with [`Self::key`]s; so does
     /// [`USER`], who may use a password too where `password`. None, and said, where this machine has no sshd.
     pub fn start(folder: &Path, socket: &Path, password: bool) -> Option<Self> {
+        Self::start_with(folder, socket, password, None)
+    }
+
+    /// The same, and what it logs goes to the socket `log`.
+    pub fn start_heard(folder: &Path, socket: &Path, log: &Path) -> Option<Self> {
+        Self::start_with(folder, socket, false, Some(log))
+    }
+
+    fn start_with(folder: &Path, socket: &Path, password: bool, heard: Option<&Path>) -> Option<Self> {
         if !skip::is_root() || !skip::has_programs(&["sshd", "ssh", "ssh-keygen", "openssl", "unshare"]) {
             return None;
         }
@@ -51,6 +60,9 @@ impl Sshd {
         let accounts = accounts(folder);
         let mut run = Command::new(program::root().join("scripts/sshd"));
         run.arg("run").arg("--folder").arg(&ssh).arg("--accounts").arg(&accounts);
+        if let Some(socket) = heard {
+            run.arg("--log").arg(socket);
+        }
         let log = std::fs::File::create(folder.join("sshd.log")).expect("the folder is ours");
         let running = Running::start(run.stdout(Stdio::null()).stderr(Stdio::from(log)));
         wait_for("sshd to listen", || TcpStream::connect(("127.0.0.1", port)).ok());

@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used, reason = "the helpers of tests are tests")]
 
+use std::ffi::OsStr;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::process::{Command, Stdio};
@@ -9,6 +10,7 @@ use std::process::{Command, Stdio};
 use ostiary_tests::firewall::Firewall;
 use ostiary_tests::policy::Policy;
 use ostiary_tests::process::wait_for;
+use ostiary_tests::{program, skip};
 use serde_json::Value;
 
 /// Groups by number: nobody of this machine is in them.
@@ -84,15 +86,8 @@ fn is_denied(answer: &Value) -> bool {
     answer["error"]["tag"] == "access-denied"
 }
 
-#[test]
-fn every_request_times_every_role() {
-    let mut policy = Policy::new("net_null0", "net_null1").rule("all", "action = \"permit\"");
-    policy.rest.push_str(ROLES);
-    let folder = tempfile::tempdir().unwrap();
-    let firewall = Firewall::start(folder.path(), &policy);
-    let socket = firewall.socket();
-    let socket = socket.as_path();
-    // The folder is the test's own; anybody has to reach the socket in it.
+/// Waits until everybody may connect. The folder is the test's own; anybody has to reach the socket in it.
+fn open_to_all(socket: &Path) {
     for folder in
         socket.ancestors().skip(1).take_while(|folder| *folder != Path::new("/tmp") && folder.parent().is_some())
     {
@@ -103,6 +98,83 @@ fn every_request_times_every_role() {
         let mode = std::fs::metadata(socket).unwrap().permissions().mode();
         (mode & 0o777 == 0o666).then_some(())
     });
+}
+
+/// What a program came to that [`USER`] ran, with this group.
+fn run(group: Option<u32>, words: &[&OsStr]) -> (bool, String) {
+    let groups = group.map_or_else(|| "--clear-groups".to_owned(), |group| format!("--groups={group}"));
+    let mut command = Command::new("setpriv");
+    command.args([format!("--reuid={USER}"), format!("--regid={USER}"), groups]).args(words);
+    let output = command.env("NO_COLOR", "1").stdin(Stdio::null()).output().unwrap();
+    let text = [output.stdout, output.stderr].concat();
+    (output.status.success(), String::from_utf8_lossy(&text).into_owned())
+}
+
+#[test]
+fn b15_the_trail_is_read_by_auditors_only() {
+    if !skip::is_root() || !skip::has_programs(&["setpriv", "perl"]) {
+        return;
+    }
+    let mut policy = Policy::new("net_null0", "net_null1").rule("all", "action = \"permit\"");
+    policy.rest.push_str(ROLES);
+    policy.audit = "group = 71002\n".to_owned();
+    let folder = tempfile::tempdir().unwrap();
+    let firewall = Firewall::start(folder.path(), &policy);
+    let socket = firewall.socket();
+    open_to_all(&socket);
+    // The program where that user reaches it.
+    let program = folder.path().join("ostiary");
+    std::fs::copy(program::path(), &program).unwrap();
+    let trail = folder.path().join("audit");
+    let file = trail.join("audit.jsonl");
+    let (cat, show) = (["cat".as_ref(), file.as_os_str()], ["audit", "show", "--directory"].map(OsStr::new));
+    let show = [&[program.as_os_str()], &show[..], &[trail.as_os_str()]].concat();
+
+    // Nobody's group, the group of those who read the configuration, that of administrators of the firewall alone.
+    for group in [None, Some(71_001), Some(71_004)] {
+        for words in [&cat[..], &show] {
+            let (read, said) = run(group, words);
+            assert!(!read && said.contains("ermission denied") && !said.contains("system-start"), "{group:?}: {said}");
+        }
+    }
+    for words in [&cat[..], &show] {
+        let (read, said) = run(Some(71_002), words);
+        assert!(read && said.contains("system-start"), "{said}");
+    }
+    // Reads, and no more.
+    let write = format!("echo '{{}}' >> {}", file.display());
+    assert!(!run(Some(71_002), &["sh".as_ref(), "-c".as_ref(), write.as_ref()]).0);
+    assert!(!run(Some(71_002), &["rm".as_ref(), "-f".as_ref(), file.as_ref()]).0 && file.is_file());
+
+    // Over the socket too; and who asked is in the trail.
+    let subscribe = r#"{"do":"subscribe","stream":"audit","from":"2026-01-01T00:00:00Z"}"#;
+    assert!(ask(&socket, Some(71_002), subscribe)["subscribed"].is_object());
+    for group in [None, Some(71_001), Some(71_003)] {
+        assert!(is_denied(&ask(&socket, group, subscribe)), "{group:?}");
+    }
+    let told = wait_for("the denials to be told", || {
+        let (_, text) = run(Some(71_002), &cat);
+        let lines = text.lines().filter(|line| line.contains("\"access-denied\""));
+        let told: Vec<Value> = lines.filter_map(|line| serde_json::from_str(line).ok()).collect();
+        (told.len() == 3).then_some(told)
+    });
+    for (record, role) in told.iter().zip(["none", "read-only", "operator"]) {
+        assert_eq!((&record["uid"], &record["role"]), (&USER.into(), &role.into()), "{record}");
+    }
+}
+
+#[test]
+fn every_request_times_every_role() {
+    if !skip::is_root() || !skip::has_programs(&["setpriv", "perl"]) {
+        return;
+    }
+    let mut policy = Policy::new("net_null0", "net_null1").rule("all", "action = \"permit\"");
+    policy.rest.push_str(ROLES);
+    let folder = tempfile::tempdir().unwrap();
+    let firewall = Firewall::start(folder.path(), &policy);
+    let socket = firewall.socket();
+    let socket = socket.as_path();
+    open_to_all(socket);
     for (request, served) in TABLE {
         for (role, served) in served.iter().enumerate() {
             let answer = ask(socket, Some(71_001 + role as u32), request);

@@ -1,6 +1,5 @@
-//! One client of the management socket: its half-read request, and its half-sent answer.
+//! One client of the management socket: what it asks, what it may, and how far its answer is.
 
-use std::io::{ErrorKind, Read, Write};
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -13,6 +12,7 @@ use super::answer::{Line, Rows};
 use super::configure::Refusal;
 use super::denials::Denials;
 use super::peer::{Asker, Peer, lineage};
+use super::pipe::{Flushed, Next, Pipe};
 use super::protocol::{Action, Answer, Asked, LONG_REQUEST_LIMIT, REQUEST_LIMIT, SessionWay, Stream, capabilities};
 use super::role::{Right, Role};
 use super::server::Source;
@@ -29,9 +29,6 @@ const ROWS_PER_TURN: usize = 512;
 
 /// Octets that one turn writes at most.
 const OCTETS_PER_TURN: usize = 256 << 10;
-
-/// Above this, no more rows are made until the client has read.
-const OUTPUT_HIGH: usize = 64 << 10;
 
 /// Among the words that a session is offered: subscribers may have what was recorded before they asked.
 const REPLAY: &str = "do replay";
@@ -70,19 +67,12 @@ pub(super) struct Common {
 /// A client.
 #[derive(Debug)]
 pub(super) struct Connection {
-    pub(super) stream: UnixStream,
+    pub(super) pipe: Pipe,
     pub(super) state: State,
     asker: Asker,
-    input: Vec<u8>,
-    /// Octets of it without a line feed.
-    searched: usize,
-    output: Vec<u8>,
-    sent: usize,
     answer: Option<Rows>,
     /// A view of users that is being shown: what, narrowed to what, and rows so far.
     viewing: Option<(&'static str, String, u64)>,
-    /// The client will ask nothing more.
-    ended: bool,
     ending: Ending,
     progress: Instant,
 }
@@ -90,16 +80,11 @@ pub(super) struct Connection {
 impl Connection {
     pub(super) fn new(stream: UnixStream, peer: Peer, role: Role, now: Instant) -> Self {
         Self {
-            stream,
+            pipe: Pipe::new(stream),
             state: State::Ready,
             asker: Asker { peer, role, session: None, via: Via::Cli, origin: None },
-            input: Vec::new(),
-            searched: 0,
-            output: Vec::new(),
-            sent: 0,
             answer: None,
             viewing: None,
-            ended: false,
             ending: Ending::Closed,
             progress: now,
         }
@@ -130,7 +115,7 @@ impl Connection {
     /// Whether the client let us wait for too long.
     pub(super) fn is_stuck(&self, now: Instant) -> bool {
         let may_be_silent = self.asker.session.is_some() || self.answer.as_ref().is_some_and(Rows::is_open_ended);
-        let owes = !self.output.is_empty() || !may_be_silent;
+        let owes = !self.pipe.is_clear() || !may_be_silent;
         owes && now.saturating_duration_since(self.progress) > PATIENCE
     }
 
@@ -141,7 +126,7 @@ impl Connection {
             if rows >= ROWS_PER_TURN || octets >= OCTETS_PER_TURN {
                 return State::Ready;
             }
-            match self.flush() {
+            match self.pipe.flush() {
                 Ok(Flushed::All(count)) => {
                     octets += count;
                     if count > 0 {
@@ -158,7 +143,7 @@ impl Connection {
             }
             if self.answer.is_some() {
                 match self.make_rows(ROWS_PER_TURN - rows, source) {
-                    0 if self.output.is_empty() => {
+                    0 if self.pipe.is_clear() => {
                         // There is nothing yet; that is not the client's fault.
                         self.progress = now;
                         return self.idle();
@@ -167,22 +152,20 @@ impl Connection {
                 }
                 continue;
             }
-            match self.next_request(source) {
-                Next::Request(line) => {
+            match self.pipe.next_line(self.limit(source)) {
+                Next::Line(line) => {
                     self.progress = now;
                     rows += 1;
                     self.begin(&line, now, source, common);
                 }
                 Next::TooLong => {
                     let text = format!("a request is a line of at most {} octets", self.limit(source));
-                    self.put(&Answer::Refused(Refusal::new("too-big", text)));
-                    self.ended = true;
-                    self.input.clear();
-                    self.searched = 0;
+                    self.pipe.put(&Answer::Refused(Refusal::new("too-big", text)));
+                    self.pipe.give_up();
                 }
-                Next::Nothing if self.ended => return State::Closed,
-                Next::Nothing => match self.fill() {
-                    Ok(count) if count > 0 || self.ended => octets += count,
+                Next::Nothing if self.pipe.has_ended() => return State::Closed,
+                Next::Nothing => match self.pipe.fill() {
+                    Ok(count) if count > 0 || self.pipe.has_ended() => octets += count,
                     Ok(_) => return State::Waiting,
                     Err(_) => return self.broken(),
                 },
@@ -194,12 +177,12 @@ impl Connection {
     fn begin(&mut self, line: &[u8], now: Instant, source: &mut dyn Source, common: &mut Common) {
         let asked = match Asked::read(line) {
             Ok(asked) => asked,
-            Err(why) => return self.put(&Answer::Error(why)),
+            Err(why) => return self.pipe.put(&Answer::Error(why)),
         };
         let right = asked.right();
         if !self.may(right, source) {
             let word = asked.word();
-            self.put(&Answer::Refused(denied(&word, self.asker.role)));
+            self.pipe.put(&Answer::Refused(denied(&word, self.asker.role)));
             common.denials.note(&self.asker, word, right, now, source);
             return;
         }
@@ -410,7 +393,7 @@ impl Connection {
 
     /// Puts the last line of an answer.
     fn end(&mut self, answer: &Answer, source: &mut dyn Source) {
-        self.put(answer);
+        self.pipe.put(answer);
         self.viewed(source);
         if let Some(Rows::Subscription(subscription)) = self.answer.take() {
             let reason = match answer {
@@ -424,7 +407,7 @@ impl Connection {
     /// Makes at most `most` rows, as long as the output is not full; returns how many lines were put.
     fn make_rows(&mut self, most: usize, source: &mut dyn Source) -> usize {
         let mut put = 0;
-        while put < most && self.output.len() < OUTPUT_HIGH {
+        while put < most && !self.pipe.is_full() {
             let Some(answer) = &mut self.answer else { break };
             match answer.next(source) {
                 Some(Line::Row(last @ (Answer::End { .. } | Answer::Error(_) | Answer::Refused(_)))) => {
@@ -432,15 +415,13 @@ impl Connection {
                     self.answer = None;
                 }
                 Some(Line::Row(row)) => {
-                    self.put(&row);
+                    self.pipe.put(&row);
                     if let Some((.., rows)) = &mut self.viewing {
                         *rows += 1;
                     }
                 }
                 Some(Line::Event(event)) => {
-                    self.output.extend_from_slice(b"{\"event\":");
-                    self.output.extend_from_slice(&event);
-                    self.output.extend_from_slice(b"}\n");
+                    self.pipe.put_event(&event);
                 }
                 None => break,
             }
@@ -453,14 +434,10 @@ impl Connection {
     /// ends with the client.
     fn idle(&mut self) -> State {
         let waits_for_records = matches!(&self.answer, Some(Rows::Subscription(own)) if own.is_live());
-        while self.input.len() < REQUEST_LIMIT {
-            match self.fill() {
-                Ok(0) => break,
-                Ok(_) => {}
-                Err(_) => return self.broken(),
-            }
+        if self.pipe.read_ahead().is_err() {
+            return self.broken();
         }
-        match (waits_for_records, self.ended) {
+        match (waits_for_records, self.pipe.has_ended()) {
             (true, true) => State::Closed,
             (true, false) => State::Waiting,
             (false, _) => State::Ready,
@@ -474,71 +451,9 @@ impl Connection {
         State::Closed
     }
 
-    fn put(&mut self, answer: &Answer) {
-        // Plain data with text keys: serialising it into memory cannot fail.
-        if serde_json::to_writer(&mut self.output, answer).is_ok() {
-            self.output.push(b'\n');
-        }
-    }
-
-    fn flush(&mut self) -> std::io::Result<Flushed> {
-        let before = self.sent;
-        while self.sent < self.output.len() {
-            match self.stream.write(&self.output[self.sent..]) {
-                Ok(0) => return Err(ErrorKind::WriteZero.into()),
-                Ok(count) => self.sent += count,
-                Err(error) if error.kind() == ErrorKind::WouldBlock => return Ok(Flushed::Part(self.sent - before)),
-                Err(error) if error.kind() == ErrorKind::Interrupted => {}
-                Err(error) => return Err(error),
-            }
-        }
-        let count = self.sent - before;
-        self.output.clear();
-        self.sent = 0;
-        Ok(Flushed::All(count))
-    }
-
     /// Octets of a request at most: a configuration is taken only of who may edit one.
     fn limit(&self, source: &dyn Source) -> usize {
         if self.may(Right::Edit, source) { LONG_REQUEST_LIMIT } else { REQUEST_LIMIT }
-    }
-
-    /// Takes a line from the input.
-    fn next_request(&mut self, source: &dyn Source) -> Next {
-        match self.input[self.searched..].iter().position(|octet| *octet == b'\n') {
-            Some(end) => {
-                let line = self.input.drain(..=self.searched + end).collect();
-                self.searched = 0;
-                Next::Request(line)
-            }
-            None if self.input.len() >= self.limit(source) => Next::TooLong,
-            None => {
-                self.searched = self.input.len();
-                Next::Nothing
-            }
-        }
-    }
-
-    /// Reads a piece of what there is; how much of it, 0 where there is nothing yet, or nothing more.
-    fn fill(&mut self) -> std::io::Result<usize> {
-        let mut buffer = [0; REQUEST_LIMIT];
-        // Of a short request not more than its limit, so that it can be told from a long one.
-        let room = REQUEST_LIMIT - self.input.len() % REQUEST_LIMIT;
-        loop {
-            return match self.stream.read(&mut buffer[..room]) {
-                Ok(0) => {
-                    self.ended = true;
-                    Ok(0)
-                }
-                Ok(count) => {
-                    self.input.extend_from_slice(&buffer[..count]);
-                    Ok(count)
-                }
-                Err(error) if error.kind() == ErrorKind::WouldBlock => Ok(0),
-                Err(error) if error.kind() == ErrorKind::Interrupted => continue,
-                Err(error) => Err(error),
-            };
-        }
     }
 }
 
@@ -564,16 +479,4 @@ fn nanos(time: Timestamp) -> Nanos {
         u64::try_from(time.as_second()).unwrap_or(0),
         u32::try_from(time.subsec_nanosecond()).unwrap_or(0),
     )
-}
-
-/// How far the output was written, and how many octets of it now.
-enum Flushed {
-    All(usize),
-    Part(usize),
-}
-
-enum Next {
-    Request(Vec<u8>),
-    TooLong,
-    Nothing,
 }

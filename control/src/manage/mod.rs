@@ -16,6 +16,7 @@ pub mod configure;
 mod connection;
 mod denials;
 mod peer;
+mod pipe;
 pub mod protocol;
 mod role;
 mod server;

@@ -323,7 +323,7 @@ impl Manager {
         if let Some(mut client) = self.clients[slot].take() {
             client.farewell(source, &mut self.common.sessions);
             // Closing the descriptor does it too; this only keeps the registry's books.
-            let _ = self.registry.deregister(&mut client.stream);
+            let _ = self.registry.deregister(&mut client.pipe.stream);
         }
     }
 }

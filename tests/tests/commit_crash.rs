@@ -36,6 +36,12 @@ fn commit_on(socket: &Path, done: &AtomicU64) {
     }
 }
 
+/// The highest number of a generation that was written.
+fn written(folder: &Path) -> u64 {
+    let names = std::fs::read_dir(folder).unwrap().filter_map(|entry| entry.ok()?.file_name().into_string().ok());
+    names.filter_map(|name| name.split('.').next()?.parse().ok()).max().unwrap_or(0)
+}
+
 #[test]
 fn a_kill_leaves_the_old_or_the_new_configuration() {
     let kills: u64 = std::env::var("OSTIARY_KILLS").map_or(40, |count| count.parse().unwrap());
@@ -45,6 +51,7 @@ fn a_kill_leaves_the_old_or_the_new_configuration() {
     policy.rest = format!("[address]\nmark = {}\n", prefix(0));
     let mut firewall = Firewall::start(folder.path(), &policy);
     let file = folder.path().join("policy.toml");
+    let generations_folder = folder.path().join("state/config/generations");
     let (mut old, mut new) = (0, 0);
     let mut delay = 17;
     for kill in 0..kills {
@@ -59,7 +66,14 @@ fn a_kill_leaves_the_old_or_the_new_configuration() {
                 thread::sleep(Duration::from_millis(1));
             }
             delay = (delay * 7_919 + 13) % 104_729;
-            thread::sleep(Duration::from_micros(delay));
+            if kill % 2 == 0 {
+                thread::sleep(Duration::from_micros(delay));
+            } else {
+                // What is written last takes a few milliseconds of many.
+                let known = written(&generations_folder);
+                while written(&generations_folder) == known && start.elapsed() < Duration::from_secs(30) {}
+                thread::sleep(Duration::from_micros(delay / 10));
+            }
             firewall.kill();
         });
         let done = done.load(Ordering::SeqCst);

@@ -11,7 +11,7 @@ use super::schema::Source;
 use super::schema::delivery::{LogGroup, SpoolKeys};
 use super::schema::log_host::LogHost;
 use crate::export::spool::{Leftover, leftovers as leftovers_in};
-use crate::export::{Form, Format, GroupConfig, GroupMode, HostConfig, SpoolLimits, Transport};
+use crate::export::{Connect, Form, Format, GroupConfig, GroupMode, HostConfig, SpoolLimits, Transport};
 use crate::record::{Class, Name};
 
 /// Groups at most, and hosts of one.
@@ -106,6 +106,10 @@ fn agree(group: &LogGroup, mode: GroupMode, members: &[&HostConfig], notes: &mut
     }
     for (member, written) in members.iter().zip(&group.hosts) {
         let found = || Some(quoted(&written.value));
+        if member.connect == Connect::OnEvent {
+            let expected = "a host that is connected to at once: whether this one is there, nobody would know";
+            notes.fault(&written.place, found(), expected, "remove its connect, or set mode = \"copies\"");
+        }
         if member.records != members[0].records {
             let expected = format!("the same records in the same format as \"{}\"", members[0].name);
             notes.fault(&written.place, found(), expected, "set records and format of both");

@@ -66,6 +66,7 @@ impl Refuser<'_> {
             return;
         }
         let (way, expected) = (&self.host.way, "this key only with a transport over the network, and not with kafka");
+        self.refuse(&self.host.connect, &self.over("connect"), expected, "remove it");
         self.refuse(&way.source, &self.over("source-address"), expected, "remove it");
         self.refuse(&way.interface, &self.over("interface"), expected, "remove it");
         self.refuse(&way.namespace, &self.over("namespace"), expected, "remove it");

@@ -58,6 +58,7 @@ pub(super) fn compile(source: &Source, host_name: &Name, notes: &mut Notes) -> V
             queue: host.queue,
             host_name: host_name.clone(),
             time_zone: source.system.time_zone.clone(),
+            connect: value(&host.connect, defaults.connect),
             backoff: retry(host, notes),
             via: Via {
                 source: host.way.source.as_ref().map(|source| source.value),

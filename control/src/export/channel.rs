@@ -21,7 +21,7 @@ use super::spool::RunRow;
 use super::status::{ClassStatus, HostState, HostStatus, Waiting};
 use super::trouble::Trouble;
 use super::writer::Writer;
-use super::{Cause, Form, Format, HostConfig, Transport};
+use super::{Cause, Connect, Form, Format, HostConfig, Transport};
 use crate::record::{Class, Name, Record};
 
 mod closing;
@@ -231,7 +231,7 @@ impl Channel {
             }
         }
         match &self.state {
-            State::Waiting { until } if *until <= now => self.connect(registry, now, notices),
+            State::Waiting { until } if *until <= now && !self.is_idle() => self.connect(registry, now, notices),
             State::Opening { until } => match self.opener.poll() {
                 Some(outcome) => self.opened(outcome, registry, now, notices),
                 None if *until <= now => {
@@ -262,6 +262,10 @@ impl Channel {
                 self.away = None;
                 !up.stalled && up.closing.is_none()
             }
+            State::Waiting { .. } if self.is_idle() => {
+                self.away = None;
+                false
+            }
             State::Waiting { .. } | State::Opening { .. } | State::Connecting { .. } | State::Stopped => {
                 self.away.get_or_insert(now);
                 false
@@ -281,6 +285,7 @@ impl Channel {
     /// When [`Self::tick`] has something to do; a time that is past means at once.
     pub(super) fn next_deadline(&self, now: Instant) -> Option<Instant> {
         match &self.state {
+            State::Waiting { .. } if self.is_idle() => None,
             State::Waiting { until } | State::Connecting { until, .. } => Some(*until),
             State::Opening { until } => Some((now + OPENING).min(*until)),
             State::Stopped => None,
@@ -292,6 +297,11 @@ impl Channel {
                 [out, self.writer.flush_at()].into_iter().flatten().min()
             }
         }
+    }
+
+    /// Whether there is no connection because there is nothing to send.
+    fn is_idle(&self) -> bool {
+        self.host.connect == Connect::OnEvent && self.backlog.is_empty() && self.backlog.unsaid() == 0
     }
 
     fn connect(&mut self, registry: &Registry, now: Instant, notices: &mut Notices) {
@@ -385,6 +395,7 @@ impl Channel {
     /// For the operator.
     pub(super) fn status(&self) -> HostStatus {
         let state = match &self.state {
+            State::Waiting { .. } if self.is_idle() => HostState::Idle,
             State::Waiting { .. } => HostState::Waiting,
             State::Opening { .. } => HostState::Opening,
             State::Connecting { .. } => HostState::Connecting,

@@ -318,6 +318,8 @@ pub struct HostConfig {
     pub host_name: Name,
     /// The zone in which time stamps of text are written, with its offset; none: UTC, written `Z`.
     pub time_zone: Option<TimeZone>,
+    /// When it is connected to.
+    pub connect: Connect,
     /// First and longest pause between connection attempts.
     pub backoff: (Duration, Duration),
     /// The way there.
@@ -334,6 +336,16 @@ pub struct HostConfig {
     pub binary: BinaryOptions,
     /// Records a second of a class, at most.
     pub limits: Vec<(Class, u32)>,
+}
+
+/// When a host is connected to.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Connect {
+    /// At the start, and again whenever a connection broke.
+    #[default]
+    Keep,
+    /// Once there is a record for it, and not before; after a connection broke, likewise.
+    OnEvent,
 }
 
 /// Hosts that stand for each other.
@@ -387,6 +399,7 @@ impl HostConfig {
             queue: 100_000,
             host_name: "-".into(),
             time_zone: None,
+            connect: Connect::Keep,
             backoff: (Duration::from_secs(1), Duration::from_secs(60)),
             via: Via::default(),
             patience: Patience::default(),

@@ -80,6 +80,8 @@ pub enum HostState {
     Stalled,
     /// The last connection or attempt failed; the next is due after a pause.
     Waiting,
+    /// There is no record for it, and it is connected to when there is one.
+    Idle,
     /// No more attempts: the process stops.
     Stopped,
 }
@@ -93,6 +95,7 @@ impl HostState {
             Self::Up => "up",
             Self::Stalled => "stalled",
             Self::Waiting => "waiting",
+            Self::Idle => "idle",
             Self::Stopped => "stopped",
         }
     }

@@ -59,6 +59,7 @@ pub(super) const LOG_HOST: &[Node] = &[
     leaves("records", Type::Choice(CLASSES), "Which classes; default all."),
     leaf("framing", Type::Choice(&["octet-counting", "lf"]), "How records of text are told apart."),
     leaf("queue", Type::Number(16, 1 << 24), "Records that wait in memory; default 65,536."),
+    leaf("connect", Type::Choice(&["keep", "on-event"]), "Whether at once, or for a record; default keep."),
     leaf("retry-first", Type::Duration, "Until the first attempt to connect again; default 1 s."),
     leaf("retry-longest", Type::Duration, "Until further ones at most; default 60 s."),
     leaf("stall", Type::Duration, "How long a host may not read; default 5 s."),

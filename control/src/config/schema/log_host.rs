@@ -11,7 +11,7 @@ use super::super::fault::Place;
 use super::super::value::{self, Refusal};
 use super::delivery::SpoolKeys;
 use super::logging::ALL_FORMATS;
-use crate::export::{FileSync, Format, Framing};
+use crate::export::{Connect, FileSync, Format, Framing};
 use crate::record::Class;
 
 /// The transports by name.
@@ -105,6 +105,8 @@ pub(crate) struct LogHost {
     pub(crate) framing: Option<Located<Framing>>,
     /// `queue`; default 65,536 records.
     pub(crate) queue: usize,
+    /// `connect`; default keep.
+    pub(crate) connect: Option<Located<Connect>>,
     /// `retry-first` and `retry-longest`; default 1 s and 60 s.
     pub(crate) retry: (Option<Located<Duration>>, Option<Located<Duration>>),
     /// `stall`; default 5 s.
@@ -208,6 +210,8 @@ pub(super) const CLASSES: &[(&str, Class)] = &[
     ("audit", Class::Audit),
 ];
 
+const CONNECT: &[(&str, Connect)] = &[("keep", Connect::Keep), ("on-event", Connect::OnEvent)];
+
 impl LogHost {
     pub(super) fn read(mut section: Section<'_, '_>, notes: &mut Notes) -> Self {
         let name = section.required("name", notes, "the log host's name", value::name);
@@ -237,6 +241,7 @@ impl LogHost {
             queue: section
                 .optional("queue", notes, value::number(16_usize, 1 << 24))
                 .map_or(65_536, |queue| queue.value),
+            connect: section.optional("connect", notes, value::choice(CONNECT, &[])),
             retry: (section.optional("retry-first", notes, &pause), section.optional("retry-longest", notes, &pause)),
             stall: section.optional("stall", notes, value::duration(Duration::from_millis(100), LONGEST_STALL)),
             window: section.optional("window", notes, value::number(1_usize, 1 << 20)),

@@ -5,8 +5,8 @@ use std::time::Duration;
 use super::*;
 use crate::export::spool::Spooler;
 use crate::export::{
-    BinaryOptions, FileSync, Form, Format, Framing, GroupMode, Payload, Rank, SpoolLimits, Target, TextOptions,
-    TlsVersion, Transport,
+    BinaryOptions, Connect, FileSync, Form, Format, Framing, GroupMode, Payload, Rank, SpoolLimits, Target,
+    TextOptions, TlsVersion, Transport,
 };
 use crate::record::{BootId, Class};
 
@@ -32,6 +32,15 @@ fn a_host_has_defaults() {
     assert_eq!((host.queue, host.binary.observation_domain, host.framing), (65_536, 1, Framing::OctetCounting));
     assert_eq!(host.backoff, (Duration::from_secs(1), Duration::from_secs(60)));
     assert!(host.time_zone.is_none());
+}
+
+#[test]
+fn a_host_may_be_connected_to_for_a_record_only() {
+    let compiled = compiled(&host("transport = \"tcp\"\nconnect = \"on-event\""));
+    assert_eq!(compiled.hosts[0].connect, Connect::OnEvent);
+    refused_host("connect = \"never\"", 4, "connect", "on-event", "");
+    let file = "[[log-host]]\nname = \"h\"\ntransport = \"file\"\npath = \"/x\"\nconnect = \"on-event\"\n";
+    refused(file, 5, "log-host[h].connect", "over the network", "remove it");
 }
 
 #[test]

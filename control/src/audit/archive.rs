@@ -10,7 +10,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use aws_lc_rs::digest::{Context, SHA256};
-use crossbeam::channel::{Receiver, RecvTimeoutError};
+use crossbeam::channel::{Receiver, RecvTimeoutError, Sender};
 use flate2::Compression;
 use flate2::write::GzEncoder;
 
@@ -54,6 +54,8 @@ const RETRY: (Duration, Duration) = (Duration::from_secs(10), Duration::from_sec
 pub(super) enum Task {
     /// Look after the series at that place now; whether to send at once what is to be tried again later.
     Look { place: usize, now: bool },
+    /// Say so when all before is done.
+    Settle(Sender<()>),
 }
 
 /// Looks after archives until nobody asks any more.
@@ -67,9 +69,15 @@ pub(super) fn work(
 ) {
     let mut retries: BTreeMap<usize, (Instant, Duration)> = BTreeMap::new();
     loop {
-        let due = retries.values().map(|(due, _)| *due).min();
+        let due = retries.values().map(|(due, _)| *due).min().filter(|_| !stop.load(Ordering::Acquire));
         let wait = due.map_or(Duration::from_secs(3600), |due| due.saturating_duration_since(Instant::now()));
         match tasks.recv_timeout(wait) {
+            Ok(Task::Settle(asked)) => {
+                // Who asked may have gone.
+                let _ = asked.try_send(());
+            }
+            // What is done to archives from now on, nobody would be told of: the next run does it.
+            Ok(_) if stop.load(Ordering::Acquire) => {}
             Ok(Task::Look { place, now }) => {
                 let first = retries.get(&place).map_or(RETRY.0, |(_, after)| *after);
                 if now || !retries.contains_key(&place) {
@@ -81,6 +89,9 @@ pub(super) fn work(
             }
             Err(RecvTimeoutError::Timeout) => {}
             Err(RecvTimeoutError::Disconnected) => return,
+        }
+        if stop.load(Ordering::Acquire) {
+            continue;
         }
         let now = Instant::now();
         let ready: Vec<usize> = retries.iter().filter(|(_, (due, _))| *due <= now).map(|(place, _)| *place).collect();

@@ -46,6 +46,8 @@ pub(super) struct Live {
     lost: u64,
     /// The line that closes it is written; the next file is not there yet.
     closed: bool,
+    /// Records that no signature covered when it was taken up.
+    unsigned: u64,
 }
 
 /// What was found when a file was taken up again.
@@ -133,6 +135,7 @@ impl Live {
             first,
             lost: scan.lost,
             closed,
+            unsigned: scan.unsigned,
         };
         let mut live = live;
         if closed {
@@ -148,7 +151,20 @@ impl Live {
         sync_folder(series.folder())?;
         let first = before.last().0 + 1;
         let (written, buffer) = (chain, Vec::new());
-        Ok(Self { series, common, file, serial, chain, written, length, buffer, first, lost: 0, closed: false })
+        Ok(Self {
+            series,
+            common,
+            file,
+            serial,
+            chain,
+            written,
+            length,
+            buffer,
+            first,
+            lost: 0,
+            closed: false,
+            unsigned: 0,
+        })
     }
 
     /// Gathers a record; it is not in the file before [`Self::flush`].
@@ -254,6 +270,11 @@ impl Live {
     /// The number of the last record of the series that is written.
     pub(super) fn last(&self) -> u64 {
         self.written.last().0
+    }
+
+    /// Records that no signature covered when it was taken up.
+    pub(super) fn unsigned(&self) -> u64 {
+        self.unsigned
     }
 
     /// Whether it has no record.

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::fs::{self, File};
 use std::io;
+use std::ops::RangeInclusive;
 use std::os::unix::fs::DirBuilderExt;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
@@ -260,14 +261,32 @@ impl Store {
         }
     }
 
-    /// Hands over what came since the last turn, and says what the trail says about itself.
-    pub fn turn(&mut self) -> Vec<StoreNews> {
+    fn hand_over(&mut self) {
         if !self.batch.is_empty() {
             let batch = std::mem::take(&mut self.batch);
             self.shared.pending.fetch_add(batch.len(), Ordering::AcqRel);
             // A thread that is gone is told at the stop.
             let _ = self.orders.send(Order::Write(batch));
         }
+    }
+
+    /// Waits, until `until` at the latest, for what was pushed to be written, and for what is under way with archives; none of
+    /// them is touched any more. What is to be said of that is in the next [`Self::turn`].
+    pub fn settle(&mut self, until: Instant) {
+        self.stops.store(true, Ordering::Release);
+        self.hand_over();
+        let (said, heard) = bounded(2);
+        let _ = self.orders.send(Order::Settle(said.clone()));
+        let _ = self.tasks.send(Task::Settle(said));
+        for _ in 0..2 {
+            // Where it is too late, or a thread is gone, the stop tells.
+            let _ = heard.recv_deadline(until);
+        }
+    }
+
+    /// Hands over what came since the last turn, and says what the trail says about itself.
+    pub fn turn(&mut self) -> Vec<StoreNews> {
+        self.hand_over();
         let mut news: Vec<StoreNews> = self.news.try_iter().take(256).collect();
         if !self.lost.is_empty() && self.shared.pending.load(Ordering::Acquire) < QUEUE - RESERVED {
             for ((place, class), lost) in std::mem::take(&mut self.lost) {
@@ -302,12 +321,26 @@ impl Store {
         self.shared.written.load(Ordering::Acquire)
     }
 
-    /// What became of a record of the trail's class: it stays, or is in no file; none where that is not known yet.
-    pub fn fate(&self, sequence: u64) -> Option<Result<(), String>> {
-        if self.gone.iter().any(|(first, last)| (*first..=*last).contains(&sequence)) {
-            return Some(Err("the audit trail has no room for the record".to_owned()));
+    /// What became of the records of the trail's class with these numbers: all stay, or one is in no file; none where that is
+    /// not known yet.
+    pub fn fate(&self, numbers: RangeInclusive<u64>) -> Option<Result<(), String>> {
+        if self.gone.iter().any(|(first, last)| first <= numbers.end() && numbers.start() <= last) {
+            return Some(Err("the audit trail had no room for it".to_owned()));
         }
-        (self.written() >= sequence).then_some(Ok(()))
+        (self.written() >= *numbers.end()).then_some(Ok(()))
+    }
+
+    /// Why a record may not be on the disk yet, in words.
+    pub fn delay(&self) -> &'static str {
+        match self.status().iter().any(|file| file.name == TRAIL && file.full) {
+            true => "the audit trail has no room",
+            false => "the disk of the audit trail does not answer",
+        }
+    }
+
+    /// What is done where there is no room.
+    pub fn when_full(&self) -> WhenFull {
+        self.config.when_full
     }
 
     /// How each file is doing.
@@ -429,123 +462,4 @@ impl Store {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::audit::Selector;
-    use crate::audit::verify::{Asked, verify};
-    use crate::record::sample;
-
-    fn config(folder: &std::path::Path) -> StoreConfig {
-        let mut config = StoreConfig::new(folder.to_owned());
-        let select = vec![Selector { class: None, severity: 7 }];
-        config.files.push(FileConfig { name: "all".into(), select, archive: crate::audit::Archive::default() });
-        config
-    }
-
-    fn start(config: StoreConfig) -> Store {
-        Store::start(config, "fw1", BootId(5), || Nanos::from_parts(1_772_352_930, 0)).unwrap()
-    }
-
-    fn classes(folder: &std::path::Path, file: &str) -> Vec<String> {
-        let mut classes = Vec::new();
-        reader::search(&Series::new(folder, file), &Query::default(), |line| {
-            let value: serde_json::Value = serde_json::from_str(line).unwrap();
-            assert!(value["severity"].as_u64().is_some_and(|severity| severity <= 7), "{line}");
-            classes.push(value["event"].as_str().unwrap().to_owned());
-            true
-        })
-        .unwrap();
-        classes
-    }
-
-    /// Every sample record there is, of every class, and nothing in the trail but its own.
-    #[test]
-    fn every_class_is_stored_where_it_is_selected() {
-        let folder = tempfile::tempdir().unwrap();
-        let mut store = start(config(folder.path()));
-        let records = sample::all();
-        records.iter().for_each(|record| store.push(&Arc::new(record.clone())));
-        assert!(store.stop(Instant::now() + Duration::from_secs(60)).is_empty());
-        assert_eq!(classes(folder.path(), "all").len(), records.len());
-        let own = records.iter().filter(|record| record.body.class() == Class::Audit).count();
-        let stored = classes(folder.path(), TRAIL);
-        assert!(own > 0 && stored.len() == own, "{stored:?}");
-        for file in [TRAIL, "all"] {
-            let report = verify(&Series::new(folder.path(), file), &Asked::default()).unwrap();
-            assert!(report.is_intact() && report.unsigned == 0, "{file}: {:?}", report.faults);
-        }
-    }
-
-    #[test]
-    fn in_stream_mode_sessions_are_in_no_file() {
-        let folder = tempfile::tempdir().unwrap();
-        let mut store = start(StoreConfig { mode: Mode::Stream, ..config(folder.path()) });
-        let records = sample::all();
-        records.iter().for_each(|record| store.push(&Arc::new(record.clone())));
-        let sessions = records.iter().filter(|record| record.body.class() == Class::Session).count();
-        assert_eq!(store.forwarded(), sessions as u64);
-        store.stop(Instant::now() + Duration::from_secs(60));
-        assert_eq!(classes(folder.path(), "all").len(), records.len() - sessions);
-    }
-
-    /// The slow twin: by the words of the documentation, one by one.
-    #[test]
-    fn selectors_take_that_severity_and_graver() {
-        for class in Class::ALL.into_iter().map(Some).chain([None]) {
-            for severity in 0..=7 {
-                let select = vec![Selector { class, severity }];
-                let file = FileConfig { name: "x".into(), select, archive: crate::audit::Archive::default() };
-                for other in Class::ALL {
-                    for record in 0..=7 {
-                        let graver = (0..=severity).any(|taken| taken == record);
-                        let taken = match class {
-                            Some(class) => class == other && graver,
-                            None => graver,
-                        };
-                        assert_eq!(file.selects(other, record), taken);
-                    }
-                }
-            }
-        }
-        assert!(FileConfig { select: Vec::new(), ..FileConfig::trail() }.selects(Class::Audit, 7), "not stoppable");
-    }
-
-    #[test]
-    fn what_became_of_a_record_is_known_once_it_stays() {
-        let folder = tempfile::tempdir().unwrap();
-        let mut store = start(config(folder.path()));
-        let record = sample::all().into_iter().find(|record| record.body.class() == Class::Audit).unwrap();
-        let sequence = record.sequence;
-        store.push(&Arc::new(record));
-        assert_eq!(store.fate(sequence), None, "it was not even handed over");
-        store.turn();
-        let until = Instant::now() + Duration::from_secs(60);
-        while store.fate(sequence).is_none() {
-            assert!(Instant::now() < until);
-            thread::sleep(Duration::from_millis(1));
-        }
-        assert_eq!(store.fate(sequence), Some(Ok(())));
-        assert!(matches!(Store::open(config(folder.path()), "fw1", BootId(6), || Nanos(1)), Err(StoreError::InUse(_))));
-    }
-
-    /// More than there is room for between core and thread, which never gets to work: counted, and not a record less.
-    #[test]
-    fn what_does_not_fit_is_counted_and_the_trail_has_places_of_its_own() {
-        let folder = tempfile::tempdir().unwrap();
-        let mut store = start(config(folder.path()));
-        let of = |class| {
-            let found = sample::all().into_iter().find(|record| record.body.class() == class).unwrap();
-            Arc::new(found)
-        };
-        let (session, audit) = (of(Class::Session), of(Class::Audit));
-        (0..QUEUE).for_each(|_| store.push(&session));
-        assert_eq!(store.lost.values().map(|lost| lost.count).sum::<u64>(), RESERVED as u64);
-        (0..RESERVED).for_each(|_| store.push(&audit));
-        assert_eq!(store.lost.len(), 1, "the trail had its own places");
-        store.push(&audit);
-        assert_eq!(store.lost.len(), 3, "of both files");
-        let left = store.stop(Instant::now() + Duration::from_secs(120));
-        let of = |class| left.iter().filter(|loss| loss.class == class).map(|loss| loss.count).sum::<u64>();
-        assert_eq!((of(Class::Session), of(Class::Audit)), (RESERVED as u64, 2));
-    }
-}
+mod tests;

@@ -25,6 +25,8 @@ pub(super) enum Order {
     Lost { place: usize, count: u64 },
     /// Begin the next file.
     Rotate { place: usize },
+    /// Say so when all before is written and told.
+    Settle(Sender<()>),
     /// Write all, sign, and end.
     Stop,
 }
@@ -84,6 +86,7 @@ impl Worker {
     pub(super) fn work(mut self, orders: &Receiver<Order>) {
         let mut due = Instant::now() + HOUSE;
         let mut stops = false;
+        let mut settled = Vec::new();
         while !stops {
             let wait = due.saturating_duration_since(Instant::now());
             let mut urgent = false;
@@ -91,7 +94,10 @@ impl Worker {
                 Ok(first) => {
                     for order in std::iter::once(first).chain(orders.try_iter().take(TOGETHER)) {
                         stops |= matches!(order, Order::Stop);
-                        urgent |= self.obey(order);
+                        match order {
+                            Order::Settle(asked) => settled.push(asked),
+                            order => urgent |= self.obey(order),
+                        }
                     }
                 }
                 Err(RecvTimeoutError::Timeout) => {}
@@ -105,6 +111,8 @@ impl Worker {
             }
             self.desks.iter_mut().for_each(|(_, desk)| desk.turn(now, time));
             self.tell(time);
+            // Who asked may have gone.
+            settled.drain(..).for_each(|asked: Sender<()>| _ = asked.try_send(()));
             due = now + if self.desks.iter().any(|(_, desk)| desk.is_unsynced()) { HOUSE.min(span) } else { HOUSE };
         }
         self.end();
@@ -143,7 +151,7 @@ impl Worker {
                 }
                 false
             }
-            Order::Stop => false,
+            Order::Settle(_) | Order::Stop => false,
         }
     }
 

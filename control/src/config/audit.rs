@@ -4,7 +4,7 @@ use super::document::{Located, Notes};
 use super::groups;
 use super::schema::Source;
 use super::schema::audit::{self as written, File};
-use crate::audit::{Archive, FOLDER, FileConfig, Site, StoreConfig, TRAIL, WhenFull};
+use crate::audit::{Archive, FOLDER, FileConfig, Site, StoreConfig, TRAIL};
 
 /// The severities of RFC 5424, table 2, from 0 on.
 pub(crate) const SEVERITIES: [&str; 8] =
@@ -20,11 +20,6 @@ pub(super) fn compile(source: &Source, notes: &mut Notes) -> StoreConfig {
     let folder = written.directory.clone().or(state).unwrap_or_else(|| FOLDER.into());
     let mut config = StoreConfig::new(folder);
     (config.mode, config.when_full, config.sync) = (written.mode, written.when_full, written.sync);
-    if config.when_full == WhenFull::RefuseTraffic {
-        let advice = "write \"drop-new\", or \"overwrite-oldest\"";
-        let expected = "what this version has: it cannot refuse traffic yet";
-        notes.fault(&notes.whole("audit.when-full"), Some("refuse-traffic".to_owned()), expected, advice);
-    }
     config.checkpoint.0 = written.checkpoint_records.unwrap_or(config.checkpoint.0);
     config.checkpoint.1 = written.checkpoint_interval.unwrap_or(config.checkpoint.1);
     let sftp = &written.sftp;

@@ -58,6 +58,11 @@ impl Recorder {
         *self = new.with_signatures(configuration);
     }
 
+    /// The number of the last record made; 0: there is none yet.
+    pub fn last(&self) -> u64 {
+        self.last
+    }
+
     /// Flows that began on a database before are told under its version.
     fn with_signatures(mut self, configuration: &Compiled) -> Self {
         let place = usize::from(configuration.database.generation().0);

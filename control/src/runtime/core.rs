@@ -199,7 +199,7 @@ fn stop(mut house: House) -> Result<(), RunError> {
     house.take_sources(Instant::now());
     house.audit_stop();
     house.pass_time(Instant::now());
-    house.trail_ends();
+    house.trail_ends(Instant::now() + FAREWELL);
     let left = house.exporters.drain(Instant::now() + FAREWELL);
     for loss in left.into_iter().chain(house.store.stop(Instant::now() + FAREWELL)) {
         let (count, class) = (loss.count, loss.class.text());

@@ -17,6 +17,7 @@ mod audit;
 mod commits;
 mod farewells;
 mod holder;
+mod load;
 mod logs;
 mod responses;
 mod source;
@@ -27,6 +28,7 @@ mod watch;
 use self::audit::Shown;
 use self::commits::Commits;
 use self::farewells::Farewells;
+use self::load::Load;
 use self::logs::LogCounts;
 use self::responses::Responses;
 use self::users::AccessCounts;
@@ -55,6 +57,7 @@ pub(super) struct House {
     pub(super) dataplane: Dataplane,
     pub(super) exporters: Exporters,
     pub(super) store: Store,
+    trail: audit::Trail,
     events: Vec<Tap>,
     counters: Vec<Arc<Counters>>,
     loads: Vec<Load>,
@@ -128,26 +131,6 @@ struct Tap {
     checked: Nanos,
 }
 
-/// How busy a worker, or the dispatcher, was.
-#[derive(Clone, Copy, Debug, Default)]
-struct Load {
-    /// Busy and idle cycles, when they were last looked at.
-    seen: (u64, u64),
-    /// Share of the busy ones between the last two looks.
-    percent: u8,
-}
-
-impl Load {
-    fn look(&mut self, (busy, idle): (u64, u64)) {
-        let (busy_now, idle_now) = (busy.saturating_sub(self.seen.0), idle.saturating_sub(self.seen.1));
-        let all = busy_now.saturating_add(idle_now);
-        if all > 0 {
-            self.percent = (u128::from(busy_now) * 100 / u128::from(all)) as u8;
-            self.seen = (busy, idle);
-        }
-    }
-}
-
 /// What became of a class's events.
 #[derive(Clone, Copy, Debug, Default)]
 struct Tally {
@@ -201,6 +184,7 @@ impl House {
             dataplane,
             exporters,
             store,
+            trail: audit::Trail::default(),
             boot,
             started,
             session: Tally::default(),

@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::time::Duration;
 
-use super::{compiled, fault, refused};
+use super::{compiled, refused};
 use crate::audit::{Mode, Selector, Site, Sync, TRAIL, WhenFull};
 use crate::record::Class;
 
@@ -76,6 +76,5 @@ fn what_cannot_be_is_refused() {
     refused(&site, 3, "audit.file[audit].archive.sites", "sftp://USER@HOST", "password");
     let trail = file("name = \"audit\"\nselect = [\"any\"]");
     refused(&trail, 3, "audit.file[audit].select", "nothing", "leave select out");
-    let refuses = fault("[audit]\nwhen-full = \"refuse-traffic\"\n");
-    assert!(refuses.expected.contains("cannot refuse traffic yet"), "{refuses}");
+    refused("[audit]\nwhen-full = \"stop\"\n", 2, "audit.when-full", "refuse-traffic", "");
 }

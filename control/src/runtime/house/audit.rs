@@ -1,9 +1,12 @@
 //! The one door of the audit trail: what happened becomes a record here, and goes to whoever takes it.
 
+use std::ops::RangeInclusive;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Instant;
 
+use crossbeam::channel::Sender;
+use dataplane::command::Command;
 use mio::Token;
 
 use super::House;
@@ -21,9 +24,15 @@ impl House {
         self.put(record)
     }
 
-    /// What became of a record of the trail: it is on the disk, or will not be; none where that is not known yet.
-    pub(super) fn audited(&self, sequence: u64) -> Option<Result<(), String>> {
-        self.store.fate(sequence)
+    /// What became of the records of the trail with these numbers: they are on the disk, or one will not be; none where that
+    /// is not known yet.
+    pub(super) fn audited(&self, numbers: RangeInclusive<u64>) -> Option<Result<(), String>> {
+        self.store.fate(numbers)
+    }
+
+    /// Why nothing may be put into force now: nobody could know of it afterwards.
+    pub(super) fn trail_refuses(&self) -> Option<&'static str> {
+        self.trail.holds.then_some("the audit trail has no room, and audit.when-full is \"refuse-traffic\": make room")
     }
 
     /// Gives a record to all who take it. Its number.
@@ -42,9 +51,11 @@ impl House {
         self.shown.see(&record);
     }
 
-    /// Hands over what came for the trail, and records what it says about itself.
-    pub(super) fn turn_store(&mut self) {
-        for news in self.store.turn() {
+    /// Hands over what came for the trail, and records what it says about itself; whether it said anything.
+    pub(super) fn turn_store(&mut self) -> bool {
+        let news = self.store.turn();
+        let said = !news.is_empty();
+        for news in news {
             match news {
                 StoreNews::Occurred(occurrence) => {
                     if occurrence.severity.unwrap_or(occurrence.event.severity()) <= LOUD {
@@ -59,11 +70,17 @@ impl House {
                     let record = self.recorder.noticed(loss);
                     self.put(record);
                 }
-                // Asked for by when-full = "refuse-traffic", which is refused so far.
-                StoreNews::Hold(_) => {}
+                StoreNews::Hold(holds) => {
+                    self.trail = Trail { holds, untold: self.dataplane.mailboxes() };
+                    let what = if holds { "are refused: the audit trail has no room" } else { "are let through again" };
+                    eprintln!("ostiary: new sessions {what}");
+                }
                 StoreNews::Notice(text) => eprintln!("ostiary: {text}"),
             }
         }
+        let holds = self.trail.holds;
+        self.trail.untold.retain(|mailbox| mailbox.try_send(Command::Hold(holds)).is_err_and(|error| error.is_full()));
+        said
     }
 
     /// The trail begins.
@@ -71,8 +88,14 @@ impl House {
         self.audit_edge(AuditEvent::AuditStart);
     }
 
-    /// The trail ends: nothing may be recorded after it.
-    pub(in super::super) fn trail_ends(&mut self) {
+    /// The trail ends, once it has said all of itself, until `until` at the latest: nothing may be recorded after it.
+    pub(in super::super) fn trail_ends(&mut self, until: Instant) {
+        loop {
+            self.store.settle(until);
+            if !self.turn_store() || Instant::now() >= until {
+                break;
+            }
+        }
         self.audit_edge(AuditEvent::AuditStop);
     }
 
@@ -118,6 +141,15 @@ impl House {
         self.shown.wanted = wanted;
         std::mem::take(&mut self.shown.records)
     }
+}
+
+/// What follows of a trail without room, where traffic is not to go on then.
+#[derive(Debug, Default)]
+pub(super) struct Trail {
+    /// New sessions are refused, and commits.
+    holds: bool,
+    /// Mailboxes of workers that were full.
+    untold: Vec<Sender<Command>>,
 }
 
 /// The only way of a record out of the house: to the trail on this machine first, then to log hosts and subscribers.

@@ -1,5 +1,6 @@
 //! The life of a commit: from who asks to the answer, with the workers between; and who may edit and commit.
 
+mod answers;
 mod locks;
 mod reload;
 mod schedule;
@@ -10,6 +11,7 @@ use std::time::{Duration, Instant};
 
 use crossbeam::channel::{Sender, bounded};
 
+use self::answers::Unanswered;
 use self::locks::{Editor, Lock};
 use self::trail::CHANGES;
 use super::super::commit::{Ask, Finish, Load, Loaded, Standing, Summary, Which};
@@ -34,6 +36,8 @@ pub(super) struct Commits {
     standing: Standing,
     /// The file is to be read once more after what is under way.
     again: bool,
+    /// Done, and not on the trail's disk yet.
+    unanswered: Vec<Unanswered>,
 }
 
 /// A commit from when it is asked for until it is answered.
@@ -101,11 +105,12 @@ const ONCE_MORE: Duration = Duration::from_secs(10);
 impl House {
     /// Whether something is under way.
     pub(in super::super) fn reloads(&self) -> bool {
-        self.commits.underway.is_some() || self.reloader.at_work()
+        self.commits.underway.is_some() || self.reloader.at_work() || !self.commits.unanswered.is_empty()
     }
 
     /// Carries on with what is under way.
     pub(in super::super) fn turn_reload(&mut self) {
+        self.turn_answers();
         // Since they were given back, the events of their flows have been taken.
         for generation in std::mem::take(&mut self.leaving) {
             self.presence.retire(generation);
@@ -133,7 +138,7 @@ impl House {
             let late = self.commits.unconfirmed.as_ref().filter(|waits| Instant::now() >= waits.until);
             if let Some(reason) = late.map(|waits| waits.reason) {
                 self.begin_revert(reason, Subject::system(), Asked::Nobody);
-            } else if self.is_time() {
+            } else if self.is_time() && self.trail_refuses().is_none() {
                 self.begin_scheduled();
             } else if self.commits.again {
                 self.begin_again();
@@ -356,17 +361,19 @@ impl House {
                 // It is in force, and a restart would not know it: whoever asked has to know that.
                 eprintln!("ostiary: the configuration is in force and is not kept: {why}");
                 self.settle(&underway);
+                let since = self.recorder.last();
                 self.tell_refused(&underway, &why);
                 let why = format!("it is in force, and the policy file is the one before: {why}");
-                underway.answer(Err(Refusal::new("operation-failed", why)), None);
+                self.answer_written(since, underway.asked, Err(Refusal::new("operation-failed", why)), None);
                 return;
             }
         }
         let confirmed = self.settle(&underway);
+        let since = self.recorder.last();
         self.tell_done(&underway, confirmed);
         let policy = self.reload_row();
         let row = self.commit_row(&underway, Vec::new());
-        underway.answer(Ok(row), Some(policy));
+        self.answer_written(since, underway.asked, Ok(vec![Answer::Commit(Box::new(row))]), Some(policy));
     }
 
     /// What waits to be confirmed from now on; and what waited until now, where this is a commit that confirms it.
@@ -390,9 +397,10 @@ impl House {
     fn end_at_restart(&mut self, summary: Summary, keys: Vec<String>) {
         let Some(mut underway) = self.commits.underway.take() else { return };
         underway.summary = summary;
+        let since = self.recorder.last();
         self.tell_done(&underway, None);
         let row = self.commit_row(&underway, keys);
-        underway.answer(Ok(row), None);
+        self.answer_written(since, underway.asked, Ok(vec![Answer::Commit(Box::new(row))]), None);
     }
 
     fn end_refused(&mut self, refusal: Refusal) {
@@ -403,19 +411,20 @@ impl House {
         } else if !matches!(underway.asked, Asked::Configure(_)) {
             eprintln!("ostiary: {}", refusal.text);
         }
+        let since = self.recorder.last();
         self.tell_refused(&underway, &refusal.text);
-        underway.answer(Err(refusal), None);
+        self.answer_written(since, underway.asked, Err(refusal), None);
     }
 
     fn end_told(&mut self, told: Told) {
         self.commits.standing = told.standing;
+        let since = self.recorder.last();
         if told.answer.is_ok() {
             for occurrence in told.occurred {
                 self.audit(occurrence);
             }
         }
-        // Who asked may have gone.
-        let _ = told.asked.try_send(told.answer);
+        self.answer_written(since, Asked::Configure(told.asked), told.answer, None);
     }
 
     fn commit_row(&self, underway: &Underway, at_restart: Vec<String>) -> CommitRow {
@@ -438,19 +447,6 @@ impl Underway {
     fn new(what: What, by: Subject, comment: Option<String>, cause: Cause, asked: Asked) -> Self {
         let (summary, finish) = (Summary::default(), Finish::Nothing);
         Self { what, by, comment, cause, asked, summary, finish, warnings: Vec::new(), swapped: false, orphaned: false }
-    }
-
-    fn answer(self, answer: Result<CommitRow, Refusal>, policy: Option<ReloadRow>) {
-        // Who asked may have gone.
-        match self.asked {
-            Asked::Nobody => {}
-            Asked::Reload(asked) => {
-                let _ = asked.try_send(answer.map(|_| policy.unwrap_or_default()).map_err(|refusal| refusal.text));
-            }
-            Asked::Configure(asked) => {
-                let _ = asked.try_send(answer.map(|row| vec![Answer::Commit(Box::new(row))]));
-            }
-        }
     }
 }
 

@@ -161,6 +161,14 @@ impl Source for House {
         self.user_page(filter, from, most)
     }
 
+    fn rotate_trail(&mut self, file: &str) -> Result<(), String> {
+        self.store.rotate(file)
+    }
+
+    fn upload_trail(&mut self, file: &str) -> Result<(), String> {
+        self.store.upload(file)
+    }
+
     fn reset_statistics(&mut self, class: Class, asker: &Asker) -> Result<ResetRow, String> {
         self.reset_counts(class, asker)
     }
@@ -211,7 +219,7 @@ impl Source for House {
     }
 
     fn kept(&self, sequence: u64) -> Option<Result<(), String>> {
-        self.audited(sequence)
+        self.audited(sequence..=sequence)
     }
 
     fn replay(&mut self, query: Query) -> Result<Receiver<Box<str>>, String> {

@@ -64,6 +64,9 @@ impl House {
                 format!("a commit is under way, by {who}: try again when it is through"),
             ));
         }
+        if let Some(why) = self.trail_refuses() {
+            return Err(Refusal::new("resource-denied", why));
+        }
         self.may(Datastore::Running, editor)?;
         self.may(Datastore::Candidate, editor)?;
         match &self.commits.unconfirmed {

@@ -19,7 +19,7 @@ impl House {
 
     pub(super) fn begin_again(&mut self) {
         self.commits.again = false;
-        if let Some(why) = self.waiting() {
+        if let Some(why) = self.waiting().or_else(|| self.trail_refuses().map(str::to_owned)) {
             eprintln!("ostiary: the policy file is not taken: {why}");
             return;
         }
@@ -32,7 +32,7 @@ impl House {
     pub(in super::super) fn reload_for(&mut self, asker: &Asker, asked: Sender<Result<ReloadRow, String>>) {
         let underway = self.commits.underway.as_ref();
         let underway = underway.map(|_| "a reload is under way: try again when it is through".to_owned());
-        if let Some(why) = underway.or_else(|| self.waiting()) {
+        if let Some(why) = underway.or_else(|| self.waiting()).or_else(|| self.trail_refuses().map(str::to_owned)) {
             let _ = asked.try_send(Err(why));
             return;
         }

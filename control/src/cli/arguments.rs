@@ -291,6 +291,27 @@ pub(super) enum AuditCommand {
     },
     /// Print the public key that the trail is signed with
     Key,
+    /// Have the running firewall close a file, and begin the next
+    Rotate {
+        #[command(flatten)]
+        at: TrailFile,
+    },
+    /// Have the running firewall send at once what is to be sent
+    Upload {
+        #[command(flatten)]
+        at: TrailFile,
+    },
+}
+
+/// A file of the trail of a running firewall.
+#[derive(Debug, Args)]
+pub(super) struct TrailFile {
+    /// Of this name
+    #[arg(long, value_name = "NAME", default_value = TRAIL)]
+    pub(super) file: String,
+    /// The management socket of the running firewall
+    #[arg(long, value_name = "PATH", default_value = DEFAULT_SOCKET)]
+    pub(super) socket: PathBuf,
 }
 
 /// Which records of the trail.

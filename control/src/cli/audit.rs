@@ -12,12 +12,14 @@ use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 
-use super::arguments::{AuditCommand, AuditOptions, Conditions};
+use super::arguments::{AuditCommand, AuditOptions, Conditions, TrailFile};
 use super::output::{Failure, Output, Style, caution, count, paint, visible};
 use crate::audit::line::Digest;
 use crate::audit::series::{FILE_MODE, Series};
 use crate::audit::verify::{Asked, Report, verify};
 use crate::audit::{Query, key, reader};
+use crate::manage;
+use crate::manage::protocol::{Action, Answer};
 use crate::signatures::key::PublicKey;
 
 pub(super) fn audit(options: &AuditOptions, output: &mut Output) -> Result<(), Failure> {
@@ -29,11 +31,23 @@ pub(super) fn audit(options: &AuditOptions, output: &mut Output) -> Result<(), F
         }
         AuditCommand::Show { conditions, newest, json } => show(folder, conditions, *newest, *json, output),
         AuditCommand::Export { conditions, output: to } => export(folder, conditions, to.as_deref(), output),
+        AuditCommand::Rotate { at } => ask(at, Action::AuditRotate { file: at.file.clone() }, output),
+        AuditCommand::Upload { at } => ask(at, Action::AuditUpload { file: at.file.clone() }, output),
         AuditCommand::Key => match key::public(folder).map_err(|error| unreadable(&error))? {
             Some(key) => output.line(&key.to_string()),
             None => Err(Failure::Input(format!("{}: there is no key of an audit trail", folder.display()))),
         },
     }
+}
+
+fn ask(at: &TrailFile, action: Action, output: &mut Output) -> Result<(), Failure> {
+    let mut answers = manage::request(&at.socket, &action)?;
+    while let Some(answer) = answers.next_row()? {
+        if let Answer::Done(row) = answer {
+            output.line(&row.text)?;
+        }
+    }
+    Ok(())
 }
 
 fn unreadable(error: &io::Error) -> Failure {

@@ -9,7 +9,7 @@ use jiff::Timestamp;
 use mio::net::UnixStream;
 
 use super::answer::{Line, Rows};
-use super::configure::Refusal;
+use super::configure::{DoneRow, Refusal};
 use super::denials::Denials;
 use super::peer::{Asker, Peer, lineage};
 use super::pipe::{Flushed, Next, Pipe};
@@ -201,13 +201,27 @@ impl Connection {
         }
     }
 
+    fn record_command(&self, request: String, source: &mut dyn Source) {
+        let asked = Occurrence::new(AuditEvent::CliCommand, source.now()).by(self.asker.subject());
+        source.audit(asked.with(AuditField::Request, request));
+    }
+
     /// Carries out what is done at once, or begins what takes longer.
     fn act(&mut self, action: Action, source: &mut dyn Source, common: &mut Common) -> Result<Rows, Refusal> {
         match action {
             Action::Reload {} => {
-                let asked = Occurrence::new(AuditEvent::CliCommand, source.now()).by(self.asker.subject());
-                source.audit(asked.with(AuditField::Request, "reload"));
+                self.record_command("reload".to_owned(), source);
                 Ok(Rows::Reload(source.reload(&self.asker)))
+            }
+            Action::AuditRotate { file } => {
+                self.record_command(format!("audit rotate {file}"), source);
+                source.rotate_trail(&file)?;
+                Ok(Rows::whole(vec![Answer::Done(DoneRow { text: format!("the file {file} is closed") })]))
+            }
+            Action::AuditUpload { file } => {
+                self.record_command(format!("audit upload {file}"), source);
+                source.upload_trail(&file)?;
+                Ok(Rows::whole(vec![Answer::Done(DoneRow { text: format!("archives of the file {file} are sent") })]))
             }
             Action::ResetStatistics { class } => {
                 let row = source.reset_statistics(class.class(), &self.asker)?;

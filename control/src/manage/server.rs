@@ -68,6 +68,16 @@ pub trait Source {
     fn log_waiting(&self, host: &str, limit: usize) -> (Vec<LogWaitingRow>, bool);
     /// Looks at `most` access users behind the first `from`, and shows those that the filter takes.
     fn users(&self, filter: &UserFilter, from: usize, most: usize) -> UserPage;
+    /// Closes a file of the audit trail, and begins the next.
+    ///
+    /// # Errors
+    /// Where there is no such file.
+    fn rotate_trail(&mut self, file: &str) -> Result<(), String>;
+    /// Sends at once what is to be sent of a file of the audit trail.
+    ///
+    /// # Errors
+    /// Where there is no such file, or no site for it.
+    fn upload_trail(&mut self, file: &str) -> Result<(), String>;
     /// Has the counts of `access` or `call-status` begin again; who asks is audited.
     ///
     /// # Errors

@@ -288,6 +288,14 @@ impl Source for Fixture {
         }
     }
 
+    fn rotate_trail(&mut self, _file: &str) -> Result<(), String> {
+        Ok(())
+    }
+
+    fn upload_trail(&mut self, file: &str) -> Result<(), String> {
+        Err(format!("audit.file {file:?} has no archive.sites"))
+    }
+
     fn reset_statistics(&mut self, class: Class, asker: &Asker) -> Result<ResetRow, String> {
         assert_eq!(asker.peer.pid as u32, std::process::id());
         Ok(ResetRow { class: class.text().to_owned(), since: "2026-01-01T00:00:00.000000Z".into() })

@@ -98,6 +98,8 @@ pub(in super::super) const SAMPLES: &[&str] = &[
     r#"{"show":"sigdb"}"#,
     r#"{"show":"sessions-netconf"}"#,
     r#"{"do":"reload"}"#,
+    r#"{"do":"audit-rotate"}"#,
+    r#"{"do":"audit-upload"}"#,
     r#"{"do":"reset-log-statistics"}"#,
     r#"{"do":"reset-statistics","class":"access"}"#,
     r#"{"do":"session","via":"netconf"}"#,

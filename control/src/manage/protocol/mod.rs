@@ -17,6 +17,7 @@ use super::view::{
     LogStatisticsRow, LogWaitingRow, NatRow, NeighbourRow, PolicyRow, PortRow, ReloadRow, ResetRow, RouteRow,
     SessionRow, SigdbRow, Statistics, UserRow, WaitingRow, WorkerRow,
 };
+use crate::audit::TRAIL;
 use crate::record::Class;
 
 /// Octets of a request line at most, its LF included.
@@ -171,12 +172,28 @@ impl Counted {
     }
 }
 
+fn trail() -> String {
+    TRAIL.to_owned()
+}
+
 /// Something to do: `{"do":"reload"}`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "do", rename_all = "kebab-case", deny_unknown_fields)]
 pub enum Action {
     /// Take the policy file up again, as at SIGHUP; the answer comes when all workers judge by it.
     Reload {},
+    /// Close a file of the audit trail, and begin the next.
+    AuditRotate {
+        /// Its name.
+        #[serde(default = "trail")]
+        file: String,
+    },
+    /// Send at once what is to be sent of a file of the audit trail.
+    AuditUpload {
+        /// Its name.
+        #[serde(default = "trail")]
+        file: String,
+    },
     /// Have the counts of log hosts begin again, as [`Action::ResetStatistics`].
     ResetLogStatistics {
         /// Of this host only.
@@ -297,6 +314,7 @@ impl Action {
         match self {
             Self::Reload {} => Right::Commit,
             Self::ResetLogStatistics { .. } | Self::ResetStatistics { .. } => Right::Reset,
+            Self::AuditRotate { .. } | Self::AuditUpload { .. } => Right::Audit,
             Self::Session { .. } => Right::Show,
             Self::KillSession { .. } => Right::KillSession,
             Self::Subscribe { stream, .. } => stream.right(),

@@ -5,6 +5,8 @@ use super::super::role::{Right, Role};
 
 /// What is served to read-only, auditor, operator, administrator.
 const SERVED: &[(&str, [bool; 4])] = &[
+    ("do audit-rotate", [false, false, true, true]),
+    ("do audit-upload", [false, false, true, true]),
     ("do cancel", [false, false, false, true]),
     ("do check", [false, false, false, true]),
     ("do commit", [false, false, false, true]),

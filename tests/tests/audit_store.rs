@@ -3,6 +3,8 @@
 #![allow(clippy::unwrap_used, reason = "the helpers of tests are tests")]
 
 use std::collections::BTreeSet;
+use std::io::Write;
+use std::net::UdpSocket;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
@@ -11,9 +13,13 @@ use std::time::Duration;
 use bench::pktgen::pcap::Layout;
 use bench::pktgen::stories as catalogue;
 use bench::pktgen::story::Story;
+use ostiary_tests::certificates::Certificates;
+use ostiary_tests::commits::ostiary;
 use ostiary_tests::firewall::Firewall;
+use ostiary_tests::netns::{CLIENT, Lab, SERVER, inside};
 use ostiary_tests::policy::Policy;
-use ostiary_tests::process::wait_for;
+use ostiary_tests::process::{free_port, wait_for};
+use ostiary_tests::rsyslog::Rsyslog;
 use ostiary_tests::{program, skip, stories};
 use serde_json::Value;
 
@@ -124,6 +130,125 @@ fn b01_records_are_stored_and_a_cut_tail_is_recovered() {
     }
     let recovered = events(folder).iter().filter(|event| *event == "audit-recovered").count();
     assert_eq!(recovered, 3, "{:?}", events(folder));
+}
+
+/// B2: the trail does not wait for hosts, and one that is away does not keep another from its records.
+#[test]
+fn b02_a_dead_host_delays_nothing() {
+    if !skip::has_programs(&["rsyslogd"]) {
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    let certificates = Certificates::make(folder);
+    let rsyslog = Rsyslog::start(folder, &certificates);
+    let text = "transport = \"tcp\"\nformat = \"syslog\"";
+    let (policy, frames) = policy(folder, "");
+    let policy = policy.host("dead", free_port(), text).host("alive", rsyslog.tcp, text);
+    let firewall = Firewall::start(folder, &policy);
+    seen_all(&firewall, frames);
+    let queued = |name: &str| {
+        let hosts = firewall.statistics()["hosts"].clone();
+        let host = hosts.as_array().unwrap().iter().find(|host| host["name"] == name).unwrap().clone();
+        host["classes"].as_array().unwrap().iter().map(|class| class["queued"].as_u64().unwrap()).sum::<u64>()
+    };
+    wait_for("the living to have all", || (queued("alive") == 0).then_some(()));
+    // All that waits for the dead is in the file meanwhile, and at the other host.
+    let waits = queued("dead");
+    assert!(waits > 50, "{waits}");
+    wait_for("the file to have all", || (records(folder, "all", &[]).len() as u64 >= waits).then_some(()));
+    wait_for("the other host to have all", || (rsyslog.records().len() as u64 >= waits).then_some(()));
+    let (code, log) = firewall.stop();
+    assert_eq!(code, 0, "{log}");
+    assert!(log.contains("records did not reach log host dead"), "{log}");
+}
+
+/// B5: a file takes what its selectors name, which a slow twin picks from the file of all.
+#[test]
+fn b05_file_syslog_any_info() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    let (mut policy, frames) = policy(folder, "");
+    let files: [(&str, &[&str]); 4] = [
+        ("syslog", &["any/info"]),
+        ("grave", &["any/notice"]),
+        ("chat", &["im"]),
+        ("mixed", &["im/info", "audit/notice"]),
+    ];
+    for (name, select) in files {
+        policy.rest += &format!("[[audit.file]]\nname = \"{name}\"\nselect = {select:?}\n");
+    }
+    let firewall = Firewall::start(folder, &policy);
+    seen_all(&firewall, frames);
+    let (code, log) = firewall.stop();
+    assert_eq!(code, 0, "{log}");
+    let all = records(folder, "all", &[]);
+    let class = |record: &Value| match record["event"].as_str().unwrap() {
+        "signon" => "im".to_owned(),
+        "log-loss" => record["class"].as_str().unwrap().to_owned(),
+        event => event.to_owned(),
+    };
+    let severities = ["emergency", "alert", "critical", "error", "warning", "notice", "info", "debug"];
+    let picks = |selector: &str, record: &Value| {
+        let (wanted, least) = selector.split_once('/').unwrap_or((selector, "debug"));
+        let least = severities.iter().position(|severity| *severity == least).unwrap() as u64;
+        (wanted == "any" || wanted == class(record)) && record["severity"].as_u64().unwrap() <= least
+    };
+    let numbers = |records: &[Value]| records.iter().map(|record| record["seq"].as_u64().unwrap()).collect::<Vec<_>>();
+    for (name, select) in files {
+        let picked = all.iter().filter(|record| select.iter().any(|selector| picks(selector, record)));
+        let picked: Vec<Value> = picked.cloned().collect();
+        let stored = numbers(&records(folder, name, &[]));
+        assert_eq!(stored, numbers(&picked), "{name}");
+        assert!(!stored.is_empty() && (name == "syslog" || stored.len() < all.len()), "{name}");
+    }
+}
+
+/// B12: so many sizes of a file make so many archives as are kept, and the chain goes through all of them.
+#[test]
+fn b12_n_archives_are_kept() {
+    if !skip::has_programs(&["gunzip"]) {
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    let (mut policy, frames) = policy(folder, "");
+    policy.rest += "archive = { files = 3, size = \"64 KiB\" }\n";
+    let mut firewall = Firewall::start(folder, &policy);
+    let rotated = || {
+        let rotated = records(folder, "audit", &["--event", "audit-rotated"]);
+        rotated.iter().filter(|record| record["file"] == "all" && record["reason"] == "size").count()
+    };
+    while rotated() < 5 {
+        seen_all(&firewall, frames);
+        let (code, log) = firewall.stop();
+        assert_eq!(code, 0, "{log}");
+        firewall = Firewall::start_again(folder);
+    }
+    let archives = || {
+        let entries = std::fs::read_dir(trail(folder)).unwrap().map(|entry| entry.unwrap().path());
+        let name = |path: &Path| path.file_name().unwrap().to_str().unwrap().to_owned();
+        let mut archives: Vec<PathBuf> =
+            entries.filter(|path| name(path).starts_with("all.0") && name(path).contains(".jsonl")).collect();
+        archives.sort();
+        archives
+    };
+    let kept = wait_for("the archiver", || {
+        let archives = archives();
+        let done = archives.len() == 3 && archives.iter().all(|path| path.extension().unwrap() == "gz");
+        done.then_some(archives)
+    });
+    for archive in &kept {
+        assert!(Command::new("gunzip").arg("-t").arg(archive).status().unwrap().success(), "{archive:?}");
+    }
+    let (code, log) = firewall.stop();
+    assert_eq!(code, 0, "{log}");
+    let (code, said) = verify(folder, &["--file", "all"]);
+    assert_eq!(code, 0, "{said}");
+    let deleted = records(folder, "audit", &["--event", "audit-deleted"]);
+    let serials: Vec<u64> = deleted.iter().map(|record| record["serial"].as_u64().unwrap()).collect();
+    assert_eq!(serials, (1..=serials.len() as u64).collect::<Vec<_>>(), "the oldest first: {deleted:#?}");
+    assert!(serials.len() >= 2);
 }
 
 /// Who is killed leaves a trail that holds, and the next run says that there was no stop.
@@ -259,5 +384,152 @@ fn a_full_disk_costs_records_that_are_all_counted_and_told() {
     assert!(missing > 0, "{log}");
     assert_eq!(told, missing, "the file has all but those that it says are missing");
     assert!(events(folder).iter().any(|event| event == "audit-full"), "{:?}", events(folder));
+    drop(disk);
+}
+
+/// Where the oldest are to give way: on a full disk archives are deleted, and no record is lost.
+#[test]
+fn a_full_disk_costs_the_oldest_archives_where_they_are_to_give_way() {
+    if !skip::is_root() {
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    let disk = Small::mount(trail(folder), "640k");
+    let (mut policy, frames) = policy(folder, "when-full = \"overwrite-oldest\"\n");
+    policy.rest += "archive = { files = 100, size = \"64 KiB\", compress = false }\n";
+    let mut firewall = Firewall::start(folder, &policy);
+    let deleted = || {
+        let deleted = records(folder, "audit", &["--event", "audit-deleted"]);
+        deleted.iter().filter(|record| record["reason"] == "no room on the disk").count()
+    };
+    while deleted() < 3 {
+        seen_all(&firewall, frames);
+        let (code, log) = firewall.stop();
+        assert_eq!(code, 0, "{log}");
+        firewall = Firewall::start_again(folder);
+    }
+    let (code, log) = firewall.stop();
+    assert_eq!(code, 0, "{log}");
+    for file in ["all", "audit"] {
+        assert!(!records(folder, file, &[]).iter().any(|record| record["event"] == "log-loss"), "{log}");
+    }
+    assert!(events(folder).iter().any(|event| event == "audit-space"), "{:?}", events(folder));
+    let (code, said) = verify(folder, &[]);
+    assert_eq!(code, 0, "{said}");
+    drop(disk);
+}
+
+/// A policy between two cables, with a trail in a folder of its own that is a small file system.
+fn between_cables(keys: &str) -> Policy {
+    let mut policy = Policy::new("net_af_packet0,iface=fw0", "net_af_packet1,iface=fw1")
+        .rule("all", "from = [\"trust\"]\nto = [\"untrust\"]\naction = \"permit\"\n");
+    policy.audit = keys.to_owned();
+    policy
+}
+
+/// Leaves not an octet free.
+fn fill(path: &Path) {
+    let mut file = std::fs::File::create(path).unwrap();
+    for piece in [1 << 16, 1 << 12, 1 << 8, 1] {
+        while file.write_all(&vec![0; piece]).is_ok() {}
+    }
+}
+
+/// No room, and traffic is not to go on: what goes on is what was there before; nothing new, and no commit.
+#[test]
+fn without_room_new_sessions_and_commits_are_refused_where_they_are_to_be() {
+    let Some(lab) = Lab::build() else { return };
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    let disk = Small::mount(trail(folder), "1m");
+    let firewall = Firewall::start_in(&lab.firewall, folder, &between_cables("when-full = \"refuse-traffic\"\n"));
+    let socket = firewall.socket();
+    let server = inside(&lab.server, || UdpSocket::bind((SERVER, 9)).unwrap());
+    server.set_nonblocking(true).unwrap();
+    let client = || inside(&lab.client, || UdpSocket::bind((CLIENT, 0)).unwrap());
+    let arrives = |client: &UdpSocket| {
+        client.send_to(b"hello", (SERVER, 9)).unwrap();
+        let port = client.local_addr().unwrap().port();
+        let mut octets = [0; 16];
+        std::iter::from_fn(|| server.recv_from(&mut octets).ok()).any(|(_, from)| from.port() == port)
+    };
+    let old = client();
+    wait_for("the path", || arrives(&old).then_some(()));
+    let ballast = trail(folder).join("ballast");
+    fill(&ballast);
+    // Each is a record; sooner or later one finds no room.
+    wait_for("the trail to be full", || {
+        ostiary(&socket, &["reset", "statistics", "log", "--yes"]);
+        firewall.log().contains("new sessions are refused").then_some(())
+    });
+    wait_for("new sessions to be refused", || {
+        assert!(arrives_in_the_end(|| arrives(&old)), "what was let through goes on");
+        let before = firewall.counter("drop_audit_full");
+        let new = client();
+        (!arrives(&new) && firewall.counter("drop_audit_full") > before).then_some(())
+    });
+    let refused = ostiary(&socket, &["commit"]);
+    assert_ne!(refused.code, 0);
+    assert!(refused.err.contains("the audit trail has no room"), "{}", refused.err);
+    std::fs::remove_file(&ballast).unwrap();
+    wait_for("new sessions to be let through again", || arrives(&client()).then_some(()));
+    ostiary(&socket, &["commit"]).done();
+    let (code, log) = firewall.stop();
+    assert_eq!(code, 0, "{log}");
+    let (code, said) = verify(folder, &[]);
+    assert_eq!(code, 0, "{said}");
+    // What found no room is told once there is some.
+    let losses = records(folder, "audit", &[]).into_iter().filter(|record| record["event"] == "log-loss");
+    let losses: Vec<Value> = losses.collect();
+    assert!(losses.iter().any(|loss| loss["place"] == "store:audit" && loss["reason"] == "store-full"), "{losses:?}");
+    drop(disk);
+}
+
+/// A datagram takes a moment.
+fn arrives_in_the_end(mut arrives: impl FnMut() -> bool) -> bool {
+    wait_for("a datagram", || arrives().then_some(true))
+}
+
+/// Who has the answer of a commit has its record on the disk; without room the answer says that it has not.
+#[test]
+fn a_commit_is_answered_when_its_record_is_on_the_disk() {
+    let Some(lab) = Lab::build() else { return };
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    let disk = Small::mount(trail(folder), "1m");
+    let mut policy = between_cables("when-full = \"drop-new\"\n");
+    policy.system = format!("state-directory = {:?}\n", folder.join("state"));
+    let firewall = Firewall::start_in(&lab.firewall, folder, &policy);
+    let socket = firewall.socket();
+    let commits = |comment: &str| {
+        let trail = std::fs::read_to_string(live(folder, "audit")).unwrap();
+        trail.lines().filter(|line| line.contains("config-commit") && line.contains(comment)).count()
+    };
+    let path = folder.join("policy.toml");
+    let text = std::fs::read_to_string(&path).unwrap();
+    for count in 0..10 {
+        let limit = format!("[address]\nnet = [\"10.0.{count}.0/24\"]\n");
+        std::fs::write(&path, format!("{text}{limit}")).unwrap();
+        let comment = format!("change {count}.");
+        ostiary(&socket, &["commit", "--comment", &comment]).done();
+        assert_eq!(commits(&comment), 1, "at once");
+    }
+    fill(&trail(folder).join("ballast"));
+    wait_for("the trail to be full", || {
+        ostiary(&socket, &["reset", "statistics", "log", "--yes"]);
+        firewall.log().contains("no room for the trail").then_some(())
+    });
+    std::fs::write(&path, &text).unwrap();
+    let said = ostiary(&socket, &["commit", "--comment", "the last"]);
+    assert_eq!((said.code, commits("the last")), (0, 0), "{}{}", said.out, said.err);
+    assert!(
+        format!("{}{}", said.out, said.err).contains("the audit trail does not know it"),
+        "{}{}",
+        said.out,
+        said.err
+    );
+    let (code, log) = firewall.stop();
+    assert_eq!(code, 0, "{log}");
     drop(disk);
 }

@@ -8,11 +8,11 @@ use crate::verdict::DropReason;
 
 /// Declares the counters with their names, so that none lacks one.
 macro_rules! counters {
-    ($($(#[$doc:meta])* $counter:ident = $name:literal,)*) => {
+    ($($(#[doc = $doc:literal])* $counter:ident = $name:literal,)*) => {
         /// A counter of a worker; drops have theirs by [`DropReason`].
         #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
         #[repr(u8)]
-        pub enum Counter { $($(#[$doc])* $counter,)* }
+        pub enum Counter { $($(#[doc = $doc])* $counter,)* }
 
         impl Counter {
             /// All, in the order in which they are read.
@@ -20,6 +20,14 @@ macro_rules! counters {
             /// The name in statistics.
             pub const fn name(self) -> &'static str {
                 match self { $(Self::$counter => $name,)* }
+            }
+            /// What it counts, as it is written above it: the first sentence stands alone, and that of a gauge says so.
+            pub const fn help(self) -> &'static str {
+                match self { $(Self::$counter => concat!($($doc, "\n"),*),)* }
+            }
+            /// Whether it goes down as well.
+            pub fn is_gauge(self) -> bool {
+                self.help().starts_with(" Gauge: ")
             }
         }
     };
@@ -30,7 +38,7 @@ counters! {
     /// `packets_forwarded`, `packets_taken` and every `drop_…` except `drop_tx_…`, which the worker adds after that, of
     /// frames of our own as well.
     PacketsReceived = "packets_received",
-    /// Octets of those frames, Ethernet header included, FCS not.
+    /// Octets of the frames given to the pipeline, Ethernet header included, FCS not.
     OctetsReceived = "octets_received",
     /// Frames with the verdict to forward.
     PacketsForwarded = "packets_forwarded",
@@ -71,8 +79,8 @@ counters! {
     Fragments = "fragments",
     /// Fragments that had to wait for the rest of their datagram.
     FragmentsHeld = "fragments_held",
-    /// Of those, the ones that were lost: their datagram was refused or given up. They and those that left are as many as
-    /// had to wait, but for those that still do.
+    /// Fragments that waited and were lost: their datagram was refused or given up. They and those that left are as many
+    /// as had to wait, but for those that still do.
     FragmentsLost = "fragments_lost",
     /// Datagrams in fragments that were given up because their rest never came, or not soon enough in a full table.
     FragmentsTimedOut = "fragments_timed_out",
@@ -112,7 +120,7 @@ counters! {
     RadiusRequests = "radius_requests",
     /// RADIUS answers to a request that was seen.
     RadiusAnswers = "radius_answers",
-    /// RADIUS answers to none; they are not believed.
+    /// RADIUS answers to no request that was seen; they are not believed.
     RadiusUnmatched = "radius_unmatched",
     /// RADIUS messages with a wrong authenticator; they are not believed.
     RadiusForged = "radius_forged",
@@ -134,9 +142,9 @@ counters! {
     Dhcpv6Messages = "dhcpv6_messages",
     /// DHCP messages of servers that the configuration does not list; they are not believed.
     DhcpUnlisted = "dhcp_unlisted",
-    /// Messages of these protocols that contradict themselves; they are not believed.
+    /// Messages of RADIUS, PPPoE, 802.1X and DHCP that contradict themselves; they are not believed.
     AccessMalformed = "access_malformed",
-    /// Frames that a dispatcher handed to workers. Of a dispatcher only.
+    /// Frames that the dispatcher handed to workers. Of a dispatcher only.
     FramesDispatched = "frames_dispatched",
     /// Frames that the firewall itself sends: RST and ICMP errors.
     Replies = "replies",
@@ -156,20 +164,20 @@ counters! {
     NeighbourConflicts = "neighbour_conflicts",
     /// Packets that had to wait for their neighbour to answer.
     NeighbourHeld = "neighbour_held",
-    /// Those that left when it did.
+    /// Packets that had waited for their neighbour and left when it answered.
     NeighbourReleased = "neighbour_released",
-    /// Those that were lost because it did not, or because another needed its place; with those that left they are as many
-    /// as had to wait, but for those that still do.
+    /// Packets that waited for their neighbour and were lost because it did not answer, or because another needed its place;
+    /// with those that left they are as many as had to wait, but for those that still do.
     NeighbourLost = "neighbour_lost",
     /// Echo requests to our own addresses answered.
     EchoReplies = "echo_replies",
     /// ICMP errors of the router sent.
     ErrorsSent = "icmp_errors_sent",
-    /// Those not sent because of their rate limit.
+    /// ICMP errors of the router not sent because of their rate limit.
     ErrorsLimited = "icmp_errors_limited",
     /// Packets that left in fragments.
     Fragmented = "packets_fragmented",
-    /// The fragments.
+    /// Fragments that packets left in.
     FragmentsMade = "fragments_made",
     /// Frames of our own that found no room in a burst.
     OriginatedLost = "originated_lost",
@@ -269,6 +277,19 @@ mod tests {
         let read = Counters::default().read();
         let names: HashSet<_> = read.iter().map(|(name, _)| name).collect();
         assert_eq!(names.len(), Counter::ALL.len() + DropReason::ALL.len());
+    }
+
+    #[test]
+    fn every_counter_says_what_it_counts() {
+        let gauges: Vec<_> =
+            Counter::ALL.iter().filter(|counter| counter.is_gauge()).map(|gauge| gauge.name()).collect();
+        assert_eq!(gauges, ["sessions_active", "table_entries", "appid_slots", "neighbours"]);
+        let helps: HashSet<_> = Counter::ALL.iter().map(|counter| counter.help()).collect();
+        assert_eq!(helps.len(), Counter::ALL.len());
+        // Read alone, "those" would be nobody.
+        assert!(
+            helps.iter().all(|help| help.len() > 10 && !help.starts_with(" Those") && !help.starts_with(" Of those"))
+        );
     }
 
     #[test]

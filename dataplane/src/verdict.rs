@@ -15,11 +15,11 @@ pub enum Verdict {
 
 /// Declares the reasons with their counter names, so that no reason lacks a counter.
 macro_rules! drop_reasons {
-    ($($(#[$doc:meta])* $reason:ident = $name:literal,)*) => {
+    ($($(#[doc = $doc:literal])* $reason:ident = $name:literal,)*) => {
         /// Why a frame was dropped. Each has a counter of its own, `drop_<name>`.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
         #[repr(u8)]
-        pub enum DropReason { $($(#[$doc])* $reason,)* }
+        pub enum DropReason { $($(#[doc = $doc])* $reason,)* }
 
         impl DropReason {
             /// All, in the order of their numbers.
@@ -31,6 +31,10 @@ macro_rules! drop_reasons {
             /// The counter's name.
             pub const fn counter(self) -> &'static str {
                 match self { $(Self::$reason => concat!("drop_", $name),)* }
+            }
+            /// What it means, as it is written above it.
+            pub const fn help(self) -> &'static str {
+                match self { $(Self::$reason => concat!($($doc, "\n"),*),)* }
             }
         }
     };

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use super::document::Notes;
 use super::schema::management::Metrics;
+use crate::manage::metrics;
 
 /// The listener.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -47,5 +48,14 @@ impl MetricsConfig {
             }
         };
         Some(Self { listen: written.listen.as_ref()?.value, tls })
+    }
+
+    /// Whether the files are what they have to be. Captures are replayed where there are none.
+    pub(super) fn inspect(&self, written: &Metrics, notes: &mut Notes) {
+        let (Some(tls), Some(certificate)) = (&self.tls, &written.certificate) else { return };
+        if let Err(error) = metrics::check(tls) {
+            let advice = "correct the paths, or the files: this user has to be able to read them";
+            notes.fault(&certificate.place, Some(error.to_string()), "PEM files of a certificate and its key", advice);
+        }
     }
 }

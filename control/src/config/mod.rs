@@ -179,9 +179,12 @@ fn compile_text(
     let source = Source::read(&document, &mut notes);
     let database = signatures::open(&source, purpose, library, &mut notes);
     let mut compiled = compile::compile(&source, database, &mut notes);
-    // Captures are replayed on machines that have other groups.
+    // Captures are replayed on machines that have other groups and files.
     if purpose != Purpose::Replay {
         compiled.resolve_groups(&source, &mut notes);
+        if let (Some(metrics), Some(written)) = (&compiled.metrics, &source.metrics) {
+            metrics.inspect(written, &mut notes);
+        }
     }
     if purpose == Purpose::Run {
         environment::inspect(&source, &mut notes);

@@ -15,6 +15,7 @@ mod client;
 pub mod configure;
 mod connection;
 mod denials;
+pub mod metrics;
 mod peer;
 mod pipe;
 pub mod protocol;

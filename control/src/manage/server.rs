@@ -267,6 +267,11 @@ impl Manager {
         (clients().count(), clients().filter(|client| client.dumps()).count(), self.refused)
     }
 
+    /// Sessions that are open.
+    pub fn sessions(&self) -> usize {
+        self.common.sessions.count()
+    }
+
     fn accept(&mut self, now: Instant, source: &mut dyn Source) {
         loop {
             match self.listener.accept() {

@@ -108,6 +108,11 @@ impl Sessions {
         std::mem::take(&mut self.killed)
     }
 
+    /// How many there are.
+    pub(super) fn count(&self) -> usize {
+        self.open.len()
+    }
+
     /// All.
     pub(super) fn rows(&self) -> impl Iterator<Item = NetconfSessionRow> {
         self.open.iter().map(|session| {

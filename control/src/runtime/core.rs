@@ -21,6 +21,7 @@ use crate::audit::{Store, StoreError};
 use crate::config::Compiled;
 use crate::config::store::ConfigStore;
 use crate::export::Exporters;
+use crate::manage::metrics::{Metrics, SCRAPERS};
 use crate::manage::{BindError, CLIENTS, Manager};
 use crate::receiver::Receiver;
 use crate::record::{BootId, LossPlace};
@@ -39,6 +40,11 @@ pub enum RunError {
     /// The receiver of accounting could not listen.
     #[error("access.receiver.listen {0}: {1}; choose an address of this machine, and a port that nothing else has")]
     Receiver(SocketAddr, io::Error),
+    /// Nobody could scrape.
+    #[error(
+        "[metrics] listen {0}: {1}; choose an address of this machine and a port that nothing else has, and look at the files"
+    )]
+    Metrics(SocketAddr, io::Error),
     /// What is to be kept over a restart cannot be written.
     #[error("system.state-directory {}: {_1}; give this user the folder, or leave the key out: nothing is kept then", _0.display())]
     State(PathBuf, io::Error),
@@ -60,7 +66,8 @@ const SIGNALS: Token = Token(0);
 const MANAGER: usize = 1;
 const RECEIVER: Token = Token(MANAGER + CLIENTS + 1);
 const SOURCES: usize = RECEIVER.0 + 1;
-const HOSTS: usize = SOURCES + sources::TOKENS;
+const METRICS: usize = SOURCES + sources::TOKENS;
+const HOSTS: usize = METRICS + SCRAPERS + 1;
 
 /// How long the loop sleeps: workers do not wake it (that would cost them a system call), so it looks.
 /// A worker's queue of 65,536 events is full after 13 ms of 5 million events a second, the most that one worker makes: a burst
@@ -91,6 +98,10 @@ pub fn run(file: &Path, mut compiled: Compiled, ready: impl FnOnce(&Compiled)) -
     let mut manager = Manager::bind(&compiled.socket, registry, MANAGER)?;
     let sources = Sources::bind(compiled.syslog_socket.as_deref(), registry, Token(SOURCES))
         .map_err(|(what, error)| RunError::Sources(what, error))?;
+    let metrics = compiled.metrics.as_ref().map(|config| {
+        Metrics::bind(config, registry, METRICS).map_err(|error| RunError::Metrics(config.listen, error))
+    });
+    let mut metrics = metrics.transpose()?;
     let boot = BootId(random().map_err(|error| RunError::System("/dev/urandom", error))?);
     let exporters = Exporters::new(compiled.delivery(), boot, registry, Token(HOSTS))
         .map_err(|error| RunError::System("cannot make the log hosts' sockets", error))?;
@@ -165,6 +176,11 @@ pub fn run(file: &Path, mut compiled: Compiled, ready: impl FnOnce(&Compiled)) -
                 RECEIVER => house.wake_receiver(),
                 token if house.wake_sources(token) => {}
                 token if manager.owns(token) => manager.handle(event, now, &mut house),
+                token if (METRICS..HOSTS).contains(&token.0) => {
+                    if let Some(metrics) = &mut metrics {
+                        metrics.handle(event, now, &|| house.measure(&manager));
+                    }
+                }
                 token => house.exporters.event(token, event.is_readable(), event.is_writable()),
             }
         }
@@ -177,6 +193,9 @@ pub fn run(file: &Path, mut compiled: Compiled, ready: impl FnOnce(&Compiled)) -
             manager.publish(&record);
         }
         manager.turn(now, &mut house);
+        if let Some(metrics) = &mut metrics {
+            metrics.turn(now, &|| house.measure(&manager));
+        }
     }
     manager.stop(&mut house);
     stop(house)

@@ -19,13 +19,14 @@ mod farewells;
 mod holder;
 mod load;
 mod logs;
+mod measure;
 mod responses;
 mod source;
 mod unaccounted;
 mod users;
 mod watch;
 
-use self::audit::Shown;
+use self::audit::{Occurred, Shown};
 use self::commits::Commits;
 use self::farewells::Farewells;
 use self::load::Load;
@@ -81,6 +82,7 @@ pub(super) struct House {
     access_users: Tally,
     call_status: Tally,
     audit: Tally,
+    occurred: Occurred,
     access_counts: AccessCounts,
     log_counts: LogCounts,
     farewells: Farewells,
@@ -193,6 +195,7 @@ impl House {
             access_users: Tally::default(),
             call_status: Tally::default(),
             audit: Tally::default(),
+            occurred: Occurred::default(),
             access_counts: AccessCounts::default(),
             log_counts: LogCounts::default(),
             farewells: Farewells::default(),

@@ -109,6 +109,11 @@ impl Sources {
         (said, more)
     }
 
+    /// Lines about sshd that said nothing known, and lines that their sender had no right to say.
+    pub fn ignored(&self) -> (u64, u64) {
+        self.sshd.ignored()
+    }
+
     /// Who is logged in by SSH at a process, and from where.
     pub fn ssh_session(&self, pid: i32) -> Option<(&str, Option<Origin>)> {
         self.sshd.session_of(pid)

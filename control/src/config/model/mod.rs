@@ -48,6 +48,7 @@ pub static ROOT: &[Node] = &[
     list("log-group", Key::Leaf("name"), "Log hosts that stand in for each other.", logging::LOG_GROUP),
     Node { name: "ssl-policy", about: "How log hosts are believed.", kind: Kind::Named(logging::SSL_POLICY) },
     container("configuration", "What was committed.", CONFIGURATION),
+    container("metrics", "Where counters are scraped; default: nowhere.", METRICS),
 ];
 
 const SYSTEM: &[Node] = &[
@@ -65,6 +66,13 @@ const MANAGEMENT: &[Node] = &[
 
 const CONFIGURATION: &[Node] =
     &[leaf("generations", Type::Number(1, 1_000), "Committed configurations that are kept; default 50.")];
+
+const METRICS: &[Node] = &[
+    leaf("listen", Type::Text, "ADDRESS:PORT of HTTP."),
+    leaf("certificate", Type::Path, "The listener's certificate, issuers behind it: with a key, TLS is spoken."),
+    leaf("key", Type::Path, "Its private key."),
+    leaf("client-ca", Type::Path, "Who signs the certificates that clients have to show; default: none is asked."),
+];
 
 const ROLES: &[Node] = &[
     leaves("read-only", Type::Text, "Groups, by name or number, that look at state and configuration."),

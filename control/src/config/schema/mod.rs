@@ -69,7 +69,7 @@ pub(super) struct Source {
 }
 
 /// Sections that a later version has.
-const LATER: &[&str] = &["respond", "metrics"];
+const LATER: &[&str] = &["respond"];
 
 /// `[system]`.
 #[derive(Debug, Default)]

@@ -207,6 +207,46 @@ fn what_a_later_version_has_is_refused_and_said_so() {
 }
 
 #[test]
+fn metrics_are_off_or_somewhere_and_secured_by_files_that_fit() {
+    assert_eq!(compiled("").metrics, None);
+    let plain = compiled("[metrics]\nlisten = \"[::1]:9477\"\n").metrics.unwrap();
+    assert_eq!((plain.listen, plain.tls), ("[::1]:9477".parse().unwrap(), None));
+    refused("[metrics]\n", 1, "metrics.listen", "address and port", "");
+    refused("[metrics]\nlisten = \"9477\"\n", 2, "metrics.listen", "port", "");
+    let metrics = "[metrics]\nlisten = \"127.0.0.1:9477\"\n";
+    refused(&format!("{metrics}key = \"/k\"\n"), 3, "metrics.key", "certificate and key", "both");
+    refused(&format!("{metrics}client-ca = \"/c\"\n"), 3, "metrics.client-ca", "certificate and key", "both");
+    refused(&format!("{metrics}tls = true\n"), 3, "metrics.tls", "certificate, client-ca, key, listen", "");
+
+    let folder = tempfile::tempdir().unwrap();
+    let file = |name: &str, text: &str| {
+        let path = folder.path().join(name);
+        std::fs::write(&path, text).unwrap();
+        path.display().to_string()
+    };
+    let made = rcgen::generate_simple_self_signed(vec!["fw1".to_owned()]).unwrap();
+    let other = rcgen::KeyPair::generate().unwrap();
+    let certificate = file("fw.pem", &made.cert.pem());
+    let key = file("fw.key", &made.signing_key.serialize_pem());
+    let other = file("other.key", &other.serialize_pem());
+    let empty = file("empty.pem", "");
+    let secured = |certificate: &str, key: &str, ca: &str| {
+        format!("{metrics}certificate = \"{certificate}\"\nkey = \"{key}\"\nclient-ca = \"{ca}\"\n")
+    };
+    let tls = compiled(&secured(&certificate, &key, &certificate)).metrics.unwrap().tls.unwrap();
+    assert_eq!(tls.client_ca, Some(certificate.clone().into()));
+    for (certificate, key, ca) in [
+        (&*empty, &*key, &*certificate),
+        (&certificate, &empty, &certificate),
+        (&certificate, &other, &certificate),
+        (&certificate, &key, &empty),
+        ("/nonexistent", &key, &certificate),
+    ] {
+        refused(&secured(certificate, key, ca), 3, "metrics.certificate", "PEM files", "read");
+    }
+}
+
+#[test]
 fn the_system_section_is_checked() {
     refused("[system]\nhost-name = \"a b\"\n", 2, "system.host-name", "without spaces", "DNS name");
     refused("[system]\nhost-name = 7\n", 2, "system.host-name", "a text in quotes", "quotes");

@@ -19,6 +19,7 @@ use crate::record::{Body, Class, LossPlace, LossRecord, Name, Record};
 impl House {
     /// Records what happened. The number of the record.
     pub(super) fn audit(&mut self, occurrence: Occurrence) -> u64 {
+        self.occurred.count(occurrence.event);
         let record = self.recorder.audit(occurrence);
         (self.audit.events, self.audit.records) = (self.audit.events + 1, self.audit.records + 1);
         self.put(record)
@@ -157,6 +158,27 @@ pub(super) fn give(store: &mut Store, exporters: &mut Exporters, shown: &mut Sho
     store.push(record);
     exporters.push(record);
     shown.see(record);
+}
+
+/// How often each event of the trail occurred, in the order of [`AuditEvent::ALL`].
+#[derive(Debug)]
+pub(super) struct Occurred([u64; AuditEvent::ALL.len()]);
+
+impl Default for Occurred {
+    fn default() -> Self {
+        Self([0; AuditEvent::ALL.len()])
+    }
+}
+
+impl Occurred {
+    fn count(&mut self, event: AuditEvent) {
+        self.0[event as usize] += 1;
+    }
+
+    /// Each event with how often it occurred.
+    pub(super) fn rows(&self) -> impl Iterator<Item = (AuditEvent, u64)> {
+        AuditEvent::ALL.iter().copied().zip(self.0)
+    }
 }
 
 /// Records that subscribers want to see, and have not been shown yet.

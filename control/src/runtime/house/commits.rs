@@ -22,6 +22,7 @@ use crate::config::generation::{Author, Cause};
 use crate::manage::configure::{
     CommitRow, ConfigAction, ConfigView, Configure, Configured, ConfiguredReceiver, Datastore, DoneRow, Refusal, Rescue,
 };
+use crate::manage::metrics::CommitState;
 use crate::manage::protocol::Answer;
 use crate::manage::{Asker, ReloadRow, time_text};
 use crate::record::audit::{AuditEvent, AuditField, Occurrence, Subject, Via};
@@ -91,6 +92,19 @@ struct Unconfirmed {
     /// Why it goes back where it does.
     reason: &'static str,
     by: Subject,
+}
+
+impl Commits {
+    /// For who measures.
+    pub(super) fn state(&self) -> CommitState {
+        CommitState {
+            underway: self.underway.is_some(),
+            unconfirmed: self.unconfirmed.is_some(),
+            scheduled: self.standing.scheduled.is_some(),
+            modified: self.standing.modified,
+            locks: self.locks.iter().flatten().count() as u8,
+        }
+    }
 }
 
 /// How long a commit may wait to be confirmed, in seconds.

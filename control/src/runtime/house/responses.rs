@@ -36,6 +36,11 @@ impl Responses {
         responses.responder.reconfigure(rules.to_vec());
         responses
     }
+
+    /// How many sources are blocked now.
+    pub(super) fn blocked(&self) -> u64 {
+        self.blocked.count() as u64
+    }
 }
 
 impl House {

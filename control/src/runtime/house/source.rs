@@ -90,12 +90,6 @@ impl Source for House {
             let longest_turn = u64::try_from(longest).unwrap_or(u64::MAX);
             CoreRow { name, core, busy_percent: load.percent, busy_cycles, idle_cycles, longest_turn }
         };
-        let row = |class: Class, tally: Tally| RecordRow {
-            class: class.text().to_owned(),
-            events: tally.events,
-            lost_events: tally.lost,
-            records: tally.records,
-        };
         Statistics {
             version: env!("CARGO_PKG_VERSION").to_owned(),
             boot: self.boot.to_string(),
@@ -105,17 +99,7 @@ impl Source for House {
             online: self.presence.online().count() as u64,
             pool: PoolRow::from(self.dataplane.pool()),
             cores: self.cores().zip(&self.counters).zip(&self.loads).map(core).collect(),
-            records: vec![
-                row(Class::Session, self.session),
-                row(Class::Im, self.im),
-                row(Class::Attack, self.attack),
-                row(Class::Access, Tally { records: self.access_counts.records(Class::Access), ..self.access_users }),
-                row(
-                    Class::CallStatus,
-                    Tally { records: self.access_counts.records(Class::CallStatus), ..self.call_status },
-                ),
-                row(Class::Audit, self.audit),
-            ],
+            records: self.record_rows(),
             hosts: self.exporters.status().iter().map(HostRow::from).collect(),
         }
     }
@@ -235,5 +219,28 @@ impl Source for House {
 
     fn session_ended(&mut self, session: u32) {
         self.end_session(session);
+    }
+}
+
+impl House {
+    /// What became of each class's events.
+    pub(super) fn record_rows(&self) -> Vec<RecordRow> {
+        let row = |class: Class, tally: Tally| RecordRow {
+            class: class.text().to_owned(),
+            events: tally.events,
+            lost_events: tally.lost,
+            records: tally.records,
+        };
+        vec![
+            row(Class::Session, self.session),
+            row(Class::Im, self.im),
+            row(Class::Attack, self.attack),
+            row(Class::Access, Tally { records: self.access_counts.records(Class::Access), ..self.access_users }),
+            row(
+                Class::CallStatus,
+                Tally { records: self.access_counts.records(Class::CallStatus), ..self.call_status },
+            ),
+            row(Class::Audit, self.audit),
+        ]
     }
 }

@@ -270,6 +270,7 @@ fn access(
 
 /// A line of an answer.
 #[derive(Debug)]
+#[expect(clippy::large_enum_variant, reason = "there is one at a time, and it is taken apart at once")]
 pub(super) enum Line {
     /// A row, or the end.
     Row(Answer),

@@ -74,6 +74,7 @@ enum Stage {
 
 /// What comes next.
 #[derive(Debug)]
+#[expect(clippy::large_enum_variant, reason = "there is one at a time, and it is taken apart at once")]
 pub(super) enum Next {
     /// A row.
     Row(Answer),

@@ -44,6 +44,8 @@ const TABLE: &[(&str, [bool; 4])] = &[
     (r#"{"show":"generations"}"#, [true, false, true, true]),
     (r#"{"do":"reset-statistics","class":"access"}"#, [false, false, true, true]),
     (r#"{"do":"reset-log-statistics"}"#, [false, false, true, true]),
+    (r#"{"do":"audit-rotate","file":"none"}"#, [false, false, true, true]),
+    (r#"{"do":"audit-upload","file":"none"}"#, [false, false, true, true]),
     (r#"{"do":"session","via":"netconf"}"#, [true, true, true, true]),
     (r#"{"do":"kill-session","id":4000000}"#, [false, false, false, true]),
     (r#"{"do":"subscribe","stream":"NETCONF"}"#, [true, true, true, true]),

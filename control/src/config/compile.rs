@@ -98,6 +98,7 @@ pub(super) fn compile(source: &Source, database: Option<Arc<Database>>, notes: &
         session_format: source.log.session.format,
         database,
         signatures: source.identification.signatures.as_ref().map(|path| path.value.clone()),
+        signer: None,
         state: source.system.state.as_ref().map(|state| StateFolder::new(&state.value)),
         socket: source.management.socket.clone(),
         roles: None,

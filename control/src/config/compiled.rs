@@ -24,6 +24,7 @@ use crate::presence::access::labels::UserLabels;
 use crate::record::account::Accounts;
 use crate::record::{ImAction, Name};
 use crate::runtime::DataplaneConfig;
+use crate::signatures::key::PublicKey;
 use crate::state::StateFolder;
 
 /// A configuration ready to run.
@@ -53,6 +54,8 @@ pub struct Compiled {
     pub database: Arc<Database>,
     /// Where they were read from; none: they are those that the program was built with.
     pub signatures: Option<PathBuf>,
+    /// Who signed that file.
+    pub signer: Option<PublicKey>,
     /// Where what is kept over a restart is; none: nothing is kept.
     pub state: Option<StateFolder>,
     /// The management socket.

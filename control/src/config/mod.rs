@@ -55,6 +55,7 @@ pub use numbering::Numbering;
 pub use respond::{Builtin, By, Match, Response, ResponseRule};
 pub use roles::Roles;
 pub use schema::objects::ImAudit;
+pub use signatures::KEY as SIGNATURES;
 
 use crate::signatures::Library;
 
@@ -177,8 +178,9 @@ fn compile_text(
         return Err(sorted(notes.faults));
     }
     let source = Source::read(&document, &mut notes);
-    let database = signatures::open(&source, purpose, library, &mut notes);
+    let (database, signer) = signatures::open(&source, purpose, library, &mut notes).unzip();
     let mut compiled = compile::compile(&source, database, &mut notes);
+    compiled.signer = signer.flatten();
     // Captures are replayed on machines that have other groups and files.
     if purpose != Purpose::Replay {
         compiled.resolve_groups(&source, &mut notes);

@@ -9,25 +9,29 @@ use super::Purpose;
 use super::document::Notes;
 use super::fault::Place;
 use super::schema::Source;
+use crate::signatures::key::PublicKey;
 use crate::signatures::{self, Floor, Library, OpenError};
 use crate::state::StateFolder;
 
-/// Opens it. Without a database its absence was noted.
+/// The key that names it.
+pub const KEY: &str = "application-identification.signatures";
+
+/// Opens it, and says who signed it. Without a database its absence was noted.
 pub(super) fn open(
     source: &Source,
     purpose: Purpose,
     library: Option<&mut Library>,
     notes: &mut Notes,
-) -> Option<Arc<Database>> {
+) -> Option<(Arc<Database>, Option<PublicKey>)> {
     let identification = &source.identification;
     let file = identification.signatures.as_ref();
-    let place = file.map_or_else(|| notes.whole("application-identification.signatures"), |file| file.place.clone());
+    let place = file.map_or_else(|| notes.whole(KEY), |file| file.place.clone());
     let opened = match file {
         Some(file) => identification.trust.open(&file.value),
-        None => Ok(signatures::built_in()),
+        None => Ok((signatures::built_in(), None)),
     };
-    let database = match opened {
-        Ok(database) => database,
+    let (database, signer) = match opened {
+        Ok(opened) => opened,
         Err(why) => {
             refuse(&why, &place, notes);
             return None;
@@ -46,9 +50,9 @@ pub(super) fn open(
         return None;
     }
     match library {
-        None => Some(Arc::new(database)),
+        None => Some((Arc::new(database), signer)),
         Some(library) => match library.adopt(database) {
-            Ok(database) => Some(Arc::new(database)),
+            Ok(database) => Some((Arc::new(database), signer)),
             Err(why) => {
                 notes.fault(&place, Some(why.to_string()), "fewer applications", "restart the firewall");
                 None

@@ -69,8 +69,21 @@ pub(super) struct Summary {
     pub(super) changes: Vec<Change>,
     /// Files that the configuration names whose content is another: key, what happened, the beginning of the digest.
     pub(super) keys: Vec<(String, &'static str, String)>,
+    /// Where other signatures take the place of those in use.
+    pub(super) signatures: Option<Signatures>,
     /// Where an edit of the policy file that was in the way was kept.
     pub(super) edited: Option<PathBuf>,
+}
+
+/// Signatures that take the place of others.
+#[derive(Clone, Debug)]
+pub(super) struct Signatures {
+    /// Their version, and that of those before.
+    pub(super) new: String,
+    pub(super) old: String,
+    pub(super) serial: u64,
+    /// Whose key signed them.
+    pub(super) signer: Option<String>,
 }
 
 /// What is to be written once a configuration is in force.
@@ -199,6 +212,12 @@ impl Shop {
         compiled.succeed(&self.compiled, &mut self.numbering).map_err(|needs| refused_for_restart(&needs, &from))?;
         if !Arc::ptr_eq(&compiled.database, &self.compiled.database) {
             self.library.used(&compiled.database);
+            summary.signatures = Some(Signatures {
+                new: compiled.database.version().to_owned(),
+                old: self.compiled.database.version().to_owned(),
+                serial: compiled.database.serial(),
+                signer: compiled.signer.as_ref().map(ToString::to_string),
+            });
             let kept = compiled.state.as_ref().map_or(Ok(()), |state| state.keep_floor(self.library.floor()));
             warnings.extend(kept.err().map(|why| format!("a restart will not know the signatures in use: {why}")));
         }

@@ -65,11 +65,11 @@ pub enum OpenError {
 }
 
 impl Trust {
-    /// Reads a file and believes it, or says why not.
-    pub fn open(&self, file: &Path) -> Result<Database, OpenError> {
+    /// Reads a file and believes it, or says why not; with the key that signed it.
+    pub fn open(&self, file: &Path) -> Result<(Database, Option<PublicKey>), OpenError> {
         let container = Container::read(file)?;
-        match container.signature() {
-            None if self.unsigned => {}
+        let signer = match container.signature() {
+            None if self.unsigned => None,
             None => return Err(OpenError::Unsigned(file.into())),
             Some(signature) => {
                 let key = PublicKey::from(signature.key);
@@ -80,9 +80,10 @@ impl Trust {
                 if !key.signed(&signature) {
                     return Err(OpenError::Forged { file, key });
                 }
+                Some(key)
             }
-        }
-        Ok(container.database()?)
+        };
+        Ok((container.database()?, signer))
     }
 }
 
@@ -117,9 +118,11 @@ mod tests {
         let file = path("db");
         let opened = |trust: &Trust, octets: &[u8]| {
             std::fs::write(&file, octets).unwrap();
-            trust.open(&file).map(|database| *database.digest())
+            trust.open(&file).map(|(database, _)| *database.digest())
         };
         let signed = ours.sign(&shipped());
+        std::fs::write(&file, &signed).unwrap();
+        assert_eq!(trust.open(&file).unwrap().1, Some(ours.public()));
         assert_eq!(opened(&trust, &signed).unwrap(), *shipped().digest());
         assert!(
             matches!(opened(&trust, &theirs.sign(&shipped())), Err(OpenError::Untrusted { key, .. }) if key == theirs.public())

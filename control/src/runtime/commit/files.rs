@@ -18,7 +18,7 @@ pub(super) fn files_of(text: &str) -> Vec<(String, String)> {
 fn find_files(path: &str, value: &Value, files: &mut Vec<(String, String)>) {
     /// Keys of certificates and keys are small.
     const LARGEST: u64 = 1 << 20;
-    const KEYS: [&str; 5] = ["ca", "certificate", "key", "crl", "client-ca"];
+    const KEYS: [&str; 6] = ["ca", "certificate", "key", "crl", "client-ca", "identity"];
     match value {
         Value::Table(table) => {
             for (key, value) in table {

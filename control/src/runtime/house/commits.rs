@@ -12,12 +12,14 @@ use std::time::{Duration, Instant};
 use crossbeam::channel::{Sender, bounded};
 
 use self::answers::Unanswered;
-use self::locks::{Editor, Lock};
+pub(super) use self::locks::Editor;
+use self::locks::Lock;
 use self::trail::CHANGES;
 use super::super::commit::{Ask, Finish, Load, Loaded, Standing, Summary, Which};
 use super::super::reload::{Outcome, Told};
 use super::House;
 use super::holder::Holder;
+use crate::config::SIGNATURES;
 use crate::config::generation::{Author, Cause};
 use crate::manage::configure::{
     CommitRow, ConfigAction, ConfigView, Configure, Configured, ConfiguredReceiver, Datastore, DoneRow, Refusal, Rescue,
@@ -188,7 +190,13 @@ impl House {
         Ok(())
     }
 
-    fn act(&mut self, request: ConfigAction, editor: Editor, asked: &Sender<Configured>) -> Result<(), Refusal> {
+    /// Does what is asked of the configuration, or begins to; the answer comes by `asked`.
+    pub(super) fn act(
+        &mut self,
+        request: ConfigAction,
+        editor: Editor,
+        asked: &Sender<Configured>,
+    ) -> Result<(), Refusal> {
         let (by, now) = (editor.by.clone(), self.dataplane.now());
         let author = author(&by);
         match request {
@@ -377,6 +385,7 @@ impl House {
                 self.settle(&underway);
                 let since = self.recorder.last();
                 self.tell_refused(&underway, &why);
+                self.tell_signatures(&underway);
                 let why = format!("it is in force, and the policy file is the one before: {why}");
                 self.answer_written(since, underway.asked, Err(Refusal::new("operation-failed", why)), None);
                 return;
@@ -427,6 +436,9 @@ impl House {
         }
         let since = self.recorder.last();
         self.tell_refused(&underway, &refusal.text);
+        if let Some(fault) = refusal.faults.iter().find(|fault| fault.path == SIGNATURES) {
+            self.tell_signatures_refused(&underway, &fault.text);
+        }
         self.answer_written(since, underway.asked, Err(refusal), None);
     }
 

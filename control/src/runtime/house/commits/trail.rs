@@ -63,8 +63,25 @@ impl House {
         self.tell(AuditEvent::ConfigRefused, &underway.by, &fields, false);
     }
 
+    /// Other signatures came into force.
+    pub(super) fn tell_signatures(&mut self, underway: &Underway) {
+        let Some(update) = &underway.summary.signatures else { return };
+        let mut fields = vec![(AuditField::Old, update.old.clone()), (AuditField::New, update.new.clone())];
+        fields.push((AuditField::Serial, update.serial.to_string()));
+        fields.extend(update.signer.clone().map(|signer| (AuditField::Signer, signer)));
+        self.tell(AuditEvent::SignatureUpdate, &underway.by, &fields, true);
+    }
+
+    /// Signatures that were to come into force did not.
+    pub(super) fn tell_signatures_refused(&mut self, underway: &Underway, why: &str) {
+        let old = self.compiled.database.version().to_owned();
+        let fields = [(AuditField::Old, old), (AuditField::Reason, why.to_owned())];
+        self.tell(AuditEvent::SignatureUpdate, &underway.by, &fields, false);
+    }
+
     /// `confirmed`: the generation that waited for this commit.
     pub(super) fn tell_done(&mut self, underway: &Underway, confirmed: Option<u32>) {
+        self.tell_signatures(underway);
         let by = &underway.by;
         let Summary { generation, before, digest, changes, keys, .. } = &underway.summary;
         let number = generation.map(|number| (AuditField::Generation, number.to_string()));
@@ -125,11 +142,11 @@ impl House {
             self.tell(AuditEvent::ConfigChange, by, &fields, true);
         }
         for (key, change, print) in keys {
-            let fields = [
-                (AuditField::Key, key.clone()),
-                (AuditField::Change, (*change).to_owned()),
-                (AuditField::Fingerprint, print.clone()),
-            ];
+            let mut fields = vec![(AuditField::Key, key.clone()), (AuditField::Change, (*change).to_owned())];
+            // Of a secret that can be guessed, even a part of its hash would say whether a guess is right.
+            if !key.ends_with("-file") {
+                fields.push((AuditField::Fingerprint, print.clone()));
+            }
             self.tell(AuditEvent::KeyChange, by, &fields, true);
         }
     }

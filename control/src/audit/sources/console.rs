@@ -1,7 +1,4 @@
 //! Logins at terminals of this machine, and who became root by sudo: by what the programs of the system say as root.
-//!
-//! `su` speaks as whoever called it, so that anybody could say the same: it is not believed. What it does shows in what is
-//! done as root.
 
 use dataplane::time::Nanos;
 

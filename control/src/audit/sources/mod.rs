@@ -10,12 +10,14 @@ use mio::{Registry, Token};
 use crate::record::audit::{Occurrence, Origin};
 
 pub mod accounts;
+pub mod callers;
 pub mod clock;
 pub mod console;
 pub mod sshd;
 pub mod syslog_socket;
 
 use accounts::Accounts;
+use callers::Callers;
 use clock::Watch;
 use sshd::Tracker;
 use syslog_socket::SyslogSocket;
@@ -34,6 +36,7 @@ pub struct Sources {
     socket: Option<SyslogSocket>,
     token: usize,
     sshd: Tracker,
+    callers: Callers,
     clock: Watch,
     accounts: Accounts,
     /// Users as whom the clock is kept.
@@ -55,6 +58,7 @@ impl Sources {
             socket: bound.transpose()?,
             token: token.0,
             sshd: Tracker::default(),
+            callers: Callers::default(),
             clock: clock.map_err(|error| (PathBuf::from("the clock's timer"), error))?,
             accounts: Accounts::new(Path::new("/etc")),
             keepers: users(clock::KEEPER_USERS),
@@ -80,9 +84,12 @@ impl Sources {
         let mut said = Vec::new();
         let mut more = false;
         if let Some(socket) = &mut self.socket {
-            let (sshd, clock, keepers) = (&mut self.sshd, &mut self.clock, &self.keepers);
+            let (sshd, callers, clock, keepers) = (&mut self.sshd, &mut self.callers, &mut self.clock, &self.keepers);
             more = socket.turn(|heard| match heard.tag.as_str() {
                 "sshd" | "sshd-session" | "sshd-auth" => said.extend(sshd.line(heard.pid, heard.uid, &heard.text, now)),
+                tag if callers::PROGRAMS.contains(&tag) => {
+                    said.extend(callers.line(&heard, now, callers::is_program, user_of));
+                }
                 tag if heard.uid == 0 || keepers.contains(&heard.uid) => {
                     said.extend(clock.heard(tag, &heard.text, now));
                     if heard.uid == 0 {
@@ -100,6 +107,7 @@ impl Sources {
             for pid in gone {
                 said.extend(self.sshd.gone(pid, now));
             }
+            self.callers.forget(is_there);
         }
         if instant.duration_since(self.looked.1) >= ACCOUNTS {
             self.looked.1 = instant;
@@ -122,6 +130,16 @@ impl Sources {
 
 fn is_there(pid: i32) -> bool {
     Path::new("/proc").join(pid.to_string()).exists()
+}
+
+/// What a user of this machine is called.
+fn user_of(uid: u32) -> Option<String> {
+    let passwd = std::fs::read_to_string("/etc/passwd").ok()?;
+    passwd.lines().find_map(|line| {
+        let mut fields = line.split(':');
+        let name = fields.next()?;
+        (fields.nth(1)?.parse() == Ok(uid)).then(|| name.to_owned())
+    })
 }
 
 /// The numbers of those users that this machine has.

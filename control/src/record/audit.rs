@@ -15,6 +15,7 @@ use crate::manage::Role;
 
 mod event;
 mod page;
+mod producer;
 
 pub use event::{AuditEvent, AuditField};
 pub use page::page;

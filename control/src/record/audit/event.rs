@@ -144,7 +144,6 @@ events! {
     ConfigScheduled "config-scheduled" "CONFIG_SCHEDULED" 5 Success ["FMT_SMF.1"] [At Comment Reason] "a commit was set for a time";
     RescueSave "rescue-save" "RESCUE_SAVE" 5 Success ["FMT_SMF.1"] [Generation Digest] "the configuration in force became the rescue configuration";
     RescueLoad "rescue-load" "RESCUE_LOAD" 5 Success ["FMT_SMF.1"] [Generation Digest] "the rescue configuration was loaded";
-    ConfigurationSet "configuration-set" "CONFIGURATION_SET" 5 Success ["FMT_SMF.1"] [What Path Old New] "a setting was changed outside of a commit";
     StatisticsReset "statistics-reset" "STATISTICS_RESET" 5 Success ["FMT_SMF.1"] [What Host] "counts were begun again";
     SensitiveView "sensitive-view" "SENSITIVE_VIEW" 6 Success ["FAU_GEN.1"] [View Filter Rows] "somebody looked at what names users, or at the trail";
     AccessDenied "access-denied" "ACCESS_DENIED" 4 Failure ["FMT_MOF.1" "FMT_SMF.1"] [Request Right Count] "somebody asked for what the role does not allow";
@@ -155,7 +154,6 @@ events! {
     ChannelDown "channel-down" "CHANNEL_DOWN" 5 None ["FTP_ITC.1"] [Host Peer Transport Reason Count] "a connection to a log host or site ended";
     ChannelFailed "channel-failed" "CHANNEL_FAILED" 4 Failure ["FTP_ITC.1" "FCS_TLSC_EXT.1"] [Host Peer Transport Reason Count] "a connection to a log host or site could not be made";
     LinkChange "link-change" "LINK_CHANGE" 5 None [] [Port State Speed] "the link of a port came or went";
-    PortChange "port-change" "PORT_CHANGE" 5 None [] [Port Reason] "a port had to be set up again";
     Overload "overload" "OVERLOAD" 4 None [] [What Phase Value Port] "more came than the firewall could take, or that is over";
     Login "login" "LOGIN" 6 Success ["FAU_GEN.1" "FIA_UIA_EXT.1" "FTP_TRP.1"] [Service Method Fingerprint As] "an administrator logged in";
     LoginFailed "login-failed" "LOGIN_FAILED" 5 Failure ["FIA_UIA_EXT.1"] [Service Method Reason Fingerprint As] "an administrator's login failed";

@@ -1,5 +1,6 @@
 //! The events of the trail in words: the page of the documentation that is made from the tables.
 
+use std::collections::BTreeSet;
 use std::fmt::Write as _;
 
 use super::{AuditEvent, AuditField, MAX_FIELDS, MAX_TEXT, Outcome};
@@ -34,7 +35,7 @@ pub fn page() -> String {
          format `event` is `audit` and `action` the name; the MSGID is the name in capitals, with `_`. Each record has time, \
          boot and seq, and, where they are known, `outcome`, `user`, `uid`, `pid`, `role`, `origin`, `via` and `session`: who \
          did it, from where and how. At most {MAX_FIELDS} fields of {MAX_TEXT} octets.\n\n## Events\n\n\
-         | event | severity | outcome | fields | asked for by | what |\n|---|---:|---|---|---|---|\n"
+         | event | severity | outcome | fields | asked for by | what | made in `control/src` |\n|---|---:|---|---|---|---|---|\n"
     );
     for event in AuditEvent::ALL {
         let outcome = match event.outcome() {
@@ -45,17 +46,23 @@ pub fn page() -> String {
         let fields: Vec<&str> = event.fields().iter().map(|field| field.name()).collect();
         let (name, severity, about) = (event.name(), event.severity(), event.about());
         let (fields, fau) = (fields.join(", "), event.fau().join(", "));
-        let _ = writeln!(page, "| {name} | {severity} | {outcome} | {fields} | {fau} | {about} |");
+        let made = event.made_in();
+        let _ = writeln!(page, "| {name} | {severity} | {outcome} | {fields} | {fau} | {about} | {made} |");
     }
     page.push_str("\n## Fields\n\n| field | what |\n|---|---|\n");
     for field in AuditField::ALL {
         let _ = writeln!(page, "| {} | {} |", field.name(), field.about());
     }
-    page.push_str("\n## Requirements\n\nOf NDcPP 3.0e, and the events that answer them.\n\n| requirement | what | events |\n|---|---|---|\n");
+    page.push_str("\n## Requirements\n\nOf NDcPP 3.0e, the events that answer them, and the source files below `control/src` that make those.\n\n\
+         | requirement | what | events | made in |\n|---|---|---|---|\n");
     for (id, about) in REQUIREMENTS {
         let answers = AuditEvent::ALL.iter().filter(|event| event.fau().contains(id));
-        let events: Vec<&str> = answers.map(|event| event.name()).collect();
-        let _ = writeln!(page, "| {id} | {about} | {} |", events.join(", "));
+        let events: Vec<&str> = answers.clone().map(|event| event.name()).collect();
+        let files: BTreeSet<&str> = answers.map(|event| event.made_in()).collect();
+        let files: Vec<&str> = files.into_iter().collect();
+        // Records of other classes.
+        let files = if files.is_empty() { vec!["record/sequence.rs"] } else { files };
+        let _ = writeln!(page, "| {id} | {about} | {} | {} |", events.join(", "), files.join(", "));
     }
     page
 }

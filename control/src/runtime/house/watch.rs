@@ -184,6 +184,8 @@ impl House {
 
 #[cfg(test)]
 mod tests {
+    use dataplane::dpdk::{Link, PortStatistics};
+
     use super::*;
 
     #[test]
@@ -194,6 +196,23 @@ mod tests {
         assert_eq!([look(0, 0), look(0, 1)], [None, None]);
         assert_eq!([look(5, 2), look(9, 3), look(9, 32)], [Some(Turn::Begin(5)), None, None]);
         assert_eq!([look(9, 33), look(9, 99), look(10, 100)], [Some(Turn::End(9)), None, Some(Turn::Begin(1))]);
+    }
+
+    #[test]
+    fn links_that_change_are_found() {
+        let port = |up, megabits| PortView {
+            name: "p".into(),
+            device: String::new(),
+            driver: String::new(),
+            mac: None,
+            link: Link { up, megabits },
+            statistics: PortStatistics::default(),
+        };
+        let mut watch = Watch::default();
+        let mut look = |first, second| watch.links(&[port(true, first), port(second, None)]);
+        assert!(look(Some(1_000), true).is_empty(), "there is nothing to compare with");
+        assert!(look(Some(1_000), true).is_empty());
+        assert_eq!([look(Some(1_000), false), look(Some(10_000), false)], [[1], [0]]);
     }
 
     #[test]

@@ -390,12 +390,13 @@ impl Store {
         Ok(taken)
     }
 
-    /// Closes a file and begins the next.
+    /// Closes a file and begins the next; what came before is in the one that is closed.
     ///
     /// # Errors
     /// Where there is no such file.
-    pub fn rotate(&self, file: &str) -> Result<(), String> {
+    pub fn rotate(&mut self, file: &str) -> Result<(), String> {
         let place = self.place(file)?;
+        self.hand_over();
         let _ = self.orders.send(Order::Rotate { place });
         Ok(())
     }

@@ -10,7 +10,7 @@ use toml::de::{DeTable, DeValue};
 pub struct Fixed(BTreeMap<String, String>);
 
 /// Sections and keys that are taken up while running.
-const LIVE: [&str; 25] = [
+const LIVE: [&str; 27] = [
     "address",
     "service",
     "profile",
@@ -35,6 +35,8 @@ const LIVE: [&str; 25] = [
     "access.end-sessions",
     "user-group",
     "management.roles",
+    "respond",
+    "audit.mail-program",
     "configuration",
 ];
 
@@ -123,6 +125,8 @@ mod tests {
             changed("[[rule]]", "[access]\nend-sessions = true\n[user-group.gold]\nusers = [\"a\"]\n[[rule]]")
                 .is_empty()
         );
+        let respond = "[audit]\nmail-program = \"/bin/m\"\n[[respond]]\nname = \"a\"\n[[rule]]";
+        assert!(changed("[[rule]]", respond).is_empty());
         assert!(changed("[[rule]]", "[address]\noffice = [\"10.1.0.0/16\"]\n[[rule]]").is_empty());
     }
 

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::document::Notes;
 use super::schema::Source;
-use super::schema::respond::Respond;
+use super::schema::respond::{Respond, SUBJECT};
 use crate::audit::StoreConfig;
 use crate::record::Name;
 use crate::record::audit::AuditEvent;
@@ -91,12 +91,16 @@ pub(super) fn compile(source: &Source, store: &StoreConfig, notes: &mut Notes) -
             return rules;
         }
         for response in &written.then {
-            if let Response::Upload(file) = response
-                && !store.files.iter().any(|known| known.name == *file)
-            {
-                let advice = "name \"audit\", or an [[audit.file]]";
-                notes.fault(&name.place, Some(file.to_string()), "then.upload: the name of a file", advice);
-            }
+            let Response::Upload(file) = response else { continue };
+            let (expected, advice) = match store.files.iter().find(|known| known.name == *file) {
+                None => ("then.upload: the name of a file", "name \"audit\", or an [[audit.file]]"),
+                Some(known) if known.archive.sites.is_empty() => {
+                    let expected = "then.upload: a file that has sites to be sent to";
+                    (expected, "give that [[audit.file]] an archive with sites")
+                }
+                Some(_) => continue,
+            };
+            notes.fault(&name.place, Some(file.to_string()), expected, advice);
         }
         rules.push(ResponseRule {
             name: name.value.as_str().into(),
@@ -116,6 +120,13 @@ pub(super) fn compile(source: &Source, store: &StoreConfig, notes: &mut Notes) -
 fn conditions(written: &Respond, notes: &mut Notes) -> Vec<(Name, Match)> {
     let mut conditions = Vec::new();
     for (field, text) in &written.conditions {
+        let has = |event: AuditEvent| event.fields().iter().any(|known| known.name() == field.value);
+        let without = written.on.iter().find(|event| !SUBJECT.contains(&&*field.value) && !has(event.value));
+        if let Some(event) = without {
+            let expected = format!("a field that records of {} have", event.value.name());
+            notes.fault(&field.place, Some(field.value.clone()), expected, "see them with: ostiary records --audit");
+            continue;
+        }
         let matched = if field.value == "origin" {
             let address = || text.value.parse::<std::net::IpAddr>().map(ipnet::IpNet::from);
             match text.value.parse().or_else(|_| address()) {

@@ -12,6 +12,7 @@ pub(super) const AUDIT: &[Node] = &[
     leaf("checkpoint-interval", Type::Duration, "The longest time before a signed line; default 1 min."),
     leaf("group", Type::Text, "The group that may read its files; default: nobody but their owner."),
     leaf("syslog-socket", Type::Path, "Where lines of the system log are read; default nowhere."),
+    leaf("mail-program", Type::Path, "What mails are handed to; default /usr/sbin/sendmail."),
     container("sftp", "How archives are sent.", SFTP),
     list("file", Key::Leaf("name"), "Its files; the one of the name audit is always there.", FILE),
 ];

@@ -9,6 +9,7 @@ mod audit;
 mod dataplane;
 mod kind;
 mod logging;
+mod respond;
 mod rules;
 
 pub use kind::{Key, Kind, Node, Type};
@@ -49,6 +50,7 @@ pub static ROOT: &[Node] = &[
     Node { name: "ssl-policy", about: "How log hosts are believed.", kind: Kind::Named(logging::SSL_POLICY) },
     container("configuration", "What was committed.", CONFIGURATION),
     container("metrics", "Where counters are scraped; default: nowhere.", METRICS),
+    list("respond", Key::Leaf("name"), "What is done by itself when something happens.", respond::RESPOND),
 ];
 
 const SYSTEM: &[Node] = &[

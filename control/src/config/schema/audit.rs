@@ -79,9 +79,6 @@ pub(crate) struct Archive {
     pub(crate) sites: Vec<Located<String>>,
 }
 
-/// Keys of these sections that a later version has.
-const LATER: &[&str] = &["mail-program"];
-
 const MODES: &[(&str, Mode)] = &[("event", Mode::Event), ("stream", Mode::Stream)];
 
 const WHEN_FULL: &[(&str, WhenFull)] = &[
@@ -94,7 +91,7 @@ impl Audit {
     pub(super) fn read(section: Option<Section<'_, '_>>, notes: &mut Notes) -> Self {
         let Some(mut section) = section else { return Self::default() };
         let (second, day) = (Duration::from_secs(1), Duration::from_secs(86_400));
-        let mut read = Self {
+        let read = Self {
             mode: section.optional("mode", notes, value::choice(MODES, &[])).map(|mode| mode.value).unwrap_or_default(),
             directory: section.optional("directory", notes, value::directory).map(|path| path.value),
             when_full: section
@@ -109,20 +106,11 @@ impl Audit {
                 .optional("checkpoint-interval", notes, value::duration(second, day))
                 .map(|interval| interval.value),
             group: section.optional("group", notes, value::group),
-            syslog_socket: None,
-            mail_program: None,
+            syslog_socket: section.optional("syslog-socket", notes, value::socket_path).map(|path| path.value),
+            mail_program: section.optional("mail-program", notes, value::directory).map(|path| path.value),
             sftp: Sftp::read(section.table("sftp", notes), notes),
             files: section.tables("file", notes).into_iter().map(|file| File::read(file, notes)).collect(),
         };
-        for key in LATER {
-            section.later(key, notes);
-        }
-        if !LATER.contains(&"syslog-socket") {
-            read.syslog_socket = section.optional("syslog-socket", notes, value::socket_path).map(|path| path.value);
-        }
-        if !LATER.contains(&"mail-program") {
-            read.mail_program = section.optional("mail-program", notes, value::directory).map(|path| path.value);
-        }
         section.finish(notes);
         read
     }

@@ -68,9 +68,6 @@ pub(super) struct Source {
     pub(super) metrics: Option<Metrics>,
 }
 
-/// Sections that a later version has.
-const LATER: &[&str] = &["respond"];
-
 /// `[system]`.
 #[derive(Debug, Default)]
 pub(super) struct System {
@@ -114,28 +111,14 @@ impl Source {
             hosts: root.tables("log-host", notes).into_iter().map(|section| LogHost::read(section, notes)).collect(),
             groups: LogGroup::read_all(&mut root, notes),
             ssl_policies: SslPolicy::read_all(root.table("ssl-policy", notes), notes),
-            audit: Audit::read(opened(&mut root, "audit", notes), notes),
-            responses: if LATER.contains(&"respond") {
-                root.later("respond", notes);
-                Vec::new()
-            } else {
-                root.tables("respond", notes).into_iter().map(|section| Respond::read(section, notes)).collect()
-            },
-            configuration: Configuration::read(opened(&mut root, "configuration", notes), notes),
-            metrics: Metrics::read(opened(&mut root, "metrics", notes), notes),
+            audit: Audit::read(root.table("audit", notes), notes),
+            responses: root.tables("respond", notes).into_iter().map(|section| Respond::read(section, notes)).collect(),
+            configuration: Configuration::read(root.table("configuration", notes), notes),
+            metrics: Metrics::read(root.table("metrics", notes), notes),
         };
         root.finish(notes);
         source
     }
-}
-
-/// A table, unless a later version has it.
-fn opened<'t, 'i>(root: &mut Section<'t, 'i>, key: &'static str, notes: &mut Notes) -> Option<Section<'t, 'i>> {
-    if LATER.contains(&key) {
-        root.later(key, notes);
-        return None;
-    }
-    root.table(key, notes)
 }
 
 impl System {

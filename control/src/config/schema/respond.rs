@@ -32,18 +32,13 @@ pub(crate) struct Respond {
     pub(crate) limit: (u32, Duration),
 }
 
-/// Responses that a later version has.
-const LATER: &[&str] = &["upload"];
-
 const BY: &[(&str, By)] = &[("origin", By::Origin), ("user", By::User)];
 
-const BUILTINS: &[(&str, Builtin)] = &[("clear-sessions", Builtin::ClearSessions)];
-
-/// Those that a later version has.
-const LATER_BUILTINS: &[&str] = &["rotate", "rescue"];
+const BUILTINS: &[(&str, Builtin)] =
+    &[("rotate", Builtin::Rotate), ("rescue", Builtin::Rescue), ("clear-sessions", Builtin::ClearSessions)];
 
 /// Conditions may be put to these, beside the fields of the events.
-const SUBJECT: [&str; 5] = ["user", "origin", "role", "via", "outcome"];
+pub(crate) const SUBJECT: [&str; 5] = ["user", "origin", "role", "via", "outcome"];
 
 impl Respond {
     pub(super) fn read(mut section: Section<'_, '_>, notes: &mut Notes) -> Self {
@@ -53,11 +48,12 @@ impl Respond {
         }
         if !section.has("on") || !section.has("then") {
             let place = section.place().clone();
-            notes.fault(&place, None, "on and then", "write on = \"login-failed\" and then = { raise = \"alert\" }");
+            let advice = "write on = [\"login-failed\"] and then = [{ raise = \"alert\" }]";
+            notes.fault(&place, None, "on and then", advice);
         }
         let read = Self {
             name,
-            on: events(&mut section, notes),
+            on: section.list("on", notes, event).map(|list| list.value).unwrap_or_default(),
             conditions: conditions(&mut section, notes),
             count: section.optional("count", notes, value::number(1_u32, 1_000)).map_or(1, |count| count.value),
             within: section
@@ -72,14 +68,7 @@ impl Respond {
     }
 }
 
-/// `on`: an event, or a list of them.
-fn events(section: &mut Section<'_, '_>, notes: &mut Notes) -> Vec<Located<AuditEvent>> {
-    if section.is_list("on") {
-        return section.list("on", notes, event).map(|list| list.value).unwrap_or_default();
-    }
-    section.optional("on", notes, event).into_iter().collect()
-}
-
+/// One of `on`.
 fn event(value: &DeValue<'_>) -> Result<AuditEvent, Refusal> {
     let text = value::text(value)?;
     AuditEvent::named(&text).ok_or_else(|| {
@@ -111,19 +100,16 @@ fn conditions(section: &mut Section<'_, '_>, notes: &mut Notes) -> Vec<(Located<
     conditions
 }
 
-/// `then = { … }`, or a list of such.
+/// `then = [{ … }]`, or `[[respond.then]]`.
 fn responses(section: &mut Section<'_, '_>, notes: &mut Notes) -> Vec<Response> {
-    let tables = if section.is_list("then") {
-        section.tables("then", notes)
-    } else {
-        section.table("then", notes).into_iter().collect()
-    };
     let mut responses = Vec::new();
+    let tables = section.tables("then", notes);
+    if tables.is_empty() && section.is_list("then") {
+        let advice = "write what is to be done, like then = [{ raise = \"alert\" }]";
+        notes.fault(&section.place().clone(), None, "at least one response in then", advice);
+    }
     for mut table in tables {
         let before = responses.len();
-        for word in LATER {
-            table.later(word, notes);
-        }
         let blocked = value::duration(Duration::from_secs(1), Duration::from_secs(7 * 86_400));
         if let Some(time) = table.optional("block-source", notes, blocked) {
             responses.push(Response::BlockSource(time.value));
@@ -131,7 +117,7 @@ fn responses(section: &mut Section<'_, '_>, notes: &mut Notes) -> Vec<Response> 
         if let Some(severity) = table.optional("raise", notes, severity) {
             responses.push(Response::Raise(severity.value));
         }
-        if let Some(builtin) = table.optional("run", notes, value::choice(BUILTINS, LATER_BUILTINS)) {
+        if let Some(builtin) = table.optional("run", notes, value::choice(BUILTINS, &[])) {
             responses.push(Response::Run(builtin.value));
         }
         if let Some(file) = table.optional("upload", notes, value::name) {

@@ -9,6 +9,7 @@ mod machine;
 mod model;
 mod nat;
 mod protection;
+mod respond;
 mod route;
 mod rules;
 mod sample;
@@ -201,9 +202,9 @@ fn unknown_sections_and_keys_are_refused_with_what_was_probably_meant() {
 
 #[test]
 fn what_a_later_version_has_is_refused_and_said_so() {
-    refused("[[respond]]\non = \"login-failure\"\n", 1, "respond", "not implemented in this version", "remove it");
-    let mail = "[audit]\nmail-program = \"/run/x\"\n";
-    refused(mail, 2, "audit.mail-program", "not implemented in this version", "remove it");
+    let sasl = "[[log-host]]\nname = \"k\"\nsasl = {}\n";
+    let faults = load_text(&format!("{BASE}{sasl}"), Purpose::Run).unwrap_err();
+    assert!(faults.iter().any(|fault| fault.expected.contains("not implemented in this version")), "{faults:#?}");
 }
 
 #[test]

@@ -4,17 +4,20 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use crossbeam::channel::Sender;
+use crossbeam::channel::{Sender, TryRecvError, bounded};
 use dataplane::access::TagPlace;
 use dataplane::blocked::BlockedSources;
 use dataplane::command::Command;
 use dataplane::time::Nanos;
 
 use super::House;
+use super::commits::Editor;
+use super::holder::Holder;
 use crate::audit::respond::blocked::Blocked;
 use crate::audit::respond::program::{self, Programs};
 use crate::audit::respond::{Due, Responder};
 use crate::config::{Builtin, Response, ResponseRule};
+use crate::manage::configure::{ConfigAction, ConfiguredReceiver, Rescue};
 use crate::record::Record;
 use crate::record::audit::{AuditEvent, AuditField, Occurrence, Origin, Subject, Via};
 
@@ -24,6 +27,8 @@ pub(super) struct Responses {
     pub(super) responder: Responder,
     programs: Programs,
     blocked: Blocked,
+    /// Ways back to the rescue configuration that were begun.
+    rescues: Vec<(Due, ConfiguredReceiver)>,
     /// What workers are to refuse, and the mailboxes that were full.
     sources: Arc<BlockedSources>,
     untold: Vec<Sender<Command>>,
@@ -42,6 +47,10 @@ impl Responses {
         self.blocked.count() as u64
     }
 }
+
+/// What these responses are called in the records.
+const ROTATE: &str = "rotate";
+const RESCUE: &str = "rescue";
 
 impl House {
     /// Does what a record is the ground of. What is done is recorded, and is the ground of nothing.
@@ -64,9 +73,13 @@ impl House {
                 return;
             }
             Response::Run(Builtin::ClearSessions) => self.end_sessions_of(&due, now),
-            Response::Run(Builtin::Rotate | Builtin::Rescue) | Response::Upload(_) => {
-                Err(("-", "not implemented in this version".to_owned()))
-            }
+            Response::Run(Builtin::Rotate) => self.rotate_all(),
+            Response::Run(Builtin::Rescue) => return self.begin_rescue(due, now),
+            // A file that is closed is sent by itself.
+            Response::Upload(file) => match self.store.rotate(&file).and_then(|()| self.store.upload(&file)) {
+                Ok(()) => Ok(format!("upload {file}")),
+                Err(reason) => Err(("upload", reason)),
+            },
             Response::Mail(to) => {
                 let mail = program::mail(&due, &to, &self.compiled.host_name);
                 let arguments = [self.compiled.mail_program.display().to_string(), "-oi".to_owned(), to];
@@ -104,6 +117,44 @@ impl House {
         Ok(MEASURE.to_owned())
     }
 
+    fn rotate_all(&mut self) -> Result<String, (&'static str, String)> {
+        for file in &self.compiled.audit.files {
+            self.store.rotate(&file.name).map_err(|reason| (ROTATE, reason))?;
+        }
+        Ok(ROTATE.to_owned())
+    }
+
+    /// The rescue configuration is loaded as by anybody who asks: not past a lock, nor past another commit.
+    fn begin_rescue(&mut self, due: Due, now: Nanos) {
+        let (asked, outcome) = bounded(1);
+        let by = Subject { via: Some(Via::Response), ..Subject::default() };
+        let editor = Editor { by, holder: Holder::Nobody, session: None };
+        match self.act(ConfigAction::Rescue { what: Rescue::Load }, editor, &asked) {
+            Ok(()) => self.responses.rescues.push((due, outcome)),
+            Err(refusal) => {
+                self.audit(due.failed(RESCUE, &refusal.text, now));
+            }
+        }
+    }
+
+    /// What became of ways back to the rescue configuration.
+    fn turn_rescues(&mut self, now: Nanos) {
+        let mut rest = Vec::new();
+        for (due, outcome) in std::mem::take(&mut self.responses.rescues) {
+            let said = match outcome.try_recv() {
+                Ok(Ok(_)) => due.taken(RESCUE, now),
+                Ok(Err(refusal)) => due.failed(RESCUE, &refusal.text, now),
+                Err(TryRecvError::Disconnected) => due.failed(RESCUE, "the firewall stops", now),
+                Err(TryRecvError::Empty) => {
+                    rest.push((due, outcome));
+                    continue;
+                }
+            };
+            self.audit(said);
+        }
+        self.responses.rescues.append(&mut rest);
+    }
+
     /// Goes on: programs that ended, sources whose time is over, workers that were not told yet. Call it at every turn.
     pub(super) fn turn_responses(&mut self, now: Instant) {
         let time = self.dataplane.now();
@@ -113,6 +164,7 @@ impl House {
                 Some(reason) => due.failed(&measure, &reason, time),
             });
         }
+        self.turn_rescues(time);
         for source in self.responses.blocked.expire(time) {
             self.audit(released(source, time));
         }

@@ -11,10 +11,10 @@ use crate::manage::configure::{Datastore, Refusal};
 use crate::record::audit::{AuditEvent, AuditField, Occurrence, Subject};
 
 /// Who edits or commits.
-pub(super) struct Editor {
-    pub(super) by: Subject,
-    pub(super) holder: Holder,
-    pub(super) session: Option<u32>,
+pub(in super::super) struct Editor {
+    pub(in super::super) by: Subject,
+    pub(in super::super) holder: Holder,
+    pub(in super::super) session: Option<u32>,
 }
 
 /// A lock, and whose it is.

@@ -5,172 +5,24 @@
 
 #![allow(clippy::unwrap_used, reason = "the helpers of tests are tests")]
 
-use std::fs;
-use std::io::{BufRead, BufReader, Write};
-use std::os::unix::fs::PermissionsExt;
-use std::path::{Path, PathBuf};
-use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
+use std::path::Path;
 
 use ostiary_tests::certificates::Certificates;
+use ostiary_tests::consoles::{Consoles, can_run};
 use ostiary_tests::firewall::Firewall;
 use ostiary_tests::policy::Policy;
-use ostiary_tests::process::wait_for;
 use ostiary_tests::rsyslog::Rsyslog;
-use ostiary_tests::skip::{has_programs, is_root};
+use ostiary_tests::skip::has_programs;
+use ostiary_tests::trail::{records, wait_for_record};
 use serde_json::Value;
 
-/// What the namespace runs. `$1` is the folder; then lines are read and carried out, each answered by `done`.
-const NAMESPACE: &str = r#"
-set -eu
-cd "$1"
-mount --make-rprivate /
-mount -t tmpfs none /run
-mkdir -p /run/sshd
-mkdir dev
-mount -t tmpfs none dev
-cp -a /dev/null /dev/zero /dev/random /dev/urandom /dev/tty /dev/full dev/
-mkdir dev/pts dev/shm
-mount --bind /dev/pts dev/pts
-ln -s pts/ptmx dev/ptmx
-ln -s /proc/self/fd dev/fd
-ln -s "$1/log" dev/log
-ip link set lo up
-mount --bind passwd /etc/passwd
-mount --bind shadow /etc/shadow
-mount --move dev /dev
-sshd=$(command -v sshd || echo /usr/sbin/sshd)
-"$sshd" -D -f "$1/sshd_config" 2> sshd.err &
-for attempt in 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20; do
-    ss -ltn | grep -q ':830 ' && break
-    sleep 0.2
-done
-echo ready
-while read -r line; do
-    eval "$line" >> clients.log 2>&1 < /dev/null || true
-    echo 'done'
-done
-kill %1
-wait
-"#;
-
-/// A running sshd and the shell from which its clients are started.
-struct Lab {
-    child: Child,
-    /// Closed to end it.
-    input: Option<ChildStdin>,
-    output: BufReader<ChildStdout>,
-    folder: PathBuf,
-}
-
-impl Drop for Lab {
-    fn drop(&mut self) {
-        drop(self.input.take());
-        let _ = self.child.wait();
-    }
-}
-
-impl Lab {
-    /// With the accounts `mon`, whose password is `right`, and `locked`.
-    fn start(folder: &Path, keys: &str) -> Self {
-        fs::set_permissions(folder, PermissionsExt::from_mode(0o711)).unwrap();
-        let keygen = |name: &str, kind: &[&str]| {
-            let output = Command::new("ssh-keygen")
-                .args(["-q", "-N", "", "-f"])
-                .arg(folder.join(name))
-                .args(kind)
-                .output()
-                .unwrap();
-            assert!(output.status.success(), "{output:?}");
-        };
-        keygen("host", &["-t", "ed25519"]);
-        keygen("good", &["-t", "ed25519"]);
-        keygen("bad", &["-t", "ed25519"]);
-        fs::copy(folder.join("good.pub"), folder.join("authorized")).unwrap();
-        fs::set_permissions(folder.join("authorized"), PermissionsExt::from_mode(0o644)).unwrap();
-        let mut passwd = fs::read_to_string("/etc/passwd").unwrap();
-        if !passwd.contains("\nsshd:") {
-            passwd.push_str("sshd:x:499:65534::/run/sshd:/usr/sbin/nologin\n");
-        }
-        passwd.push_str("mon:x:5000:5000::/tmp:/bin/sh\nlocked:x:5001:5001::/tmp:/bin/sh\n");
-        fs::write(folder.join("passwd"), passwd).unwrap();
-        let hash = Command::new("openssl").args(["passwd", "-6", "right"]).output().unwrap();
-        let hash = String::from_utf8(hash.stdout).unwrap();
-        let shadow = fs::read_to_string("/etc/shadow").unwrap();
-        let shadow = format!("{shadow}mon:{}:19000:0:99999:7:::\nlocked:!:19000:0:99999:7:::\n", hash.trim());
-        fs::write(folder.join("shadow"), shadow).unwrap();
-        let place = folder.display();
-        let config = format!(
-            "Port 830\nListenAddress 127.0.0.1\nHostKey {place}/host\nAuthorizedKeysFile {place}/authorized\nPidFile none\n\
-             UsePAM no\nLogLevel VERBOSE\nPasswordAuthentication yes\nKbdInteractiveAuthentication no\nStrictModes no\n\
-             Subsystem netconf /bin/cat\n{keys}"
-        );
-        fs::write(folder.join("sshd_config"), config).unwrap();
-        let script = folder.join("namespace.sh");
-        fs::write(&script, NAMESPACE).unwrap();
-        let mut command = Command::new("unshare");
-        command.args(["--mount", "--net", "--kill-child", "bash"]).arg(&script).arg(folder);
-        command.stdin(Stdio::piped()).stdout(Stdio::piped());
-        command.stderr(fs::File::create(folder.join("namespace.log")).unwrap());
-        let mut child = command.spawn().unwrap();
-        let (input, output) = (child.stdin.take().unwrap(), child.stdout.take().unwrap());
-        let mut lab = Self { child, input: Some(input), output: BufReader::new(output), folder: folder.to_owned() };
-        lab.answer("ready");
-        lab
-    }
-
-    fn answer(&mut self, expected: &str) {
-        let mut line = String::new();
-        self.output.read_line(&mut line).unwrap();
-        let log = fs::read_to_string(self.folder.join("namespace.log")).unwrap_or_default();
-        assert_eq!(line.trim(), expected, "{log}");
-    }
-
-    /// Runs a command in the namespace, to its end.
-    fn run(&mut self, command: &str) {
-        writeln!(self.input.as_mut().unwrap(), "{command}").unwrap();
-        self.answer("done");
-    }
-
-    /// A client with options.
-    fn ssh(&mut self, before: &str, options: &str, rest: &str) {
-        self.run(&format!(
-            "{before} ssh -F none -p 830 -o StrictHostKeyChecking=no -o UserKnownHostsFile=/dev/null -o LogLevel=ERROR \
-             -o IdentitiesOnly=yes {options} {rest}"
-        ));
-    }
-
-    /// A login by password.
-    fn password(&mut self, user: &str, password: &str) {
-        let options = "-o PubkeyAuthentication=no -o NumberOfPasswordPrompts=1";
-        self.ssh(&format!("sshpass -p {password}"), options, &format!("{user}@127.0.0.1 true"));
-    }
-}
-
-/// What is needed that not every machine has.
-fn can_run() -> bool {
-    is_root() && has_programs(&["sshd", "sshpass", "ssh-keygen", "openssl", "unshare", "rsyslogd"])
-}
-
-/// A firewall that hears the folder's socket, and sends the trail to a file of JSON and to rsyslog.
+/// A firewall that hears the folder's socket, and sends the trail to rsyslog too.
 fn firewall(folder: &Path, rsyslog: &Rsyslog, mode: &str) -> Firewall {
-    let device = |number| format!("net_null{number}");
-    let mut policy = Policy::new(device(0), device(1)).rule("rest", "action = \"permit\"\n");
+    let mut policy = Policy::new("net_null0", "net_null1").rule("rest", "action = \"permit\"\n");
     policy.im = false;
-    policy.system = format!("state-directory = \"{}\"\n", folder.join("state").display());
-    policy.rest = format!(
-        "[audit]\nmode = \"{mode}\"\nsyslog-socket = \"{}\"\n[[log-host]]\nname = \"file\"\ntransport = \"file\"\n\
-         path = \"{}\"\nformat = \"json\"\nrecords = [\"audit\"]\n",
-        folder.join("log").display(),
-        folder.join("trail.jsonl").display(),
-    );
+    policy.audit = format!("mode = \"{mode}\"\nsyslog-socket = \"{}\"\n", folder.join("log").display());
     let policy = policy.host("siem", rsyslog.tcp, "transport = \"tcp\"\nformat = \"syslog\"\nrecords = [\"audit\"]\n");
     Firewall::start(folder, &policy)
-}
-
-fn lines(file: &Path) -> Vec<Value> {
-    let text = fs::read_to_string(file).unwrap_or_default();
-    let whole = text.rfind('\n').map_or("", |end| &text[..end]);
-    whole.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
 }
 
 /// `action user reason` of the records that are about SSH, in order.
@@ -197,12 +49,11 @@ fn b19_two_failures_a_login_and_a_logout_are_four_records_here_and_at_rsyslog() 
         let certificates = Certificates::make(folder.path());
         let mut rsyslog = Rsyslog::start(folder.path(), &certificates);
         let firewall = firewall(folder.path(), &rsyslog, mode);
-        let mut lab = Lab::start(folder.path(), "");
+        let mut lab = Consoles::start(folder.path(), "");
         lab.password("mon", "wrong");
         lab.password("mon", "wrong");
         lab.password("mon", "right");
-        let trail = folder.path().join("trail.jsonl");
-        wait_for("the logout", || lines(&trail).iter().any(|record| record["action"] == "logout").then_some(()));
+        wait_for_record(folder.path(), "the logout", |record| record["action"] == "logout");
         drop(lab);
         firewall.stop();
         rsyslog.stop();
@@ -212,7 +63,7 @@ fn b19_two_failures_a_login_and_a_logout_are_four_records_here_and_at_rsyslog() 
             "login | mon | password",
             "logout | mon | disconnected by user",
         ];
-        let local = lines(&trail);
+        let local = records(folder.path());
         assert_eq!(logins(&told(&local)), expected, "{mode}");
         let remote = told(&rsyslog.records());
         assert_eq!(logins(&remote), expected, "{mode}");
@@ -222,8 +73,14 @@ fn b19_two_failures_a_login_and_a_logout_are_four_records_here_and_at_rsyslog() 
     }
 }
 
+/// Without sshd's own comings and goings.
+fn of_clients(told: &[String]) -> Vec<&str> {
+    let is_of_clients = |line: &&str| !line.starts_with("ssh-connect") && !line.starts_with("ssh-server");
+    told.iter().map(String::as_str).filter(is_of_clients).collect()
+}
+
 #[test]
-fn b04_failures_of_each_kind_are_told_once_with_their_reason() {
+fn b04_each_kind_of_event_is_told_once_with_its_reason() {
     if !can_run() {
         return;
     }
@@ -231,29 +88,37 @@ fn b04_failures_of_each_kind_are_told_once_with_their_reason() {
     let certificates = Certificates::make(folder.path());
     let rsyslog = Rsyslog::start(folder.path(), &certificates);
     let firewall = firewall(folder.path(), &rsyslog, "event");
-    let mut lab = Lab::start(folder.path(), "LoginGraceTime 10\nMaxAuthTries 2\nAllowUsers mon locked stranger root\n");
+    let mut lab = Consoles::start(folder.path(), "MaxAuthTries 2\nAllowUsers mon locked stranger root\n");
     let place = folder.path().display().to_string();
+    let key = |name: &str| format!("-o BatchMode=yes -i {place}/{name}");
     lab.password("stranger", "x");
     lab.password("locked", "x");
-    lab.ssh("", &format!("-o BatchMode=yes -i {place}/bad"), "mon@127.0.0.1 true");
+    lab.ssh("", &key("bad"), "mon@127.0.0.1 true");
     lab.ssh("", "-o BatchMode=yes -c aes128-cbc", "mon@127.0.0.1 true");
-    lab.ssh("", &format!("-o BatchMode=yes -i {place}/good"), "-s mon@127.0.0.1 netconf");
-    lab.ssh("", &format!("-o BatchMode=yes -i {place}/good"), "-s mon@127.0.0.1 nosuch");
-    // A client that says its name and nothing more.
-    lab.run("exec 9<>/dev/tcp/127.0.0.1/830; printf 'SSH-2.0-x\\r\\n' >&9; sleep 13; exec 9<&-");
-    let trail = folder.path().join("trail.jsonl");
-    let is_grace = |record: &Value| record["reason"] == "login-grace";
-    wait_for("the connection that vanished", || lines(&trail).iter().any(is_grace).then_some(()));
+    lab.ssh("", &key("good"), "-s mon@127.0.0.1 netconf");
+    lab.ssh("", &key("good"), "-s mon@127.0.0.1 nosuch");
+    // One who tries too often.
+    lab.ssh("", &format!("{} -i {place}/host", key("bad")), "mon@127.0.0.1 true");
+    // One who says a name and goes, one who speaks another protocol.
+    lab.run("exec 9<>/dev/tcp/127.0.0.1/830; printf 'SSH-2.0-x\\r\\n' >&9; head -c 4 <&9; exec 9<&-");
+    lab.run("exec 9<>/dev/tcp/127.0.0.1/830; printf 'GET / HTTP/1.0\\r\\n\\r\\n' >&9; cat <&9; exec 9<&-");
+    // One whose machine is gone in the middle of a session.
+    lab.run(&format!(
+        "ssh -F none -p 830 -o StrictHostKeyChecking=no -o UserKnownHostsFile=/dev/null -o IdentitiesOnly=yes {} mon@127.0.0.1 \
+         'echo there; sleep 60' > there & until grep -qs there there; do sleep 0.1; done; kill -9 $!; wait $!",
+        key("good")
+    ));
+    wait_for_record(folder.path(), "the session that broke off", |record| {
+        record["action"] == "logout" && record["reason"] != "disconnected by user"
+    });
     drop(lab);
+    wait_for_record(folder.path(), "the server's end", |record| {
+        record["action"] == "ssh-server" && record["state"] == "ended"
+    });
     firewall.stop();
-    let told = told(&lines(&trail));
-    let without_connects: Vec<&str> = told
-        .iter()
-        .map(String::as_str)
-        .filter(|line| !line.starts_with("ssh-connect") && !line.starts_with("ssh-server"))
-        .collect();
+    let told = told(&records(folder.path()));
     assert_eq!(
-        without_connects,
+        of_clients(&told),
         [
             "login-failed | stranger | password | unknown user",
             "login-failed | locked | password | account is locked",
@@ -266,10 +131,68 @@ fn b04_failures_of_each_kind_are_told_once_with_their_reason() {
             "login | mon | publickey",
             "subsystem-start | mon | nosuch | subsystem not found",
             "logout | mon | connection closed",
-            "ssh-disconnected | login-grace",
-        ],
-        "{told:#?}"
+            "login-failed | mon | publickey | key not accepted",
+            "login-failed | mon | publickey | key not accepted",
+            "login-threshold | mon | maximum authentication attempts exceeded",
+            "ssh-disconnected | connection reset",
+            "ssh-negotiation-failed | client sent invalid protocol identifier \"GET / HTTP/1.0\"",
+            "login | mon | publickey",
+            "session-start | mon | command",
+            "session-end | mon | command",
+            "logout | mon | connection closed",
+        ]
     );
-    let connects = told.iter().filter(|line| line.starts_with("ssh-connect")).count();
-    assert_eq!(connects, 7);
+}
+
+/// sshd ends a connection that takes too long to log in without a word (OpenSSH 9.2 as Debian has it).
+#[test]
+fn ssh_grace_without_a_line_is_told() {
+    if !can_run() {
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let certificates = Certificates::make(folder.path());
+    let rsyslog = Rsyslog::start(folder.path(), &certificates);
+    let firewall = firewall(folder.path(), &rsyslog, "event");
+    let mut lab = Consoles::start(folder.path(), "LoginGraceTime 2\n");
+    lab.run("exec 9<>/dev/tcp/127.0.0.1/830; printf 'SSH-2.0-x\\r\\n' >&9; cat <&9 > /dev/null; exec 9<&-");
+    let grace =
+        wait_for_record(folder.path(), "the connection that vanished", |record| record["reason"] == "login-grace");
+    assert_eq!((&grace["action"], &grace["outcome"]), (&"ssh-disconnected".into(), &"failure".into()), "{grace}");
+    assert!(grace["origin"].as_str().unwrap().starts_with("127.0.0.1:"), "{grace}");
+    drop(lab);
+    firewall.stop();
+    let told = told(&records(folder.path()));
+    assert_eq!(of_clients(&told), ["ssh-disconnected | login-grace"]);
+}
+
+/// `su` speaks as whoever calls it: only the system's own is believed, and the caller is whom the kernel names.
+#[test]
+fn su_is_told_with_its_caller_and_not_whoever_says_the_same() {
+    if !can_run() || !has_programs(&["su", "setpriv", "logger"]) {
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let certificates = Certificates::make(folder.path());
+    let rsyslog = Rsyslog::start(folder.path(), &certificates);
+    let firewall = firewall(folder.path(), &rsyslog, "event");
+    let mut lab = Consoles::start(folder.path(), "");
+    let nobody = "setpriv --reuid 65534 --regid 65534 --clear-groups";
+    let opened = "pam_unix(su:session): session opened for user root(uid=0) by nobody(uid=65534)";
+    lab.run(&format!("{nobody} logger -t su '{opened}'"));
+    lab.run(&format!("echo wrong | {nobody} su mon -c true"));
+    lab.run(&format!("echo right | {nobody} su mon -c 'sleep 1'"));
+    wait_for_record(folder.path(), "the end of su", |record| record["service"] == "su" && record["action"] == "logout");
+    drop(lab);
+    firewall.stop();
+    let all = records(folder.path());
+    let of_su = all.iter().filter(|record| record["service"] == "su");
+    let told: Vec<String> = of_su
+        .map(|record| {
+            assert_eq!((&record["uid"], &record["via"]), (&65_534.into(), &"console".into()), "{record}");
+            let words = ["action", "user", "as", "reason"].map(|name| record[name].as_str());
+            words.into_iter().flatten().collect::<Vec<_>>().join(" | ")
+        })
+        .collect();
+    assert_eq!(told, ["login-failed | nobody | mon | wrong password", "login | nobody | mon", "logout | nobody | mon"]);
 }

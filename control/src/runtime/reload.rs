@@ -98,8 +98,9 @@ impl Reloader {
     ) -> std::io::Result<Self> {
         let (jobs, work) = unbounded();
         let (sender, outcomes) = unbounded();
+        // Here, not when the thread gets to it: by then a file that the configuration names may be another.
+        let mut shop = Shop::new(file, compiled, text, store);
         let body = move || {
-            let mut shop = Shop::new(file, compiled, text, store);
             let mut failing = Vec::new();
             for job in work {
                 let outcome = match job {

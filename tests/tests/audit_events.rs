@@ -31,7 +31,7 @@ const ELSEWHERE: &[(&str, &str, &str)] = &[
         "an_update_of_signatures_is_told_and_so_is_one_that_is_refused",
     ),
     ("audit-full", "tests/tests/audit_store.rs", "a_full_disk_costs_records_that_are_all_counted_and_told"),
-    ("audit-space", "control/src/audit/desk.rs", "without_room_new_records_are_dropped_and_counted_to_the_last"),
+    ("audit-space", "control/src/audit/desk/tests.rs", "without_room_new_records_are_dropped_and_counted_to_the_last"),
     ("audit-tampered", "control/src/audit/live.rs", "what_was_tampered_with_is_said_at_the_start_and_stays_readable"),
     ("account-changed", "control/src/audit/sources/accounts.rs", "accounts_and_passwords_that_change_are_told_by_name"),
     ("link-change", "control/src/runtime/house/watch.rs", "links_that_change_are_found"),

@@ -173,6 +173,14 @@ fn the_page_has_every_counter_and_both_forms() {
     let folder = tempfile::tempdir().unwrap();
     let port = free_port();
     let firewall = Firewall::start(folder.path(), &policy(port, "", folder.path()));
+    // The trail's thread says so once it has written.
+    wait_for("the trail's file", || {
+        let page = scrape(port, "*/*");
+        let written =
+            samples(&page).into_iter().find(|(of, _)| *of == "ostiary_audit_file_records_total{file=\"audit\"}");
+        let lost = || value(&page, "ostiary_audit_file_lost_records_total{file=\"audit\"}");
+        (written?.1 >= 1.0).then(|| assert_eq!(lost(), 0.0))
+    });
     let plain = scrape(port, "*/*");
     let open = scrape(port, "application/openmetrics-text;version=1.0.0,text/plain;version=0.0.4;q=0.5,*/*;q=0.1");
     assert!(open.ends_with("\n# EOF\n") && open.contains("# UNIT ostiary_received_bytes bytes\n"));
@@ -205,14 +213,6 @@ fn the_page_has_every_counter_and_both_forms() {
     assert_eq!(value(&plain, "ostiary_policy_version"), 1.0);
     assert_eq!(value(&plain, "ostiary_policy_rules"), 1.0);
     assert_eq!(value(&plain, "ostiary_audit_events_total{event=\"system-start\"}"), 1.0);
-    // The trail's thread says so once it has written.
-    wait_for("the trail's file", || {
-        let page = scrape(port, "*/*");
-        let written =
-            samples(&page).into_iter().find(|(of, _)| *of == "ostiary_audit_file_records_total{file=\"audit\"}");
-        let lost = || value(&page, "ostiary_audit_file_lost_records_total{file=\"audit\"}");
-        (written?.1 >= 1.0).then(|| assert_eq!(lost(), 0.0))
-    });
     assert_eq!(
         value(&plain, "ostiary_port_info{port=\"inside\",zone=\"trust\",device=\"net_null0\",driver=\"net_null\"}"),
         1.0

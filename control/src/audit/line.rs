@@ -185,7 +185,8 @@ impl Line {
             return exact(line).map(Self::Close);
         }
         let (n, prev) = record(line)?;
-        serde_json::from_slice::<IgnoredAny>(line).ok()?;
+        // Of what it passes over, the reader of octets would not ask whether it is text.
+        serde_json::from_str::<IgnoredAny>(std::str::from_utf8(line).ok()?).ok()?;
         Some(Self::Record { n, prev })
     }
 

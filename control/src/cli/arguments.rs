@@ -242,7 +242,7 @@ pub(super) struct AuditOptions {
     /// What to do
     #[command(subcommand)]
     pub(super) what: AuditCommand,
-    /// The folder of the trail: [audit] directory of the policy file, or audit in its state-directory
+    /// The folder of the trail: audit.directory of the policy file, or audit in its state-directory
     #[arg(long, value_name = "DIR", default_value = FOLDER, global = true)]
     pub(super) directory: PathBuf,
 }

@@ -26,7 +26,8 @@ pub(super) struct Asking {
 /// Options of `set`.
 #[derive(Debug, Args)]
 pub(super) struct SetOptions {
-    /// Where, as rule[staff].action, address.office[10.1.0.0/16], log.im.enable or wire[1].ports
+    // Not a comment of rustdoc, which takes brackets for links.
+    #[arg(help = "Where, as rule[staff].action, address.office[10.1.0.0/16], log.im.enable or wire[1].ports")]
     path: String,
     /// What: TOML, as true, 3, ["tcp/80"] or { action = "deny" }; anything else is taken as a text. None for a plain member of a
     /// list that the path names, and to move a table of one
@@ -47,8 +48,7 @@ pub(super) struct SetOptions {
 /// Options of `delete`.
 #[derive(Debug, Args)]
 pub(super) struct DeleteOptions {
-    /// Where, as rule[staff], address.office[10.1.0.0/16] or log.im
-    #[arg(required = true)]
+    #[arg(required = true, help = "Where, as rule[staff], address.office[10.1.0.0/16] or log.im")]
     paths: Vec<String>,
     #[command(flatten)]
     asking: Asking,

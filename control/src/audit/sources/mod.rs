@@ -1,5 +1,6 @@
 //! What is heard of the machine for the audit trail: what its programs say to the system log, its clock, its accounts.
 
+use std::collections::BTreeSet;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
@@ -42,6 +43,8 @@ pub struct Sources {
     /// Users as whom the clock is kept.
     keepers: Vec<u32>,
     looked: (Instant, Instant),
+    /// Processes of sshd that were not there any more when it was last looked.
+    missing: BTreeSet<i32>,
 }
 
 impl Sources {
@@ -63,6 +66,7 @@ impl Sources {
             accounts: Accounts::new(Path::new("/etc")),
             keepers: users(clock::KEEPER_USERS),
             looked: (now, now),
+            missing: BTreeSet::new(),
         })
     }
 
@@ -99,14 +103,16 @@ impl Sources {
                 _ => {}
             });
         }
-        // Lines that wait may say what a process did before it ended.
+        // Lines that wait may say what a process did before it ended; one that came since the socket was read is read before
+        // the next look.
         if !more && instant.duration_since(self.looked.0) >= PROCESSES {
             self.looked.0 = instant;
             self.clock.look();
-            let gone: Vec<i32> = self.sshd.pids().filter(|pid| !is_there(*pid)).collect();
-            for pid in gone {
-                said.extend(self.sshd.gone(pid, now));
+            let missing: BTreeSet<i32> = self.sshd.pids().filter(|pid| !is_there(*pid)).collect();
+            for pid in missing.intersection(&self.missing) {
+                said.extend(self.sshd.gone(*pid, now));
             }
+            self.missing = missing;
             self.callers.forget(is_there);
         }
         if instant.duration_since(self.looked.1) >= ACCOUNTS {

@@ -234,8 +234,11 @@ fn the_page_has_every_counter_and_both_forms() {
     // What happens is counted: a reload, and a session of management.
     let reload = program::run(["reload".as_ref(), "--socket".as_ref(), firewall.socket().as_os_str()]);
     assert!(reload.status.success(), "{reload:?}");
-    let after = scrape(port, "text/plain");
-    assert_eq!(value(&after, "ostiary_policy_version"), 2.0);
+    // A page is shown again for a moment.
+    let after = wait_for("the reload on the page", || {
+        let page = scrape(port, "text/plain");
+        (value(&page, "ostiary_policy_version") == 2.0).then_some(page)
+    });
     // The start is one as well.
     let commits = |page: &str| value(page, "ostiary_audit_events_total{event=\"config-commit\"}");
     assert_eq!(commits(&after), commits(&plain) + 1.0);

@@ -183,6 +183,10 @@ impl Shop {
 
     fn load_now(&mut self, load: Load) -> Result<Loaded, Refusal> {
         let start = Instant::now();
+        // The house refuses it before; but one may have been set while this was on its way here.
+        if self.scheduled.is_some() && load.from != Which::Scheduled {
+            return Err(Refusal::new("in-use", "a commit was just set for a time: ostiary generations shows it"));
+        }
         if load.until.is_some() {
             self.store()?;
         }

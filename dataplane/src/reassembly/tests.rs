@@ -54,7 +54,9 @@ proptest! {
                 let exact = pieces.iter().any(|piece| {
                     usize::from(piece.fragment.2) == from && piece.transport.len() == to - from
                 });
-                if exact { continue }
+                // Neither is one piece that is the whole datagram: it is no fragment at all.
+                let whole = from == 0 && to == transport.len();
+                if exact || whole { continue }
                 pieces.push(piece(from, to));
             }
             let last = pieces.len() - 1;

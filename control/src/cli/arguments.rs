@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap_complete::Shell;
 use ipnet::IpNet;
 
 use super::commit::{CommitOptions, ConfirmOptions, RollbackOptions};
@@ -123,6 +124,21 @@ pub(super) enum Command {
         /// The events of the audit trail instead, with their fields and the requirements that ask for them
         #[arg(long)]
         audit: bool,
+    },
+    /// Write manual pages into a folder: ostiary.1, and one of each command
+    Man {
+        /// The folder; made where it is missing
+        #[arg(value_name = "FOLDER")]
+        folder: PathBuf,
+    },
+    /// Print what has a shell complete commands and options
+    ///
+    /// For bash into /usr/share/bash-completion/completions/ostiary, for zsh into a file _ostiary in a folder of fpath, for
+    /// fish into /usr/share/fish/vendor_completions.d/ostiary.fish.
+    Completions {
+        /// The shell
+        #[arg(value_name = "SHELL")]
+        shell: Shell,
     },
     /// Print the version, and that of the signatures that are built in
     Version,

@@ -10,6 +10,7 @@ mod commit;
 mod configure;
 mod generations;
 mod log;
+mod manual;
 mod netconf;
 mod output;
 mod reload;
@@ -25,9 +26,10 @@ mod trial;
 
 use std::process::ExitCode;
 
-use clap::Parser;
+use clap::{CommandFactory, Parser};
 
 use arguments::{Arguments, Command};
+use clap_complete::Shell;
 use output::{Failure, Output};
 
 /// Runs the command that the process's arguments name.
@@ -59,12 +61,20 @@ pub fn main() -> ExitCode {
         Command::Sigdb(options) => sigdb::sigdb(&options, &mut output),
         Command::Records { audit: false } => output.line(crate::record::schema::page().trim_end()),
         Command::Records { audit: true } => output.line(crate::record::audit::page().trim_end()),
+        Command::Man { folder } => manual::write(&folder),
+        Command::Completions { shell } => completions(shell, &mut output),
         Command::Version => version(&mut output),
     };
     match done.and_then(|()| output.finish()) {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => failure.report(),
     }
+}
+
+fn completions(shell: Shell, output: &mut Output) -> Result<(), Failure> {
+    let mut text = Vec::new();
+    clap_complete::generate(shell, &mut Arguments::command(), "ostiary", &mut text);
+    output.line(String::from_utf8_lossy(&text).trim_end())
 }
 
 fn version(output: &mut Output) -> Result<(), Failure> {

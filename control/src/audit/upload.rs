@@ -7,6 +7,8 @@ use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
+use crate::runtime::SERVICE_VARIABLES;
+
 /// How sites are reached: `[audit.sftp]`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Sftp {
@@ -88,6 +90,10 @@ impl Sftp {
             (quoted(&file.to_string_lossy()), quoted(&format!("{target}.part")), quoted(&target));
         let batch = format!("put {from} {part}\nrename {part} {target}\n");
         let mut command = Command::new(&self.program);
+        // It is not the service, and tells the service manager nothing.
+        for name in SERVICE_VARIABLES {
+            command.env_remove(name);
+        }
         command.args(["-b", "-", "-P", &site.port.to_string()]);
         for option in [
             "BatchMode=yes",

@@ -14,6 +14,8 @@ use signal_hook_mio::v1_0::Signals;
 
 use super::house::House;
 use super::keeper;
+use super::notify::Notifier;
+use super::pulse::{Change, Pulse};
 use super::reload::Reloader;
 use super::{Dataplane, DataplaneConfig, StartError};
 use crate::audit::sources::{self, Sources};
@@ -94,6 +96,7 @@ pub fn run(file: &Path, mut compiled: Compiled, ready: impl FnOnce(&Compiled)) -
     registry
         .register(&mut signals, SIGNALS, Interest::READABLE)
         .map_err(|error| RunError::System("cannot watch signals", error))?;
+    let mut notifier = Notifier::of_environment().map_err(|error| RunError::System("the service manager", error))?;
     // What can fail for want of a file or a right comes before the dataplane: nothing is half started.
     let mut manager = Manager::bind(&compiled.socket, registry, MANAGER)?;
     let sources = Sources::bind(compiled.syslog_socket.as_deref(), registry, Token(SOURCES))
@@ -153,7 +156,8 @@ pub fn run(file: &Path, mut compiled: Compiled, ready: impl FnOnce(&Compiled)) -
     if let Some((found, modified)) = &opened {
         house.open_configuration(found, *modified);
     }
-    ready(&house.compiled);
+    let mut ready = Some(ready);
+    let mut pulse = Pulse::new(house.dataplane.counters(), notifier.watchdog(), Instant::now());
 
     let mut events = Events::with_capacity(256);
     let mut more = false;
@@ -193,21 +197,60 @@ pub fn run(file: &Path, mut compiled: Compiled, ready: impl FnOnce(&Compiled)) -
             manager.publish(&record);
         }
         manager.turn(now, &mut house);
+        live(&mut pulse, &mut notifier, &house, now);
+        if pulse.have_all_turned()
+            && let Some(ready) = ready.take()
+        {
+            ready(&house.compiled);
+            notifier.ready(&house.status());
+        }
         if let Some(metrics) = &mut metrics {
             metrics.turn(now, &|| house.measure(&manager));
         }
     }
     manager.stop(&mut house);
-    stop(house)
+    notifier.stopping();
+    stop(house, &mut notifier)
+}
+
+/// Tells the service manager that we live: here, at the end of a turn of our own loop, and only where every core that polls
+/// turned since the last time. What stands still is said.
+fn live(pulse: &mut Pulse, notifier: &mut Notifier, house: &House, now: Instant) {
+    for change in pulse.look(now) {
+        let said = match change {
+            Change::Stuck(at, since) => {
+                let (name, core) = house.core(at);
+                format!("{name} on core {core} has made no turn for {} s: no sign of life is given", since.as_secs())
+            }
+            Change::Back(at) => {
+                let (name, core) = house.core(at);
+                format!("{name} on core {core} turns again")
+            }
+        };
+        eprintln!("ostiary: {said}");
+        notifier.status(&said);
+    }
+    if notifier.is_due(now) && pulse.all_turned() {
+        notifier.feed(now);
+    }
+    notifier.reloading(house.is_committing(), || house.status());
+    notifier.turn();
 }
 
 /// Ends sessions, takes the workers' last events, gives the log hosts time to take what is left, and counts.
-fn stop(mut house: House) -> Result<(), RunError> {
+fn stop(mut house: House, notifier: &mut Notifier) -> Result<(), RunError> {
+    // Each step below has a limit of its own, and is within the time that the service manager waits for a sign of life.
+    let mut alive = || notifier.feed(Instant::now());
     // Before sessions end because we do: their users are still there.
     house.take_events();
     house.keep();
     house.dataplane.begin_stop();
+    let mut at = Instant::now();
     while !house.dataplane.has_stopped() {
+        if at.elapsed() >= CLOCK {
+            alive();
+            at = Instant::now();
+        }
         house.take_events();
         house.pass_time(Instant::now());
         std::thread::sleep(SLEEP_BUSY);
@@ -218,8 +261,11 @@ fn stop(mut house: House) -> Result<(), RunError> {
     house.take_sources(Instant::now());
     house.audit_stop();
     house.pass_time(Instant::now());
+    alive();
     house.trail_ends(Instant::now() + FAREWELL);
+    alive();
     let left = house.exporters.drain(Instant::now() + FAREWELL);
+    alive();
     for loss in left.into_iter().chain(house.store.stop(Instant::now() + FAREWELL)) {
         let (count, class) = (loss.count, loss.class.text());
         match loss.place {

@@ -457,6 +457,20 @@ impl House {
         workers.chain(dataplane.dispatcher.map(|core| ("dispatcher".to_owned(), core)))
     }
 
+    /// A worker or the dispatcher, by its place among the counters, and its core.
+    pub(super) fn core(&self, at: usize) -> (String, u16) {
+        self.cores().nth(at).unwrap_or_else(|| (format!("worker-{at}"), 0))
+    }
+
+    /// What runs, for the service manager.
+    pub(super) fn status(&self) -> String {
+        let dataplane = &self.compiled.dataplane;
+        let (rules, hosts) = (self.compiled.policy.source().rules.len(), self.compiled.hosts.len());
+        let (ports, workers, policy) = (dataplane.ports.len(), dataplane.workers.len(), self.version.number);
+        let since = time_text(self.version.since);
+        format!("ports: {ports}; workers: {workers}; log hosts: {hosts}; policy {policy} since {since}; rules: {rules}")
+    }
+
     fn record_im(&mut self, transition: &Transition) {
         if let Some(record) = self.recorder.im(transition, &self.access) {
             self.im.records += 1;

@@ -7,9 +7,11 @@ mod eal;
 mod error;
 mod house;
 mod keeper;
+mod notify;
 mod pools;
 mod ports;
 mod preflight;
+mod pulse;
 mod reload;
 mod workers;
 
@@ -25,6 +27,7 @@ use ::dataplane::route::StaticRoute;
 pub use self::core::{RunError, run};
 pub use self::dataplane::{Dataplane, PoolView, StopReport};
 pub use self::error::StartError;
+pub(crate) use self::notify::VARIABLES as SERVICE_VARIABLES;
 pub use self::ports::PortView;
 pub use self::preflight::check as preflight;
 

@@ -124,6 +124,11 @@ impl House {
         self.commits.underway.is_some() || self.reloader.at_work() || !self.commits.unanswered.is_empty()
     }
 
+    /// Whether a configuration is being taken up.
+    pub(in super::super) fn is_committing(&self) -> bool {
+        self.commits.underway.is_some()
+    }
+
     /// Carries on with what is under way.
     pub(in super::super) fn turn_reload(&mut self) {
         self.turn_answers();

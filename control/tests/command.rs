@@ -50,7 +50,12 @@ fn a_sound_file_can_be_run() {
     let output = ostiary(&["check", &file]);
     let said = text(&output.stdout);
     assert_eq!(output.status.code(), Some(0), "{said}{}", text(&output.stderr));
-    assert!(said.contains(&format!("warning: {file}:15:1: rule[all]\n  effect:   session records are made")), "{said}");
+    assert!(
+        said.contains(&format!(
+            "warning: {file}:15:1: rule[all]\n  15 | [[rule]]\n     | ^^^^^^^^\n  effect:   session records are made"
+        )),
+        "{said}"
+    );
     assert!(said.contains(": can be run, 1 warning\n1 rule, 2 ports, 1 worker, no log hosts; signatures "), "{said}");
     assert!(!said.contains('\u{1b}'), "no colour in a pipe");
 }
@@ -63,8 +68,18 @@ fn every_fault_is_told_and_ends_with_2() {
     let output = ostiary(&["check", &file]);
     let said = text(&output.stdout);
     assert_eq!(output.status.code(), Some(2), "{said}");
-    assert!(said.contains(&format!("error: {file}:2:11: dataplane.workers\n  found:    []\n")), "{said}");
-    assert!(said.contains(&format!("error: {file}:17:10: rule[all].action\n  found:    \"allow\"\n")), "{said}");
+    assert!(
+        said.contains(&format!(
+            "error: {file}:2:11: dataplane.workers\n  2 | workers = []\n    |           ^^\n  found:    []\n"
+        )),
+        "{said}"
+    );
+    assert!(
+        said.contains(&format!(
+            "error: {file}:17:10: rule[all].action\n  17 | action = \"allow\"\n     |          ^^^^^^^\n"
+        )),
+        "{said}"
+    );
     assert!(said.ends_with(": 2 errors\n"), "{said}");
 
     let output = ostiary(&["check", "--json", &file]);
@@ -76,6 +91,7 @@ fn every_fault_is_told_and_ends_with_2() {
         (&notes[1]["level"], &notes[1]["line"], &notes[1]["key"]),
         (&"error".into(), &17.into(), &"rule[all].action".into())
     );
+    assert_eq!((&notes[1]["column"], &notes[1]["end"]), (&10.into(), &serde_json::json!({ "line": 17, "column": 17 })));
 
     let output = ostiary(&["run", "--config", &file]);
     assert_eq!((output.status.code(), text(&output.stdout)), (Some(2), ""));

@@ -7,7 +7,7 @@ use serde::Serialize;
 use super::arguments::CheckOptions;
 use super::configure::ask;
 use super::output::{Failure, Output, Style, count, paint};
-use crate::config::{self, Compiled, Fault, Place, Purpose, Warning};
+use crate::config::{self, Compiled, Excerpt, Fault, Place, Purpose, Warning};
 use crate::manage::configure::ConfigAction;
 use crate::presence::access::labels::Label;
 use crate::runtime;
@@ -21,12 +21,22 @@ struct Note<'a> {
     /// 0 where it is of the file, or of the machine, as a whole.
     line: usize,
     column: usize,
+    /// Behind the last character of what stands there.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    end: Option<End>,
     key: &'a str,
     #[serde(skip_serializing_if = "Option::is_none")]
     found: Option<&'a str>,
     /// What was expected, or what a warning is about.
     text: &'a str,
     advice: &'a str,
+}
+
+/// Line and column, from 1.
+#[derive(Serialize)]
+struct End {
+    line: usize,
+    column: usize,
 }
 
 /// Checks the file, and the machine as far as the file depends on it.
@@ -69,7 +79,8 @@ fn machine(compiled: &Compiled, options: &CheckOptions, output: &mut Output) -> 
     let text = error.to_string();
     if options.json {
         let file = options.file.display().to_string();
-        let note = Note { level: "error", file, line: 0, column: 0, key: "", found: None, text: &text, advice: "" };
+        let note =
+            Note { level: "error", file, line: 0, column: 0, end: None, key: "", found: None, text: &text, advice: "" };
         output.json(&note)?;
     } else {
         let word = paint(output.colour(), Style::Bad, "error");
@@ -91,24 +102,34 @@ fn put_faults(faults: &[Fault], options: &CheckOptions, output: &mut Output) -> 
 
 fn put_fault(fault: &Fault, json: bool, output: &mut Output) -> Result<(), Failure> {
     if json {
-        let found = fault.found.as_deref();
-        return output.json(&note("error", &fault.place, found, &fault.expected, &fault.advice));
+        let at = (&fault.place, fault.excerpt.as_ref());
+        return output.json(&note("error", at, fault.found.as_deref(), &fault.expected, &fault.advice));
     }
     let word = paint(output.colour(), Style::Bad, "error");
+    let fault = if output.colour() { format!("{fault:#}") } else { fault.to_string() };
     output.line(&format!("{word}: {fault}\n"))
 }
 
 fn put_warning(warning: &Warning, json: bool, output: &mut Output) -> Result<(), Failure> {
     if json {
-        return output.json(&note("warning", &warning.place, None, &warning.effect, &warning.advice));
+        let at = (&warning.place, warning.excerpt.as_ref());
+        return output.json(&note("warning", at, None, &warning.effect, &warning.advice));
     }
     let word = paint(output.colour(), Style::Odd, "warning");
+    let warning = if output.colour() { format!("{warning:#}") } else { warning.to_string() };
     output.line(&format!("{word}: {warning}\n"))
 }
 
-fn note<'a>(level: &'static str, place: &'a Place, found: Option<&'a str>, text: &'a str, advice: &'a str) -> Note<'a> {
+fn note<'a>(
+    level: &'static str,
+    (place, excerpt): (&'a Place, Option<&Excerpt>),
+    found: Option<&'a str>,
+    text: &'a str,
+    advice: &'a str,
+) -> Note<'a> {
     let file = place.file.display().to_string();
-    Note { level, file, line: place.line, column: place.column, key: &place.key, found, text, advice }
+    let end = excerpt.map(|excerpt| End { line: excerpt.end.0, column: excerpt.end.1 });
+    Note { level, file, line: place.line, column: place.column, end, key: &place.key, found, text, advice }
 }
 
 /// What will run, in a line.

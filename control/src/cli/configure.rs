@@ -190,7 +190,7 @@ pub(super) fn ask(request: &impl Serialize, socket: &Path, json: bool, output: &
                 output.line(&row.to_string())?;
             }
             Answer::Done(row) => output.line(&row.text)?,
-            Answer::Fault(row) if row.tag == "warning" => super::output::caution(&row.text),
+            Answer::Fault(row) if row.tag == "warning" => super::output::caution(&row.told()),
             // The error that follows has them all.
             _ => {}
         }

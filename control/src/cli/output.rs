@@ -1,5 +1,6 @@
 //! Where text goes, and how a command ends.
 
+use std::fmt::Display;
 use std::io::{self, BufWriter, ErrorKind, IsTerminal, Stdout, Write};
 use std::process::ExitCode;
 
@@ -50,6 +51,20 @@ pub(super) fn complain(text: &str) {
 /// Writes a warning to standard error, yellow on a terminal.
 pub(super) fn caution(text: &str) {
     say(Style::Odd, "warning", text);
+}
+
+/// Likewise, of what has a form in colour, its alternate one.
+pub(super) fn complain_of(what: &impl Display) {
+    complain(&in_colour(what));
+}
+
+/// Likewise a warning.
+pub(super) fn caution_of(what: &impl Display) {
+    caution(&in_colour(what));
+}
+
+fn in_colour(what: &impl Display) -> String {
+    if has_colour(io::stderr().is_terminal()) { format!("{what:#}") } else { what.to_string() }
 }
 
 fn say(style: Style, word: &str, text: &str) {

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use super::arguments::RunOptions;
-use super::output::{Failure, caution, complain, count};
+use super::output::{Failure, caution_of, complain_of, count};
 use crate::config::{self, Compiled, Fault, Purpose};
 use crate::runtime::{self, RunError};
 
@@ -34,7 +34,7 @@ fn ready(compiled: &Compiled) {
 fn load(file: &Path) -> Result<Compiled, Failure> {
     let (compiled, warnings) = config::load(file, Purpose::Run).map_err(|faults| refuse(&faults))?;
     for warning in &warnings {
-        caution(&warning.to_string());
+        caution_of(warning);
     }
     Ok(compiled)
 }
@@ -42,7 +42,7 @@ fn load(file: &Path) -> Result<Compiled, Failure> {
 /// Says every fault of a policy file on standard error.
 pub(super) fn refuse(faults: &[Fault]) -> Failure {
     for fault in faults {
-        complain(&fault.to_string());
+        complain_of(fault);
     }
     Failure::InputSaid
 }

@@ -4,14 +4,18 @@
 //! that an operator mends a file in one go.
 
 use std::cell::Cell;
+use std::ops::Range;
 use std::path::Path;
 use std::sync::Arc;
 
 use toml::Spanned;
 use toml::de::{DeArray, DeTable, DeValue};
 
+use super::edit::MASK;
+use super::excerpt::Excerpt;
 use super::fault::{Fault, Place, Warning};
 use super::near;
+use super::secret;
 use super::value::{self, Refusal};
 
 /// A value and where it stands.
@@ -29,6 +33,8 @@ pub(super) struct Notes {
     line_starts: Vec<usize>,
     /// Offset and column of the last place: long lists are read from left to right, and their columns counted once.
     last: Cell<(usize, usize)>,
+    /// Where secrets stand, in order.
+    masked: Vec<Range<usize>>,
     pub(super) faults: Vec<Fault>,
     pub(super) warnings: Vec<Warning>,
     /// The sections that were read, each with the keys that it knows.
@@ -44,6 +50,7 @@ impl Notes {
             text: Arc::from(text),
             line_starts,
             last: Cell::new((0, 1)),
+            masked: Vec::new(),
             faults: Vec::new(),
             warnings: Vec::new(),
             #[cfg(test)]
@@ -51,8 +58,9 @@ impl Notes {
         }
     }
 
-    /// The place of the octet at `offset`.
-    pub(super) fn place(&self, offset: usize, key: impl Into<String>) -> Place {
+    /// The place of the octets of `span`.
+    pub(super) fn place(&self, span: Range<usize>, key: impl Into<String>) -> Place {
+        let offset = span.start;
         let line = self.line_starts.partition_point(|&start| start <= offset).max(1);
         let mut start = (self.line_starts[line - 1], 1);
         let last = self.last.get();
@@ -62,12 +70,12 @@ impl Notes {
         let end = offset.min(self.text.len());
         let column = start.1 + self.text.get(start.0..end).map_or(0, |before| before.chars().count());
         self.last.set((end, column));
-        Place { file: Arc::clone(&self.file), line, column, key: key.into() }
+        Place { file: Arc::clone(&self.file), line, column, key: key.into(), span: (span.start, span.end) }
     }
 
     /// The file as a whole.
     pub(super) fn whole(&self, key: impl Into<String>) -> Place {
-        Place { file: Arc::clone(&self.file), line: 0, column: 0, key: key.into() }
+        Place { file: Arc::clone(&self.file), line: 0, column: 0, key: key.into(), span: (0, 0) }
     }
 
     /// Notes a fault.
@@ -78,8 +86,8 @@ impl Notes {
         expected: impl Into<String>,
         advice: impl Into<String>,
     ) {
-        let fault = Fault { place: place.clone(), found, expected: expected.into(), advice: advice.into() };
-        self.faults.push(fault);
+        let (place, excerpt) = (place.clone(), self.excerpt(place));
+        self.faults.push(Fault { place, excerpt, found, expected: expected.into(), advice: advice.into() });
     }
 
     /// Notes a value that was refused, as it stands in the file.
@@ -90,12 +98,38 @@ impl Notes {
 
     /// Notes a warning.
     pub(super) fn warn(&mut self, place: &Place, effect: impl Into<String>, advice: impl Into<String>) {
-        self.warnings.push(Warning { place: place.clone(), effect: effect.into(), advice: advice.into() });
+        let (place, excerpt) = (place.clone(), self.excerpt(place));
+        self.warnings.push(Warning { place, excerpt, effect: effect.into(), advice: advice.into() });
     }
 
-    /// What stands in the file from `span.start` to `span.end`, in one line.
-    pub(super) fn source(&self, span: std::ops::Range<usize>) -> String {
-        let text = self.text.get(span).unwrap_or_default();
+    /// The line of a place; none of the file as a whole.
+    fn excerpt(&self, place: &Place) -> Option<Excerpt> {
+        let number = place.line.checked_sub(1)?;
+        let line = |number: usize| -> Option<Range<usize>> {
+            let start = *self.line_starts.get(number)?;
+            let end = self.line_starts.get(number + 1).map_or(self.text.len(), |next| next - 1);
+            let text = self.text.get(start..end)?;
+            Some(start..start + text.strip_suffix('\r').unwrap_or(text).len())
+        };
+        let (start, end) = place.span;
+        let last = self.line_starts.partition_point(|&start| start <= end).max(1);
+        let column = match last == place.line {
+            true => place.column + self.text.get(start..end).map_or(0, |text| text.chars().count()),
+            false => 1 + self.text.get(line(last - 1)?.start..end).map_or(0, |text| text.chars().count()),
+        };
+        Some(Excerpt::new(&self.text, place.line, (last, column), line(number)?, start..end, &self.masked))
+    }
+
+    /// What stands in the file from `span.start` to `span.end`, in one line, secrets masked.
+    pub(super) fn source(&self, span: Range<usize>) -> String {
+        let mut text = String::new();
+        let mut at = span.start;
+        for mask in self.masked.iter().filter(|mask| mask.start < span.end && mask.end > span.start) {
+            text.push_str(self.text.get(at..mask.start).unwrap_or_default());
+            text.push_str(MASK);
+            at = mask.end;
+        }
+        text.push_str(self.text.get(at..span.end).unwrap_or_default());
         let line: String = text.split_whitespace().collect::<Vec<_>>().join(" ");
         if line.chars().count() <= 72 { line } else { line.chars().take(71).chain(['…']).collect() }
     }
@@ -103,9 +137,10 @@ impl Notes {
     /// Parses the text into tables; faults of the syntax are noted, and what can be read is returned.
     pub(super) fn parse<'i>(&mut self, text: &'i str) -> Spanned<DeTable<'i>> {
         let (table, errors) = DeTable::parse_recoverable(text);
+        self.masked = secret::places(text, &table, !errors.is_empty());
         for error in errors {
             let span = error.span().unwrap_or_default();
-            let place = self.place(span.start, "");
+            let place = self.place(span.clone(), "");
             let found = if span.is_empty() { "end of line".to_owned() } else { self.source(span) };
             self.fault(&place, Some(found), format!("TOML: {}", error.message()), "mend the syntax of this line");
         }
@@ -123,9 +158,9 @@ pub(super) struct Section<'t, 'i> {
 }
 
 impl<'t, 'i> Section<'t, 'i> {
-    pub(super) fn new(path: impl Into<String>, offset: usize, table: &'t DeTable<'i>, notes: &Notes) -> Self {
+    pub(super) fn new(path: impl Into<String>, span: Range<usize>, table: &'t DeTable<'i>, notes: &Notes) -> Self {
         let path = path.into();
-        let place = notes.place(offset, path.clone());
+        let place = notes.place(span, path.clone());
         Self { path, place, table, known: Vec::new() }
     }
 
@@ -209,7 +244,7 @@ impl<'t, 'i> Section<'t, 'i> {
         let mut sections = Vec::new();
         for (index, item) in array.iter().enumerate() {
             let path = format!("{}[{}]", place.key, index + 1);
-            let place = notes.place(item.span().start, path.clone());
+            let place = notes.place(item.span(), path.clone());
             let DeValue::Table(table) = item.get_ref() else {
                 notes.refused(&place, item, refusal());
                 continue;
@@ -226,7 +261,7 @@ impl<'t, 'i> Section<'t, 'i> {
             .iter()
             .map(|(key, value)| {
                 let name = key.get_ref().to_string();
-                let place = notes.place(key.span().start, format!("{}.{name}", self.path));
+                let place = notes.place(key.span(), format!("{}.{name}", self.path));
                 (key.span().start, (Located { value: name, place }, value))
             })
             .collect();
@@ -256,7 +291,7 @@ impl<'t, 'i> Section<'t, 'i> {
                 notes.refused(&name.place, value, Refusal::new("a table", advice));
                 continue;
             };
-            let section = Section::new(name.place.key.clone(), value.span().start, table, notes);
+            let section = Section::new(name.place.key.clone(), value.span(), table, notes);
             sections.push((name, section));
         }
         sections
@@ -293,7 +328,7 @@ impl<'t, 'i> Section<'t, 'i> {
             if self.known.contains(&name) {
                 continue;
             }
-            let place = notes.place(key.span().start, self.key(name));
+            let place = notes.place(key.span(), self.key(name));
             let mut known = self.known.clone();
             known.sort_unstable();
             let list = format!("one of the known keys: {}", known.join(", "));
@@ -306,7 +341,7 @@ impl<'t, 'i> Section<'t, 'i> {
         self.known.push(key);
         let value = self.table.get(key)?;
         // A table's span is its head; for everything else the value is what the operator has to change.
-        let place = notes.place(value.span().start, self.key(key));
+        let place = notes.place(value.span(), self.key(key));
         Some((place, value))
     }
 
@@ -335,7 +370,7 @@ pub(super) fn read_list<T>(
     };
     let mut list = Vec::new();
     for item in array {
-        let place = notes.place(item.span().start, place.key.clone());
+        let place = notes.place(item.span(), place.key.clone());
         match parse(item.get_ref()) {
             Ok(value) => list.push(Located { value, place }),
             Err(refusal) => notes.refused(&place, item, refusal),

@@ -4,6 +4,8 @@ use std::fmt;
 use std::path::Path;
 use std::sync::Arc;
 
+use super::excerpt::{Colour, Excerpt};
+
 /// A place in a configuration file.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Place {
@@ -15,6 +17,8 @@ pub struct Place {
     pub column: usize,
     /// The key with its section: `rule[staff-im].source`, `log.im.account`; empty for the file as a whole.
     pub key: String,
+    /// First octet of what stands there, and the one behind its last.
+    pub(super) span: (usize, usize),
 }
 
 /// One thing that keeps a configuration from being used.
@@ -22,6 +26,8 @@ pub struct Place {
 pub struct Fault {
     /// Where.
     pub place: Place,
+    /// Its line; none where the fault is of the file as a whole.
+    pub excerpt: Option<Excerpt>,
     /// What stands there; none where something is missing.
     pub found: Option<String>,
     /// What should stand there.
@@ -35,6 +41,8 @@ pub struct Fault {
 pub struct Warning {
     /// Where.
     pub place: Place,
+    /// Its line; none where the warning is of the file as a whole.
+    pub excerpt: Option<Excerpt>,
     /// What will happen.
     pub effect: String,
     /// What to do about it.
@@ -54,18 +62,40 @@ impl fmt::Display for Place {
     }
 }
 
+impl Fault {
+    /// Without the line of the file: for records, and for programs that have the file.
+    pub fn brief(&self) -> String {
+        Self { excerpt: None, ..self.clone() }.to_string()
+    }
+}
+
+impl Warning {
+    /// Without the line of the file.
+    pub fn brief(&self) -> String {
+        Self { excerpt: None, ..self.clone() }.to_string()
+    }
+}
+
+/// In colour where the alternate form is asked for.
 impl fmt::Display for Fault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(f, "{}", self.place)?;
+        if let Some(excerpt) = &self.excerpt {
+            excerpt.write(f, f.alternate().then_some(Colour::Red))?;
+        }
         writeln!(f, "  found:    {}", self.found.as_deref().unwrap_or("nothing"))?;
         writeln!(f, "  expected: {}", self.expected)?;
         write!(f, "  to do:    {}", self.advice)
     }
 }
 
+/// In colour where the alternate form is asked for.
 impl fmt::Display for Warning {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(f, "{}", self.place)?;
+        if let Some(excerpt) = &self.excerpt {
+            excerpt.write(f, f.alternate().then_some(Colour::Yellow))?;
+        }
         writeln!(f, "  effect:   {}", self.effect)?;
         write!(f, "  to do:    {}", self.advice)
     }

@@ -268,6 +268,9 @@ pub struct Refusal {
     /// The session that is in the way.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub session: Option<u32>,
+    /// The text without lines of the configuration, where it has some: for the trail.
+    #[serde(skip)]
+    pub brief: Option<String>,
     /// The configuration's faults, each sent as a row before.
     #[serde(skip)]
     pub faults: Vec<FaultRow>,
@@ -302,6 +305,32 @@ pub struct FaultRow {
     pub path: String,
     /// `invalid-value`, `needs-restart`, or `warning`.
     pub tag: String,
+    /// Where it begins, from 1; 0 where it is of the text as a whole.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub line: usize,
+    /// In characters, from 1.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub column: usize,
+    /// Line and column behind its last character.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub end: Option<(usize, usize)>,
+    /// The line, with carets below the culprit.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub excerpt: String,
+}
+
+impl FaultRow {
+    /// The text with the line that it is about.
+    pub fn told(&self) -> String {
+        match self.text.split_once('\n') {
+            Some((place, rest)) => format!("{place}\n{}{rest}", self.excerpt),
+            None => self.text.clone(),
+        }
+    }
+}
+
+fn is_zero(number: &usize) -> bool {
+    *number == 0
 }
 
 /// A difference between two configurations.

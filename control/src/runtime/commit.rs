@@ -17,7 +17,7 @@ use self::which::name_of;
 use crate::config::edit::{Change, EditOp, diff};
 use crate::config::generation::{Author, Cause, Generation, digest};
 use crate::config::store::{Candidate as Edits, ConfigStore, Pending, Scheduled};
-use crate::config::{self, Compiled, Fault, NeedsRestart, Numbering, Warning};
+use crate::config::{self, Compiled, Excerpt, Fault, NeedsRestart, Numbering, Place, Warning};
 use crate::manage::configure::{ErrorOption, FaultRow, Refusal};
 use crate::signatures::Library;
 
@@ -333,14 +333,15 @@ impl Shop {
     fn compile(&mut self, text: &str, from: &Which) -> Result<(Compiled, Vec<Warning>), Refusal> {
         let name = name_of(from, &self.file);
         config::reload_text(&name, text, &mut self.library).map_err(|faults| {
-            let list = faults.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n");
+            let list = |text: fn(&Fault) -> String| faults.iter().map(text).collect::<Vec<_>>().join("\n");
             let rows = faults.iter().map(fault_row).collect();
             let what = match from {
                 Which::File => "the policy file".to_owned(),
                 _ => name.display().to_string(),
             };
-            let text = format!("{what} is not taken, and nothing changes:\n{list}");
-            Refusal { faults: rows, ..Refusal::new("operation-failed", text) }
+            let text = |list: String| format!("{what} is not taken, and nothing changes:\n{list}");
+            let brief = Some(text(list(Fault::brief)));
+            Refusal { brief, faults: rows, ..Refusal::new("operation-failed", text(list(Fault::to_string))) }
         })
     }
 
@@ -457,6 +458,7 @@ fn refused_for_restart(needs: &NeedsRestart, from: &Which) -> Refusal {
         text: format!("{key} cannot change while it runs"),
         path: key,
         tag: "needs-restart".to_owned(),
+        ..FaultRow::default()
     };
     let what = if *from == Which::File { "the policy file is" } else { "it is" };
     let text = format!(
@@ -466,7 +468,19 @@ fn refused_for_restart(needs: &NeedsRestart, from: &Which) -> Refusal {
 }
 
 fn fault_row(fault: &Fault) -> FaultRow {
-    FaultRow { text: fault.to_string(), path: fault.place.key.clone(), tag: "invalid-value".to_owned() }
+    row(fault.brief(), "invalid-value", &fault.place, fault.excerpt.as_ref())
+}
+
+fn row(text: String, tag: &str, place: &Place, excerpt: Option<&Excerpt>) -> FaultRow {
+    FaultRow {
+        text,
+        path: place.key.clone(),
+        tag: tag.to_owned(),
+        line: place.line,
+        column: place.column,
+        end: excerpt.map(|excerpt| excerpt.end),
+        excerpt: excerpt.map(ToString::to_string).unwrap_or_default(),
+    }
 }
 
 fn table(text: &str) -> Result<Table, Refusal> {

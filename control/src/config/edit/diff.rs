@@ -92,10 +92,10 @@ impl fmt::Display for Change {
 }
 
 /// What is written for a secret.
-const MASK: &str = "(masked)";
+pub(in crate::config) const MASK: &str = "(masked)";
 
 /// Whether the value of a key is a secret itself. Keys that end in `-file` name a file.
-fn is_secret(key: &str) -> bool {
+pub(in crate::config) fn is_secret(key: &str) -> bool {
     const SECRET: [&str; 6] = ["password", "passphrase", "secret", "community", "pseudonym-key", "private-key"];
     SECRET.iter().any(|word| key.ends_with(word))
 }

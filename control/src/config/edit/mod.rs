@@ -16,6 +16,7 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 pub use diff::{Change, ChangeKind, diff};
+pub(super) use diff::{MASK, is_secret};
 pub use path::Path;
 pub use tree::Tree;
 

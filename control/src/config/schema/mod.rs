@@ -84,7 +84,7 @@ pub(super) struct System {
 impl Source {
     /// Reads a parsed file. Faults are noted; what was refused is absent from the result.
     pub(super) fn read(document: &Spanned<DeTable<'_>>, notes: &mut Notes) -> Self {
-        let mut root = Section::new("", 0, document.get_ref(), notes);
+        let mut root = Section::new("", 0..0, document.get_ref(), notes);
         let source = Self {
             system: System::read(root.table("system", notes), notes),
             management: Management::read(root.table("management", notes), notes),

@@ -24,7 +24,7 @@ pub(super) fn read(kind: &str, section: Option<Section<'_, '_>>, notes: &mut Not
             notes.fault(&name.place, Some(name.value.clone()), "a name that begins with a letter", advice);
             continue;
         }
-        let place = notes.place(value.span().start, name.place.key.clone());
+        let place = notes.place(value.span(), name.place.key.clone());
         let items = match value.get_ref() {
             DeValue::String(text) => vec![Located { value: text.to_string(), place }],
             _ => read_list(&place, value, notes, value::text).unwrap_or_default(),
@@ -79,7 +79,7 @@ fn read_im_audit(section: &Section<'_, '_>, notes: &mut Notes) -> Vec<(Located<S
         match parse(value.get_ref()) {
             Ok(what) => audit.push((application, what)),
             Err(refusal) => {
-                let place = notes.place(value.span().start, application.place.key.clone());
+                let place = notes.place(value.span(), application.place.key.clone());
                 let found = Some(notes.source(value.span()));
                 notes.fault(&place, found, refusal.expected, refusal.advice);
             }

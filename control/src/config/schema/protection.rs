@@ -116,7 +116,7 @@ impl Zone {
                 notes.fault(&name.place, found, "a table", advice);
                 continue;
             };
-            let mut section = Section::new(name.place.key.clone(), value.span().start, table, notes);
+            let mut section = Section::new(name.place.key.clone(), value.span(), table, notes);
             let zone = Self {
                 networks: section.list("networks", notes, value::text).map(|list| list.value).unwrap_or_default(),
                 reverse_check: section.optional("reverse-check", notes, value::boolean),

@@ -153,9 +153,54 @@ office = ["10.0.0.0/8"]
 #[test]
 fn a_fault_reads_as_it_should() {
     let fault = fault("[[rule]]\nname = \"a\"\naction = \"alow\"\n");
-    let text = "policy.toml:13:10: rule[a].action\n  found:    \"alow\"\n  expected: one of \"permit\", \"deny\", \"reset\"\n  \
+    let head = "policy.toml:13:10: rule[a].action\n";
+    let line = "  13 | action = \"alow\"\n     |          ^^^^^^\n";
+    let tail = "  found:    \"alow\"\n  expected: one of \"permit\", \"deny\", \"reset\"\n  \
                 to do:    write one of these words";
-    assert_eq!(fault.to_string(), text);
+    assert_eq!(fault.to_string(), format!("{head}{line}{tail}"));
+    assert_eq!(fault.brief(), format!("{head}{tail}"));
+    assert_eq!(fault.excerpt.as_ref().unwrap().end, (13, 16));
+    let colour = format!("{fault:#}");
+    assert!(colour.contains("\u{1b}[1;31m^^^^^^\u{1b}[0m\n"), "{colour:?}");
+}
+
+/// The two lines that are shown of the first fault of BASE and `addition`, and where it ends.
+fn excerpt(addition: &str) -> (String, (usize, usize)) {
+    let faults = load_text(&format!("{BASE}{addition}"), Purpose::Run).unwrap_err();
+    let excerpt = faults[0].excerpt.as_ref().expect("a line");
+    (excerpt.to_string(), (excerpt.end.0 - BASE.lines().count(), excerpt.end.1))
+}
+
+#[test]
+fn carets_stand_below_keys_values_items_and_heads() {
+    let (key, end) = excerpt("[system]\nhostname = \"a\"\n");
+    assert_eq!((key.as_str(), end), ("  12 | hostname = \"a\"\n     | ^^^^^^^^\n", (2, 9)));
+    let (item, _) = excerpt("[dataplane]\nworkers = [0, \"one\", 2]\n");
+    assert_eq!(item, "  12 | workers = [0, \"one\", 2]\n     |               ^^^^^\n");
+    let (head, end) = excerpt("  [metrics] # scraped\n");
+    assert_eq!((head.as_str(), end), ("  11 |   [metrics] # scraped\n     |   ^^^^^^^^^\n", (1, 12)));
+    let (lines, end) = excerpt("[system]\nhost-name = [\n  \"a\",\n]\n");
+    assert_eq!((lines.as_str(), end), ("  12 | host-name = [\n     |             ^\n", (4, 2)));
+    let (syntax, _) = excerpt("[system]\nhost-name = \"a\n");
+    assert!(syntax.starts_with("  12 | host-name = \"a\n     | ") && syntax.contains('^'), "{syntax}");
+    let (crlf, _) = excerpt("[system]\r\nhost-name = 7\r\n");
+    assert_eq!(crlf, "  12 | host-name = 7\n     |             ^\n");
+}
+
+#[test]
+fn what_is_shown_of_a_faulty_line_has_no_secret() {
+    for addition in [
+        "[[log-host]]\nname = \"k\"\nsasl = { password = \"hush\" }\n",
+        "[system]\nhost-name = { secret = \"hush\" }\n",
+        "[system]\nhost-name = [ { x.passphrase = [\"hush\"] } ]\n",
+        "[system]\npassword = \"hush\n",
+        "[system]\nx = { password = \"hush\", }}\n",
+        "[system]\nsecret = \"hush\" oops\n",
+    ] {
+        let faults = load_text(&format!("{BASE}{addition}"), Purpose::Run).unwrap_err();
+        let text = faults.iter().map(|fault| format!("{fault}\n{fault:#}")).collect::<String>();
+        assert!(!text.contains("hush"), "{text}");
+    }
 }
 
 #[test]

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use dataplane::time::Nanos;
 
-use super::{Ask, Shop, Which, name_of, none_scheduled, not_kept, nothing_kept, refused_for_restart, table};
+use super::{Ask, Shop, Which, name_of, none_scheduled, not_kept, nothing_kept, refused_for_restart, row, table};
 use crate::config::Warning;
 use crate::config::edit::{EditOp, Tree, diff};
 use crate::config::generation::{Author, Meta};
@@ -154,5 +154,5 @@ fn done(text: impl Into<String>) -> Configured {
 }
 
 fn warning_row(warning: &Warning) -> FaultRow {
-    FaultRow { text: warning.to_string(), path: warning.place.key.clone(), tag: "warning".to_owned() }
+    row(warning.brief(), "warning", &warning.place, warning.excerpt.as_ref())
 }

@@ -440,7 +440,7 @@ impl House {
             eprintln!("ostiary: {}", refusal.text);
         }
         let since = self.recorder.last();
-        self.tell_refused(&underway, &refusal.text);
+        self.tell_refused(&underway, refusal.brief.as_deref().unwrap_or(&refusal.text));
         if let Some(fault) = refusal.faults.iter().find(|fault| fault.path == SIGNATURES) {
             self.tell_signatures_refused(&underway, &fault.text);
         }

@@ -3,6 +3,7 @@
 //! A test that this machine cannot run says so through [`skip::skip`]; `scripts/test` counts those apart.
 
 pub mod access;
+pub mod book;
 pub mod cable;
 pub mod captures;
 pub mod certificates;

@@ -62,7 +62,8 @@ impl Port {
         let (mut up, mut megabits) = (0, 0);
         // SAFETY: the port exists, the two numbers are there to be written.
         unsafe { dpdk_sys::ostiary_link(self.number.0, &raw mut up, &raw mut megabits) };
-        // RTE_ETH_SPEED_NUM_UNKNOWN and RTE_ETH_SPEED_NUM_NONE.
-        Link { up: up != 0, megabits: (megabits != u32::MAX && megabits != 0).then_some(megabits) }
+        // RTE_ETH_SPEED_NUM_UNKNOWN and RTE_ETH_SPEED_NUM_NONE; net_vmxnet3 states a speed also where there is no link.
+        let known = up != 0 && megabits != u32::MAX && megabits != 0;
+        Link { up: up != 0, megabits: known.then_some(megabits) }
     }
 }

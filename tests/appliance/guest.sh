@@ -1,0 +1,75 @@
+# The guest: booted, given the firewall, and asked things. Sourced by scripts/test-appliance.
+
+guest=(ip netns exec "$management" ssh -F none -i target/appliance/key -o StrictHostKeyChecking=no -o UserKnownHostsFile=/dev/null
+    -o LogLevel=ERROR -o ConnectTimeout=5 -o ControlMaster=auto -o ControlPersist=600 -o "ControlPath=$work/ssh" root@192.0.2.2)
+in_guest() { "${guest[@]}" "$@" < /dev/null; }
+show() { in_guest ostiary show "$@" --json; }
+addresses=(0000:00:10.0 0000:00:11.0 0000:00:12.0 0000:00:13.0 0000:00:14.0 0000:00:15.0)
+
+# boot [IOMMU]: the guest with one NIC to be reached by and two of each model, behind the IOMMU where there is one.
+boot() {
+    # On a busy machine an emulated timer can be too late for the kernel's test of it.
+    local append='root=/dev/vda rw console=ttyS0 panic=-1 loglevel=4 no_timer_check'
+    local iommu=() nics=() slot=16 model side device booted
+    if [ $# = 1 ]; then
+        iommu=(-device "$1")
+        append+=' intel_iommu=on'
+    fi
+    for model in "${models[@]}"; do
+        device=$model
+        # As other NICs are, behind the IOMMU.
+        [ "$model" != virtio ] || device="virtio-net-pci,disable-legacy=on,iommu_platform=${1:+on}"
+        device=${device%iommu_platform=}
+        for side in in out; do
+            nics+=(-netdev "tap,id=$model-$side,ifname=$model-$side,script=no,downscript=no"
+                -device "${device%,},netdev=$model-$side,addr=$(printf '0x%x' "$slot"),mac=52:54:00:00:00:$slot,romfile=")
+            slot=$((slot + 1))
+        done
+    done
+    # KVM is not asked for: it is missing on most machines that run tests, and this has to mean the same on all.
+    booted=$(now)
+    ip netns exec "$machine" qemu-system-x86_64 -accel tcg,thread=multi -machine q35,kernel-irqchip=off -cpu max -m 1536 -smp 2 \
+        -nodefaults -display none -no-reboot -serial "file:$work/console" -qmp "unix:$work/qmp,server=on,wait=off" \
+        "${iommu[@]}" -kernel "$image/vmlinuz" -initrd "$image/initrd" -append "$append" \
+        -drive "file=$image/disk,format=raw,if=none,id=disk,snapshot=on,cache=unsafe" -device virtio-blk-pci,drive=disk \
+        -device virtio-rng-pci -netdev tap,id=mgmt,ifname=mgmt,script=no,downscript=no \
+        -device virtio-net-pci,netdev=mgmt,mac=52:54:00:00:01:00,romfile= "${nics[@]}" > "$work/qemu.log" 2>&1 &
+    qemu=$!
+    has_started() { [ -S "$work/qmp" ] && tests/appliance/qmp "$work/qmp" query-status > "$work/status" 2>&1; }
+    lives() { kill -0 "$qemu" 2>/dev/null || die "QEMU ended: $(tail -n 3 "$work/qemu.log")"; }
+    started() { lives; has_started; }
+    wait_until 60 started || die "QEMU does not start: $(tail -n 3 "$work/qemu.log")"
+    connect_taps
+    answers() { lives; in_guest true 2>/dev/null; }
+    wait_until 300 answers || die "the guest does not answer"
+    printf 'reached after %s s: %s\n' "$(($(now) - booted))" "$(in_guest 'uname -r; cut -d" " -f1 /proc/uptime' | paste -sd' ')"
+}
+
+# The firewall, as the package puts it there.
+install_firewall() {
+    local tree=$work/tree
+    mkdir -p "$tree"/{usr/bin,usr/sbin,etc/ostiary,usr/lib/systemd/system,usr/lib/udev/rules.d}
+    objcopy --strip-debug "$built/ostiary" "$tree/usr/bin/ostiary"
+    cp scripts/bind-nic "$tree/usr/sbin/ostiary-bind-nic"
+    cp scripts/hugepages "$tree/usr/sbin/ostiary-hugepages"
+    cp scripts/packaging/ostiary.service "$tree/usr/lib/systemd/system"
+    cp scripts/packaging/debian/ostiary.udev "$tree/usr/lib/udev/rules.d/60-ostiary.rules"
+    cp tests/appliance/policy.toml "$tree/etc/ostiary"
+    tar -C "$tree" -c --owner=root --group=root . | "${guest[@]}" tar -x -C / --no-same-permissions
+    in_guest 'useradd --system --user-group --home-dir /var/lib/ostiary ostiary && chown -R ostiary: /etc/ostiary
+        udevadm control --reload; systemctl daemon-reload'
+}
+
+bind_nics() {
+    in_guest 'modprobe vfio-pci; ostiary-hugepages 384M' || die "no hugepages in the guest"
+    in_guest ostiary-bind-nic "${addresses[@]}" || die "the NICs cannot be bound"
+    in_guest ostiary-bind-nic
+}
+
+start_firewall() {
+    collect
+    in_guest systemctl start ostiary || { in_guest journalctl -b -u ostiary -n 30 --no-pager; die "the service does not start"; }
+    runs() { show ports > "$work/ports" 2>&1; }
+    wait_until 60 runs || { in_guest journalctl -b -u ostiary -n 30 --no-pager; die "the firewall does not run: $(cat "$work/ports")"; }
+    in_guest ostiary show ports
+}

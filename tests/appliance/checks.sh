@@ -104,6 +104,7 @@ check_commit() {
         fetch "$model" 8081 || printf '%s: port 8081 does not answer before the commit: %s\n' "$model" "$(cat "$work/curl-$model")"
     done
     before=$(drops)
+    rm -f "$work"/commit-*
     for model in "${models[@]}"; do
         { fetch "$model" 8080 --limit-rate 600k || echo "the transfer: $(cat "$work/curl-$model")" > "$work/commit-$model"; } &
         jobs+=($!)

@@ -99,14 +99,14 @@ drops() { in_guest ostiary show counters | awk '/^drop_/ { print $1, $2 }'; }
 
 # While each model carries a transfer and pings, a commit forbids something else: of what both policies permit nothing is lost.
 check_commit() {
-    local model job jobs=() before
+    local model job jobs=() before after
     for model in "${models[@]}"; do
         fetch "$model" 8081 || printf '%s: port 8081 does not answer before the commit: %s\n' "$model" "$(cat "$work/curl-$model")"
     done
     before=$(drops)
     rm -f "$work"/commit-*
     for model in "${models[@]}"; do
-        { fetch "$model" 8080 --limit-rate 600k || echo "the transfer: $(cat "$work/curl-$model")" > "$work/commit-$model"; } &
+        { fetch "$model" 8080 --limit-rate 600k || echo "the transfer: $(cat "$work/curl-$model")" >> "$work/commit-$model"; } &
         jobs+=($!)
         { answered "$model" -c 100 -i 0.1 || echo "pings: $note" >> "$work/commit-$model"; } &
         jobs+=($!)
@@ -114,15 +114,18 @@ check_commit() {
     sleep 2
     in_guest "ostiary delete 'rule[old-web]' && ostiary commit -m 'no old web'" > "$work/committed" 2>&1 || die "the commit: $(cat "$work/committed")"
     tail -n 1 "$work/committed"
-    for job in "${jobs[@]}"; do wait "$job"; done
-    [ "$(drops)" = "$before" ] || printf 'drops moved from:\n%s\nto:\n%s\n' "$before" "$(drops)"
+    for job in "${jobs[@]}"; do wait "$job" || true; done
+    after=$(drops)
+    for model in "${models[@]}"; do
+        [ "$after" = "$before" ] || echo "drops were '${before//$'\n'/, }', are '${after//$'\n'/, }'" >> "$work/commit-$model"
+    done
     for model in "${models[@]}"; do
         if [ -s "$work/commit-$model" ]; then
             outcome "$model" commit failed "$(paste -sd' ' "$work/commit-$model")"
         elif fetch "$model" 8081 -m 3; then
             outcome "$model" commit failed "what the commit forbids still passes"
         else
-            outcome "$model" commit ok "$(cat "$work/curl-$model")"
+            outcome "$model" commit ok "transfer whole, 100 pings answered; what it forbids: $(head -n 1 "$work/curl-$model")"
         fi
     done
 }

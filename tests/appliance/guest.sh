@@ -45,19 +45,13 @@ boot() {
     printf 'reached after %s s: %s\n' "$(($(now) - booted))" "$(in_guest 'uname -r; cut -d" " -f1 /proc/uptime' | paste -sd' ')"
 }
 
-# The firewall, as the package puts it there.
+# The firewall by its package, with the policy of this test.
 install_firewall() {
-    local tree=$work/tree
-    mkdir -p "$tree"/{usr/bin,usr/sbin,etc/ostiary,usr/lib/systemd/system,usr/lib/udev/rules.d}
-    objcopy --strip-debug "$built/ostiary" "$tree/usr/bin/ostiary"
-    cp scripts/bind-nic "$tree/usr/sbin/ostiary-bind-nic"
-    cp scripts/hugepages "$tree/usr/sbin/ostiary-hugepages"
-    cp scripts/packaging/ostiary.service "$tree/usr/lib/systemd/system"
-    cp scripts/packaging/debian/ostiary.udev "$tree/usr/lib/udev/rules.d/60-ostiary.rules"
-    cp tests/appliance/policy.toml "$tree/etc/ostiary"
-    tar -C "$tree" -c --owner=root --group=root . | "${guest[@]}" tar -x -C / --no-same-permissions
-    in_guest 'useradd --system --user-group --home-dir /var/lib/ostiary ostiary && chown -R ostiary: /etc/ostiary
-        udevadm control --reload; systemctl daemon-reload'
+    objcopy --strip-debug "$built/ostiary" "$work/ostiary"
+    scripts/package --binary "$work/ostiary" --out "$work/package" > "$work/package.log" 2>&1 || die "no package: $(tail -n 3 "$work/package.log")"
+    "${guest[@]}" 'cat > /tmp/ostiary.deb && dpkg -i /tmp/ostiary.deb && rm /tmp/ostiary.deb' < "$(echo "$work"/package/ostiary_*.deb)" \
+        || die "the package cannot be installed in the guest"
+    "${guest[@]}" 'cat > /etc/ostiary/policy.toml' < tests/appliance/policy.toml
 }
 
 bind_nics() {

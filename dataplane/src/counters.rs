@@ -4,6 +4,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use crossbeam::utils::CachePadded;
 
+use crate::policy::RuleId;
 use crate::verdict::DropReason;
 
 /// Declares the counters with their names, so that none lacks one.
@@ -183,6 +184,9 @@ counters! {
     OriginatedLost = "originated_lost",
 }
 
+/// The numbers that a rule can have.
+const RULES: usize = 1 << u16::BITS;
+
 /// The counters of one worker. Only that worker writes; anyone may read.
 #[derive(Debug)]
 pub struct Counters {
@@ -191,6 +195,8 @@ pub struct Counters {
     /// Cycles of turns with packets, and of turns without.
     load: CachePadded<[AtomicU64; 2]>,
     longest_turn: CachePadded<AtomicU64>,
+    /// By [`RuleId`].
+    hits: Box<[AtomicU64]>,
 }
 
 impl Default for Counters {
@@ -200,6 +206,7 @@ impl Default for Counters {
             drops: CachePadded::new([const { AtomicU64::new(0) }; DropReason::ALL.len()]),
             load: CachePadded::default(),
             longest_turn: CachePadded::default(),
+            hits: std::iter::repeat_with(AtomicU64::default).take(RULES).collect(),
         }
     }
 }
@@ -218,6 +225,19 @@ impl Counters {
     /// Counts `n` dropped frames. Of the one writer only.
     pub fn add_drop(&self, reason: DropReason, n: u64) {
         bump(&self.drops[reason as usize], n);
+    }
+
+    /// Counts a flow that came under a rule. Of the one writer only.
+    pub fn hit(&self, rule: RuleId) {
+        if let Some(cell) = self.hits.get(usize::from(rule.0)) {
+            bump(cell, 1);
+        }
+    }
+
+    /// Flows that came under a rule: when they were opened or refused, or when what became known of them, or another policy,
+    /// brought them there.
+    pub fn hits(&self, rule: RuleId) -> u64 {
+        self.hits.get(usize::from(rule.0)).map_or(0, |cell| cell.load(Ordering::Relaxed))
     }
 
     /// Adds cycles of turns with packets and of turns without. Of the one writer only.
@@ -299,6 +319,10 @@ mod tests {
         counters.add(Counter::PacketsReceived, 4);
         counters.add_drop(DropReason::TxFull, 2);
         counters.set(Counter::SessionsActive, 9);
+        counters.hit(RuleId::IMPLICIT);
+        counters.hit(RuleId(3));
+        counters.hit(RuleId(3));
+        assert_eq!([RuleId(3), RuleId::IMPLICIT, RuleId(0)].map(|rule| counters.hits(rule)), [2, 1, 0]);
         let read: Vec<_> = counters.read().into_iter().filter(|&(_, value)| value != 0).collect();
         assert_eq!(read, [("packets_received", 7), ("sessions_active", 9), ("drop_tx_full", 2)]);
     }

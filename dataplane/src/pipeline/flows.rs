@@ -234,6 +234,7 @@ impl Pipeline {
         }
         self.active += 1;
         self.counters.add(Counter::SessionsOpened, 1);
+        self.counters.hit(record.rule);
         self.count_table();
         Ok(slot)
     }

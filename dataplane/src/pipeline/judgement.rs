@@ -50,6 +50,7 @@ impl Pipeline {
         decision: &Decision,
     ) -> Result<(), DropReason> {
         let Some(reason) = refusal(decision) else { return Ok(()) };
+        self.counters.hit(decision.rule);
         if decision.session_logging {
             self.note_denied(packet, record, decision.rule);
         }
@@ -99,6 +100,9 @@ impl Pipeline {
             self.end_inspection(now, slot, heard, Identification::NotBegun);
         }
         let mut record = *self.table.record(slot);
+        if record.rule != decision.rule {
+            self.counters.hit(decision.rule);
+        }
         let logged = record.has(Flags::LOGGED);
         let passed = record.passed_packets() || record.has(Flags::CREATE_SENT);
         self.apply(&mut record, &decision);

@@ -64,6 +64,9 @@ impl Pipeline {
         };
         let decision = self.policy.decide(&self.query(&key, &record, ports, application));
         if decision.action == Action::Permit {
+            if record.rule != decision.rule {
+                self.counters.hit(decision.rule);
+            }
             self.apply(&mut record, &decision);
         }
         record.set(Flags::TENTATIVE, false);

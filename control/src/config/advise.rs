@@ -28,6 +28,7 @@ pub(super) fn advise(source: &Source, compiled: &Compiled, notes: &mut Notes) {
     delivery::advise(source, compiled, notes);
     secret_file_modes(source, notes);
     key_file_mode(source, notes);
+    page_for_everybody(source, compiled, notes);
 }
 
 fn matches_all(rule: &RuleSource) -> bool {
@@ -271,6 +272,21 @@ fn key_file_mode(source: &Source, notes: &mut Notes) {
     let Some(file) = &source.log.im.key_file else { return };
     if others_can_read(&file.value) {
         let effect = "others than its owner can read the key, and so tell accounts from pseudonyms";
+        notes.warn(&file.place, effect, format!("chmod 600 {}", file.value.display()));
+    }
+}
+
+/// Loopback is shared by all who are on this machine.
+fn page_for_everybody(source: &Source, compiled: &Compiled, notes: &mut Notes) {
+    let (Some(written), Some(page)) = (&source.dashboard, &compiled.dashboard) else { return };
+    if page.token.is_none() && (page.users || page.audit) {
+        let what = if page.users { "users" } else { "the audit trail" };
+        let effect =
+            format!("every process of this machine can read the page, and with it {what}: there is no token-file");
+        notes.warn(&written.place, effect, "make one: (umask 077; openssl rand -hex 32 > FILE)");
+    }
+    if let Some(file) = written.token_file.as_ref().filter(|file| others_can_read(&file.value)) {
+        let effect = "others than its owner can read the token, and so the page";
         notes.warn(&file.place, effect, format!("chmod 600 {}", file.value.display()));
     }
 }

@@ -11,6 +11,7 @@ use super::access::AccessConfig;
 use super::address;
 use super::audit;
 use super::compiled::{Compiled, IMPLICIT_DENY, ImLogging, Names};
+use super::dashboard::DashboardConfig;
 use super::delivery;
 use super::document::{Located, Notes};
 use super::fixed::Fixed;
@@ -108,6 +109,7 @@ pub(super) fn compile(source: &Source, database: Option<Arc<Database>>, notes: &
         responses,
         generations: source.configuration.generations,
         metrics: source.metrics.as_ref().and_then(|metrics| MetricsConfig::compile(metrics, notes)),
+        dashboard: source.dashboard.as_ref().and_then(|dashboard| DashboardConfig::compile(dashboard, notes)),
         fixed: Fixed::default(),
     }
 }

@@ -10,6 +10,7 @@ use sigdb::{AppId, Database};
 
 use super::access::AccessConfig;
 use super::audit;
+use super::dashboard::DashboardConfig;
 use super::document::Notes;
 use super::fixed::Fixed;
 use super::metrics::MetricsConfig;
@@ -74,6 +75,8 @@ pub struct Compiled {
     pub generations: usize,
     /// Where counters are read over HTTP.
     pub metrics: Option<MetricsConfig>,
+    /// The page.
+    pub dashboard: Option<DashboardConfig>,
     /// What cannot change while it runs.
     pub fixed: Fixed,
 }

@@ -13,12 +13,12 @@ pub struct MetricsConfig {
     /// Where.
     pub listen: SocketAddr,
     /// By what it is secured; none: by nothing.
-    pub tls: Option<MetricsTls>,
+    pub tls: Option<ListenTls>,
 }
 
 /// PEM files.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct MetricsTls {
+pub struct ListenTls {
     /// The server's certificate, those of its issuers behind it.
     pub certificate: PathBuf,
     /// Its key.
@@ -30,7 +30,7 @@ pub struct MetricsTls {
 impl MetricsConfig {
     pub(super) fn compile(written: &Metrics, notes: &mut Notes) -> Option<Self> {
         let tls = match (&written.certificate, &written.key) {
-            (Some(certificate), Some(key)) => Some(MetricsTls {
+            (Some(certificate), Some(key)) => Some(ListenTls {
                 certificate: certificate.value.clone(),
                 key: key.value.clone(),
                 client_ca: written.client_ca.as_ref().map(|file| file.value.clone()),

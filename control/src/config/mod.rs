@@ -9,6 +9,7 @@ mod advise;
 mod audit;
 mod compile;
 mod compiled;
+mod dashboard;
 mod delivery;
 mod document;
 pub mod edit;
@@ -50,10 +51,11 @@ use sigdb::Database;
 
 pub use access::AccessConfig;
 pub use compiled::{Compiled, ImLogging, Names, NeedsRestart};
+pub use dashboard::{DashboardConfig, TokenDigest};
 pub use excerpt::Excerpt;
 pub use fault::{Fault, Place, Warning};
 pub use fixed::Fixed;
-pub use metrics::{MetricsConfig, MetricsTls};
+pub use metrics::{ListenTls, MetricsConfig};
 pub use numbering::Numbering;
 pub use respond::{Builtin, By, Match, Response, ResponseRule};
 pub use roles::Roles;
@@ -189,6 +191,9 @@ fn compile_text(
         compiled.resolve_groups(&source, &mut notes);
         if let (Some(metrics), Some(written)) = (&compiled.metrics, &source.metrics) {
             metrics.inspect(written, &mut notes);
+        }
+        if let (Some(dashboard), Some(written)) = (&mut compiled.dashboard, &source.dashboard) {
+            dashboard.inspect(written, &mut notes);
         }
     }
     if purpose == Purpose::Run {

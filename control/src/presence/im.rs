@@ -65,6 +65,23 @@ pub struct UserView {
     pub context: SignOnEvent,
 }
 
+/// Who is online at a place.
+fn views(key: &Key, place: &Place) -> impl Iterator<Item = UserView> {
+    let application = key.application;
+    place.users.iter().filter_map(move |user| match user.phase {
+        Phase::Online { since, login } => Some(UserView {
+            application,
+            account: user.account,
+            kept: user.kept,
+            since,
+            login,
+            connections: user.connections.len(),
+            context: user.context,
+        }),
+        _ => None,
+    })
+}
+
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(super) struct Key {
     pub(super) application: AppId,
@@ -223,20 +240,18 @@ impl Presence {
 
     /// Who is online.
     pub fn online(&self) -> impl Iterator<Item = UserView> + '_ {
-        self.places.iter().flat_map(|(key, place)| {
-            place.users.iter().filter_map(|user| match user.phase {
-                Phase::Online { since, login } => Some(UserView {
-                    application: key.application,
-                    account: user.account,
-                    kept: user.kept,
-                    since,
-                    login,
-                    connections: user.connections.len(),
-                    context: user.context,
-                }),
-                _ => None,
-            })
-        })
+        self.places.iter().flat_map(|(key, place)| views(key, place))
+    }
+
+    /// Who is online at `most` places behind the first `from`. Places come and go between two looks: one may be missed, or
+    /// be seen twice.
+    pub fn page(&self, from: usize, most: usize) -> impl Iterator<Item = UserView> + '_ {
+        self.places.iter().skip(from).take(most).flat_map(|(key, place)| views(key, place))
+    }
+
+    /// How many places there are.
+    pub fn places(&self) -> usize {
+        self.places.len()
     }
 
     /// Users that are followed, and sightings refused because the table was full.

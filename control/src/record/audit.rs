@@ -95,6 +95,8 @@ pub enum Via {
     Ssh,
     /// A terminal of this machine.
     Console,
+    /// The page.
+    Dashboard,
     /// The system, or the firewall itself.
     System,
     /// A response to another record.
@@ -244,6 +246,7 @@ impl Via {
             Self::Signal => "signal",
             Self::Ssh => "ssh",
             Self::Console => "console",
+            Self::Dashboard => "dashboard",
             Self::System => "system",
             Self::Response => "response",
         }

@@ -154,7 +154,7 @@ pub const PARAMETERS: &[(&str, &str)] = &[
     ("pid", "audit: the process of who did it"),
     ("role", "audit: read-only | auditor | operator | administrator | none, what that one may do"),
     ("origin", "audit: address:port of where that one is, or the address, IPv6 in brackets where there is a port"),
-    ("via", "audit: cli | netconf | signal | ssh | console | system | response, by which way"),
+    ("via", "audit: cli | netconf | signal | ssh | console | dashboard | system | response, by which way"),
     ("files", "audit: how many files are written"),
     ("serial", "audit: the file's number in its series; of signatures, the database's"),
     ("file", "audit: which file"),

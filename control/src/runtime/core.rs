@@ -12,7 +12,7 @@ use rustix::thread::{CpuSet, sched_getaffinity, sched_setaffinity};
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook_mio::v1_0::Signals;
 
-use super::house::House;
+use super::house::{House, Overlooked};
 use super::keeper;
 use super::notify::Notifier;
 use super::pulse::{Change, Pulse};
@@ -23,6 +23,7 @@ use crate::audit::{Store, StoreError};
 use crate::config::Compiled;
 use crate::config::store::ConfigStore;
 use crate::export::Exporters;
+use crate::manage::dashboard::{Dashboard, VIEWERS};
 use crate::manage::metrics::{Metrics, SCRAPERS};
 use crate::manage::{BindError, CLIENTS, Manager};
 use crate::receiver::Receiver;
@@ -47,6 +48,11 @@ pub enum RunError {
         "[metrics] listen {0}: {1}; choose an address of this machine and a port that nothing else has, and look at the files"
     )]
     Metrics(SocketAddr, io::Error),
+    /// Nobody could see the page.
+    #[error(
+        "[dashboard] listen {0}: {1}; choose an address of this machine and a port that nothing else has, and look at the files"
+    )]
+    Dashboard(SocketAddr, io::Error),
     /// What is to be kept over a restart cannot be written.
     #[error("system.state-directory {}: {_1}; give this user the folder, or leave the key out: nothing is kept then", _0.display())]
     State(PathBuf, io::Error),
@@ -69,7 +75,8 @@ const MANAGER: usize = 1;
 const RECEIVER: Token = Token(MANAGER + CLIENTS + 1);
 const SOURCES: usize = RECEIVER.0 + 1;
 const METRICS: usize = SOURCES + sources::TOKENS;
-const HOSTS: usize = METRICS + SCRAPERS + 1;
+const DASHBOARD: usize = METRICS + SCRAPERS + 1;
+const HOSTS: usize = DASHBOARD + VIEWERS + 1;
 
 /// How long the loop sleeps: workers do not wake it (that would cost them a system call), so it looks.
 /// A worker's queue of 65,536 events is full after 13 ms of 5 million events a second, the most that one worker makes: a burst
@@ -105,6 +112,10 @@ pub fn run(file: &Path, mut compiled: Compiled, ready: impl FnOnce(&Compiled)) -
         Metrics::bind(config, registry, METRICS).map_err(|error| RunError::Metrics(config.listen, error))
     });
     let mut metrics = metrics.transpose()?;
+    let dashboard = compiled.dashboard.as_ref().map(|config| {
+        Dashboard::bind(config, registry, DASHBOARD).map_err(|error| RunError::Dashboard(config.listen, error))
+    });
+    let mut dashboard = dashboard.transpose()?;
     let boot = BootId(random().map_err(|error| RunError::System("/dev/urandom", error))?);
     let exporters = Exporters::new(compiled.delivery(), boot, registry, Token(HOSTS))
         .map_err(|error| RunError::System("cannot make the log hosts' sockets", error))?;
@@ -148,8 +159,8 @@ pub fn run(file: &Path, mut compiled: Compiled, ready: impl FnOnce(&Compiled)) -
     let trail = trail.run()?;
     let reloader = Reloader::start(file.to_owned(), Arc::clone(&compiled), text, store)
         .map_err(|error| RunError::System("cannot start a thread", error))?;
-    let mut house =
-        House::new(compiled, dataplane, exporters, trail, boot, reloader).with_receiver(receiver).with_sources(sources);
+    let house = House::new(compiled, dataplane, exporters, trail, boot, reloader).with_receiver(receiver);
+    let mut house = house.with_sources(sources).with_feed();
     house.trail_begins();
     house.tell_unaccounted();
     house.audit_start(file);
@@ -180,9 +191,15 @@ pub fn run(file: &Path, mut compiled: Compiled, ready: impl FnOnce(&Compiled)) -
                 RECEIVER => house.wake_receiver(),
                 token if house.wake_sources(token) => {}
                 token if manager.owns(token) => manager.handle(event, now, &mut house),
-                token if (METRICS..HOSTS).contains(&token.0) => {
+                token if (METRICS..DASHBOARD).contains(&token.0) => {
                     if let Some(metrics) = &mut metrics {
                         metrics.handle(event, now, &|| house.measure(&manager));
+                    }
+                }
+                token if (DASHBOARD..HOSTS).contains(&token.0) => {
+                    if let Some(dashboard) = &mut dashboard {
+                        let mut seen = Overlooked { house: &mut house, manager: &manager };
+                        dashboard.handle(event, now, &mut seen);
                     }
                 }
                 token => house.exporters.event(token, event.is_readable(), event.is_writable()),
@@ -206,6 +223,9 @@ pub fn run(file: &Path, mut compiled: Compiled, ready: impl FnOnce(&Compiled)) -
         }
         if let Some(metrics) = &mut metrics {
             metrics.turn(now, &|| house.measure(&manager));
+        }
+        if let Some(dashboard) = &mut dashboard {
+            dashboard.turn(now, &mut Overlooked { house: &mut house, manager: &manager });
         }
     }
     manager.stop(&mut house);

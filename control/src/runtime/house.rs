@@ -15,6 +15,7 @@ use sigdb::{Database, Generation};
 
 mod audit;
 mod commits;
+mod dashboard;
 mod farewells;
 mod holder;
 mod load;
@@ -28,6 +29,8 @@ mod watch;
 
 use self::audit::{Occurred, Shown};
 use self::commits::Commits;
+use self::dashboard::Applications;
+pub(super) use self::dashboard::Overlooked;
 use self::farewells::Farewells;
 use self::load::Load;
 use self::logs::LogCounts;
@@ -42,6 +45,7 @@ use crate::audit::Store;
 use crate::audit::sources::Sources;
 use crate::config::Compiled;
 use crate::export::Exporters;
+use crate::manage::dashboard::Feed;
 use crate::manage::{ReloadRow, time_text};
 use crate::presence::access::AccessTable;
 use crate::presence::im::{Presence, Transition};
@@ -86,6 +90,9 @@ pub(super) struct House {
     access_counts: AccessCounts,
     log_counts: LogCounts,
     farewells: Farewells,
+    /// What the page shows of what happened; none where there is no page.
+    feed: Option<Feed>,
+    applications: Applications,
     /// What subscribers want to see, and what they have not been shown of it.
     shown: Shown,
     quiet: bool,
@@ -199,6 +206,8 @@ impl House {
             access_counts: AccessCounts::default(),
             log_counts: LogCounts::default(),
             farewells: Farewells::default(),
+            feed: None,
+            applications: Applications::default(),
             shown: Shown::default(),
             quiet: true,
             reloader,
@@ -352,10 +361,12 @@ impl House {
             let (recorder, exporters, users) = (&mut self.recorder, &mut self.exporters, &self.access);
             let (store, shown) = (&mut self.store, &mut self.shown);
             let (session, attack) = (&mut self.session, &mut self.attack);
+            let applications = &mut self.applications;
             let taken = self.events[at].receiver.sessions(EVENTS_PER_TURN, |event| {
                 let is_attack = matches!(event.change, SessionChange::Attack { .. });
                 let tally = if is_attack { &mut *attack } else { &mut *session };
                 tally.events += 1;
+                applications.see(event);
                 if let Some(record) = recorder.session(event, users) {
                     tally.records += 1;
                     audit::give(store, exporters, shown, &Arc::new(record));

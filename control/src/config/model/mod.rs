@@ -50,6 +50,7 @@ pub static ROOT: &[Node] = &[
     Node { name: "ssl-policy", about: "How log hosts are believed.", kind: Kind::Named(logging::SSL_POLICY) },
     container("configuration", "What was committed.", CONFIGURATION),
     container("metrics", "Where counters are scraped; default: nowhere.", METRICS),
+    container("dashboard", "Where the page to look at is served; default: nowhere.", DASHBOARD),
     list("respond", Key::Leaf("name"), "What is done by itself when something happens.", respond::RESPOND),
 ];
 
@@ -74,6 +75,15 @@ const METRICS: &[Node] = &[
     leaf("certificate", Type::Path, "The listener's certificate, issuers behind it: with a key, TLS is spoken."),
     leaf("key", Type::Path, "Its private key."),
     leaf("client-ca", Type::Path, "Who signs the certificates that clients have to show; default: none is asked."),
+];
+
+const DASHBOARD: &[Node] = &[
+    leaf("listen", Type::Text, "ADDRESS:PORT of HTTP; TLS and a token are needed where it is not loopback."),
+    leaf("certificate", Type::Path, "The page's certificate, issuers behind it: with a key, TLS is spoken."),
+    leaf("key", Type::Path, "Its private key."),
+    leaf("token-file", Type::Path, "A file of one line, the token that whoever looks has to know."),
+    leaf("users", Type::Boolean, "Whether the page names users and their sign-ons; default false."),
+    leaf("audit", Type::Boolean, "Whether the page shows the end of the audit trail; default false."),
 ];
 
 const ROLES: &[Node] = &[

@@ -1,4 +1,4 @@
-//! `[management]`, `[configuration]` and `[metrics]`: who may look and change, and by which doors.
+//! `[management]`, `[configuration]`, `[metrics]` and `[dashboard]`: who may look and change, and by which doors.
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -107,6 +107,42 @@ impl Metrics {
             certificate: section.optional("certificate", notes, value::path),
             key: section.optional("key", notes, value::path),
             client_ca: section.optional("client-ca", notes, value::path),
+        };
+        section.finish(notes);
+        Some(read)
+    }
+}
+
+/// `[dashboard]`.
+#[derive(Debug)]
+pub(crate) struct Dashboard {
+    /// Its place.
+    pub(crate) place: Place,
+    /// `listen`.
+    pub(crate) listen: Option<Located<SocketAddr>>,
+    /// `certificate`: with a key, TLS is spoken.
+    pub(crate) certificate: Option<Located<PathBuf>>,
+    /// `key`.
+    pub(crate) key: Option<Located<PathBuf>>,
+    /// `token-file`: what whoever looks has to know is in it.
+    pub(crate) token_file: Option<Located<PathBuf>>,
+    /// `users`: whether they are named; default false.
+    pub(crate) users: bool,
+    /// `audit`: whether the end of the trail is shown; default false.
+    pub(crate) audit: bool,
+}
+
+impl Dashboard {
+    pub(super) fn read(section: Option<Section<'_, '_>>, notes: &mut Notes) -> Option<Self> {
+        let mut section = section?;
+        let read = Self {
+            place: section.place().clone(),
+            listen: section.required("listen", notes, "address and port, like \"127.0.0.1:8443\"", value::listen),
+            certificate: section.optional("certificate", notes, value::path),
+            key: section.optional("key", notes, value::path),
+            token_file: section.optional("token-file", notes, value::path),
+            users: section.optional("users", notes, value::boolean).is_some_and(|on| on.value),
+            audit: section.optional("audit", notes, value::boolean).is_some_and(|on| on.value),
         };
         section.finish(notes);
         Some(read)

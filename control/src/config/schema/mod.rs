@@ -30,7 +30,7 @@ use dataplane::{Dataplane, Port, Wire};
 use delivery::LogGroup;
 use log_host::LogHost;
 use logging::{Log, SslPolicy};
-use management::{Configuration, Management, Metrics};
+use management::{Configuration, Dashboard, Management, Metrics};
 use nat::NatPool;
 use objects::{Object, Profile};
 use respond::Respond;
@@ -66,6 +66,7 @@ pub(super) struct Source {
     pub(super) responses: Vec<Respond>,
     pub(super) configuration: Configuration,
     pub(super) metrics: Option<Metrics>,
+    pub(super) dashboard: Option<Dashboard>,
 }
 
 /// `[system]`.
@@ -115,6 +116,7 @@ impl Source {
             responses: root.tables("respond", notes).into_iter().map(|section| Respond::read(section, notes)).collect(),
             configuration: Configuration::read(root.table("configuration", notes), notes),
             metrics: Metrics::read(root.table("metrics", notes), notes),
+            dashboard: Dashboard::read(root.table("dashboard", notes), notes),
         };
         root.finish(notes);
         source

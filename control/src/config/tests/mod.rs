@@ -293,6 +293,49 @@ fn metrics_are_off_or_somewhere_and_secured_by_files_that_fit() {
 }
 
 #[test]
+fn the_page_is_off_or_on_loopback_or_secured() {
+    assert_eq!(compiled("").dashboard, None);
+    let page = compiled("[dashboard]\nlisten = \"[::1]:8443\"\n").dashboard.unwrap();
+    assert_eq!((page.tls, page.token, page.users, page.audit), (None, None, false, false));
+    refused("[dashboard]\n", 1, "dashboard.listen", "address and port", "");
+    let local = "[dashboard]\nlisten = \"127.0.0.1:8443\"\n";
+    refused(&format!("{local}key = \"/k\"\n"), 3, "dashboard.key", "certificate and key", "both");
+    refused(&format!("{local}token = \"x\"\n"), 3, "dashboard.token", "token-file", "");
+    refused(&format!("{local}token-file = \"/nonexistent\"\n"), 3, "dashboard.token-file", "one line", "openssl");
+    for key in ["users", "audit"] {
+        warned(&format!("{local}{key} = true\n"), 1, "dashboard", "every process of this machine");
+    }
+
+    let folder = tempfile::tempdir().unwrap();
+    let file = |name: &str, text: &str, mode: u32| {
+        let path = folder.path().join(name);
+        std::fs::write(&path, text).unwrap();
+        std::fs::set_permissions(&path, std::os::unix::fs::PermissionsExt::from_mode(mode)).unwrap();
+        path.display().to_string()
+    };
+    let made = rcgen::generate_simple_self_signed(vec!["fw1".to_owned()]).unwrap();
+    let certificate = file("fw.pem", &made.cert.pem(), 0o644);
+    let key = file("fw.key", &made.signing_key.serialize_pem(), 0o600);
+    let (token, open) = (file("token", "0123456789abcdef\n", 0o600), file("open", "0123456789abcdef\n", 0o644));
+    let remote = "[dashboard]\nlisten = \"192.0.2.1:8443\"\n";
+    let tls = format!("certificate = \"{certificate}\"\nkey = \"{key}\"\n");
+    let with = |token: &str| format!("token-file = \"{token}\"\n");
+    for lacking in [String::new(), tls.clone(), with(&token)] {
+        refused(&format!("{remote}{lacking}"), 2, "dashboard.listen", "certificate, key and token-file", "ssh -L");
+    }
+    let page = compiled(&format!("{remote}{tls}{}users = true\naudit = true\n", with(&token))).dashboard.unwrap();
+    assert!(page.token.unwrap().is_of(b"0123456789abcdef") && page.users && page.audit);
+    warned(&format!("{local}{}", with(&open)), 3, "dashboard.token-file", "others than its owner");
+    refused(
+        &format!("{local}certificate = \"{key}\"\nkey = \"{key}\"\n"),
+        3,
+        "dashboard.certificate",
+        "PEM files",
+        "read",
+    );
+}
+
+#[test]
 fn the_system_section_is_checked() {
     refused("[system]\nhost-name = \"a b\"\n", 2, "system.host-name", "without spaces", "DNS name");
     refused("[system]\nhost-name = 7\n", 2, "system.host-name", "a text in quotes", "quotes");

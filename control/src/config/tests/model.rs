@@ -50,6 +50,7 @@ const EVERYTHING: &str = r#"
     [ssl-policy.a]
     [configuration]
     [metrics]
+    [dashboard]
     [[respond]]
     then = [{}]
 "#;

@@ -1,7 +1,7 @@
 //! The listener against clients that behave, and some that do not.
 
 use std::collections::BTreeSet;
-use std::io::{Read, Write};
+use std::io::{ErrorKind, Read, Write};
 use std::net::{Shutdown, TcpStream};
 use std::sync::Arc;
 
@@ -74,7 +74,7 @@ impl Bench {
     }
 
     fn clients(&self) -> usize {
-        self.metrics.clients.iter().flatten().count()
+        self.metrics.listener.clients()
     }
 }
 
@@ -215,7 +215,7 @@ fn requests_are_answered_one_behind_the_other() {
     assert!(answers.contains("application/openmetrics-text; version=1.0.0") && answers.contains("# EOF\n"));
     drop(client);
     bench.until(|bench| (bench.clients() == 0).then_some(()));
-    assert_eq!((bench.metrics.tally.answers, bench.metrics.tally.broken), ([3, 0, 1, 0, 0, 0], 0));
+    assert_eq!((bench.metrics.tally().answers, bench.metrics.tally().broken), ([3, 0, 1, 0, 0, 0], 0));
 }
 
 #[test]
@@ -261,7 +261,7 @@ fn who_is_slow_is_cut_off() {
     assert_eq!(bench.clients(), 2);
     bench.now += Duration::from_millis(300);
     bench.turns(1);
-    assert_eq!((bench.clients(), bench.metrics.tally.broken), (0, 2));
+    assert_eq!((bench.clients(), bench.metrics.tally().broken), (0, 2));
     // Who was answered and stays may take its time, and is told nothing more.
     let mut kept = bench.connect();
     bench.ask(&mut kept, GET, 1);
@@ -270,7 +270,7 @@ fn who_is_slow_is_cut_off() {
     assert_eq!(bench.clients(), 1);
     bench.now += Duration::from_secs(2);
     bench.turns(1);
-    assert_eq!((bench.clients(), bench.metrics.tally.broken), (0, 2));
+    assert_eq!((bench.clients(), bench.metrics.tally().broken), (0, 2));
     drop(silent);
 }
 
@@ -286,11 +286,11 @@ fn who_does_not_read_is_cut_off() {
         bench.turns(1);
     }
     assert_eq!(bench.clients(), 1);
-    let answered = bench.metrics.tally.answers[0];
+    let answered = bench.metrics.tally().answers[0];
     assert!(answered < 200, "all {answered} found room");
     bench.now += Duration::from_secs(11);
     bench.turns(1);
-    assert_eq!((bench.clients(), bench.metrics.tally.broken), (0, 1));
+    assert_eq!((bench.clients(), bench.metrics.tally().broken), (0, 1));
 }
 
 #[test]

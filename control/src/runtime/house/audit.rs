@@ -40,6 +40,9 @@ impl House {
     pub(super) fn put(&mut self, record: Record) -> u64 {
         let record = Arc::new(record);
         give(&mut self.store, &mut self.exporters, &mut self.shown, &record);
+        if let Some(feed) = &mut self.feed {
+            feed.see(&record);
+        }
         self.respond(&record);
         record.sequence
     }

@@ -20,6 +20,7 @@ use crate::manage::{
     LogHostRow, LogStatisticsRow, LogWaitingRow, NatRow, PoolRow, PortRow, RecordRow, ReloadRow, ResetRow, Source,
     Statistics, UserFilter, UserPage, WaitingRow, Wanted, WorkerRow, time_text,
 };
+use crate::presence::im::UserView;
 use crate::record::audit::{Occurrence, Origin};
 use crate::record::{Class, Record};
 
@@ -66,18 +67,7 @@ impl Source for House {
                 table.more = true;
                 break;
             }
-            let application = self.compiled.names.application(user.application);
-            let written = self.compiled.im.accounts.write(application, &user.account, user.kept);
-            table.rows.push(ImRow {
-                application: application.to_string(),
-                account: written.account.map(|account| account.to_string()),
-                client: user.context.tuple.client.address.ip().to_string(),
-                server: user.context.tuple.server.socket().to_string(),
-                rule: self.compiled.names.rule(user.context.rule).to_string(),
-                evidence: if user.login { "login" } else { "seen" }.to_owned(),
-                since: time_text(user.since),
-                last: time_text(user.context.header.time),
-            });
+            table.rows.push(self.im_row(&user));
         }
         table
     }
@@ -223,6 +213,22 @@ impl Source for House {
 }
 
 impl House {
+    /// A messenger's user, the account as records have it.
+    pub(super) fn im_row(&self, user: &UserView) -> ImRow {
+        let application = self.compiled.names.application(user.application);
+        let written = self.compiled.im.accounts.write(application, &user.account, user.kept);
+        ImRow {
+            application: application.to_string(),
+            account: written.account.map(|account| account.to_string()),
+            client: user.context.tuple.client.address.ip().to_string(),
+            server: user.context.tuple.server.socket().to_string(),
+            rule: self.compiled.names.rule(user.context.rule).to_string(),
+            evidence: if user.login { "login" } else { "seen" }.to_owned(),
+            since: time_text(user.since),
+            last: time_text(user.context.header.time),
+        }
+    }
+
     /// What became of each class's events.
     pub(super) fn record_rows(&self) -> Vec<RecordRow> {
         let row = |class: Class, tally: Tally| RecordRow {

@@ -2,9 +2,8 @@
 
 use dataplane::access::Source;
 
-use super::super::http::Status;
 use super::super::text::{Kind, Page};
-use super::super::{FileSize, Measured, Tally};
+use super::super::{ANSWERS, FileSize, Measured, Tally};
 use super::{Family, counter, gauge, size, table};
 
 pub(super) fn process(page: &mut Page, measured: &Measured) {
@@ -154,7 +153,7 @@ pub(super) fn scrapes(page: &mut Page, tally: &Tally) {
         None,
         "Answers to requests for metrics, this one included, by code.",
     );
-    for (status, value) in Status::ALL.into_iter().zip(tally.answers) {
+    for (status, value) in ANSWERS.into_iter().zip(tally.answers) {
         page.sample(&[("code", status.code())], value);
     }
     let about = "Connections for metrics that were cut off for slowness, or broke.";

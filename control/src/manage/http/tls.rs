@@ -1,4 +1,4 @@
-//! TLS for who reads the counters.
+//! TLS for who asks.
 
 use std::io;
 use std::path::Path;
@@ -10,13 +10,13 @@ use rustls::{RootCertStore, ServerConfig};
 use rustls_pki_types::pem::PemObject;
 use rustls_pki_types::{CertificateDer, PrivateKeyDer};
 
-use crate::config::MetricsTls;
+use crate::config::ListenTls;
 
 /// What a server needs, from the files.
 ///
 /// # Errors
 /// Which file is wrong, and why.
-pub(super) fn server(files: &MetricsTls) -> io::Result<Arc<ServerConfig>> {
+pub(in crate::manage) fn server(files: &ListenTls) -> io::Result<Arc<ServerConfig>> {
     let provider = Arc::new(aws_lc_rs::default_provider());
     let builder = ServerConfig::builder_with_provider(Arc::clone(&provider))
         .with_safe_default_protocol_versions()

@@ -1,13 +1,13 @@
-//! A connection of who reads the counters, secured or not.
+//! A connection of who asks, secured or not.
 
 use std::io::{self, ErrorKind, Read, Write};
-use std::net::Shutdown;
+use std::net::{Shutdown, SocketAddr};
 use std::time::{Duration, Instant};
 
 use mio::net::TcpStream;
 use rustls::ServerConnection;
 
-use super::http::{self, Request};
+use super::request::{self, Request, Status};
 
 /// A request has to be whole that soon after it began, the connection's beginning and TLS included.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -26,6 +26,8 @@ const OCTETS_PER_TURN: usize = 64 << 10;
 #[derive(Debug)]
 pub(super) struct Client {
     pub(super) stream: TcpStream,
+    /// Where it is.
+    pub(super) peer: SocketAddr,
     tls: Option<Box<ServerConnection>>,
     input: Vec<u8>,
     output: Vec<u8>,
@@ -59,9 +61,9 @@ pub(super) enum Next {
 }
 
 impl Client {
-    pub(super) fn new(stream: TcpStream, tls: Option<Box<ServerConnection>>, now: Instant) -> Self {
+    pub(super) fn new(stream: TcpStream, peer: SocketAddr, tls: Option<Box<ServerConnection>>, now: Instant) -> Self {
         let (input, output) = (Vec::new(), Vec::new());
-        Self { stream, tls, input, output, sent: 0, state: State::Asking, until: now + PATIENCE }
+        Self { stream, peer, tls, input, output, sent: 0, state: State::Asking, until: now + PATIENCE }
     }
 
     /// Whether it took too long.
@@ -78,7 +80,11 @@ impl Client {
     ///
     /// # Errors
     /// Of the connection, which is over then.
-    pub(super) fn turn(&mut self, now: Instant, mut answer: impl FnMut(&Request) -> Vec<u8>) -> io::Result<Next> {
+    pub(super) fn turn(
+        &mut self,
+        now: Instant,
+        answer: &mut dyn FnMut(Result<&Request, Status>) -> Vec<u8>,
+    ) -> io::Result<Next> {
         let (mut octets, mut answered) = (0, false);
         loop {
             if !self.flush()? {
@@ -97,10 +103,11 @@ impl Client {
                     if answered && !self.input.is_empty() {
                         return Ok(Next::Again);
                     }
-                    if let Some(request) = http::take(&mut self.input) {
-                        self.output = answer(&request);
+                    if let Some(request) = request::take(&mut self.input) {
+                        self.output = answer(request.as_ref().map_err(|status| *status));
                         self.sent = 0;
-                        self.enter(State::Answering { keeps: request.keeps }, now + TAKEN);
+                        let keeps = request.is_ok_and(|request| request.keeps());
+                        self.enter(State::Answering { keeps }, now + TAKEN);
                         answered = true;
                         continue;
                     }

@@ -3,6 +3,7 @@
 pub mod audit;
 pub mod cli;
 pub mod config;
+pub mod confine;
 pub mod export;
 pub mod manage;
 pub mod netconf;

@@ -43,7 +43,8 @@ impl Firewall {
         Self::launch(folder, program_in(namespace))
     }
 
-    fn start_with(folder: &Path, policy: &Policy, command: Command) -> Self {
+    /// Starts it by a command that lacks only the arguments of `ostiary`.
+    pub fn start_with(folder: &Path, policy: &Policy, command: Command) -> Self {
         let text = policy.text(&folder.join("ostiary.sock"), &signatures(folder));
         std::fs::write(folder.join("policy.toml"), text).expect("a file can be made in a temporary folder");
         Self::launch(folder, command)

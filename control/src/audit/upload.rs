@@ -7,6 +7,7 @@ use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
+use crate::confine;
 use crate::runtime::SERVICE_VARIABLES;
 
 /// How sites are reached: `[audit.sftp]`.
@@ -125,7 +126,8 @@ fn quoted(text: &str) -> String {
 
 /// Runs a program to its end, or ours.
 fn run(mut command: Command, input: &str, stop: &AtomicBool) -> io::Result<()> {
-    let mut child = command.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::piped()).spawn()?;
+    command.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::piped());
+    let mut child = confine::outside(move || command.spawn())?;
     // A batch is shorter than a pipe: this does not wait. Where nobody reads it, the program says why.
     if let Some(mut stdin) = child.stdin.take() {
         let _ = stdin.write_all(input.as_bytes());

@@ -13,6 +13,9 @@ pub(super) fn netconf(options: &NetconfOptions) -> Result<(), Failure> {
     let control = Control::connect(path).map_err(|error| {
         Failure::Input(format!("{}: {error}; is ostiary running, and may this user ask it?", path.display()))
     })?;
+    // All that it needs is open: what a client sends is read with nothing else in reach.
+    crate::confine::alone()
+        .map_err(|error| Failure::Running(format!("cannot give away what is not needed: {error}")))?;
     // What sshd says of its client is in the environment, which the user may set: the firewall judges what it is worth.
     let origin = std::env::var("SSH_CONNECTION").ok().and_then(|text| origin(&text)).map(|origin| origin.to_string());
     let session = Session::begin(control, reads, origin.as_deref()).map_err(|refusal| match refusal {

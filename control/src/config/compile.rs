@@ -101,6 +101,7 @@ pub(super) fn compile(source: &Source, database: Option<Arc<Database>>, notes: &
         signatures: source.identification.signatures.as_ref().map(|path| path.value.clone()),
         signer: None,
         state: source.system.state.as_ref().map(|state| StateFolder::new(&state.value)),
+        confine: source.system.confine,
         socket: source.management.socket.clone(),
         roles: None,
         audit,

@@ -59,6 +59,8 @@ pub struct Compiled {
     pub signer: Option<PublicKey>,
     /// Where what is kept over a restart is; none: nothing is kept.
     pub state: Option<StateFolder>,
+    /// Whether the process gives away what it does not need.
+    pub confine: bool,
     /// The management socket.
     pub socket: PathBuf,
     /// Who may what there; none: whoever may connect is an administrator.

@@ -1,9 +1,8 @@
 //! Groups of this machine: the configuration names them, files and processes have their numbers.
 
-use std::fs;
-
 use super::document::{Located, Notes};
 use super::near;
+use crate::confine;
 
 /// Where the names are. Directories of other kinds are not asked: write the number of a group that is only there.
 const FILE: &str = "/etc/group";
@@ -13,7 +12,7 @@ pub(super) fn resolve(group: &Located<String>, notes: &mut Notes) -> Option<u32>
     if let Ok(number) = group.value.parse() {
         return Some(number);
     }
-    let text = fs::read_to_string(FILE).unwrap_or_default();
+    let text = confine::account_list(FILE).unwrap_or_default();
     let found = entries(&text).find(|(name, _)| *name == group.value).map(|(_, number)| number);
     if found.is_none() {
         let otherwise = format!("make it with: groupadd {}", group.value);

@@ -90,7 +90,8 @@ impl Link {
             let _counted = counted;
             work();
         };
-        thread::Builder::new().name("log-kafka".to_owned()).spawn(work).map_err(Trouble::Socket)?;
+        // It looks names up, and so do the threads that it starts.
+        crate::confine::lookup_thread("log-kafka".to_owned(), work).map_err(Trouble::Socket)?;
         let socket = UnixStream::from_std(ours);
         let (heard, words) = (Vec::new(), Vec::new());
         Ok(Self { socket, position: 0, heard, up: false, words, last: None, fault: None, ended })

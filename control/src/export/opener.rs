@@ -6,7 +6,6 @@ use std::io;
 use std::net::{SocketAddr, ToSocketAddrs as _};
 use std::os::fd::AsFd as _;
 use std::path::{Path, PathBuf};
-use std::thread;
 
 use crossbeam::channel::{Receiver, TryRecvError, bounded};
 use rustix::net::netdevice::name_to_index;
@@ -16,6 +15,7 @@ use socket2::{Domain, Protocol, Socket, Type};
 use super::diagnosis::Diagnosis;
 use super::trouble::Trouble;
 use super::{HostConfig, Target, Transport, Via};
+use crate::confine;
 use crate::record::Name;
 
 /// A socket that is bound as the host's configuration wants it, and not connected.
@@ -67,7 +67,7 @@ impl Opener {
             // Nobody waits any more if the process stops.
             let _ = sender.send(order.carry_out());
         };
-        match thread::Builder::new().name(format!("open-{}", host.name)).spawn(work) {
+        match confine::lookup_thread(format!("open-{}", host.name), work) {
             Ok(_) => {
                 self.running = Some(receiver);
                 None

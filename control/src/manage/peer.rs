@@ -6,6 +6,7 @@ use std::os::fd::AsFd;
 
 use super::role::{Right, Role};
 use crate::config::Roles;
+use crate::confine;
 use crate::record::Name;
 use crate::record::audit::{Origin, Subject, Via};
 
@@ -48,7 +49,7 @@ impl Peer {
         let mut groups = vec![peer.gid.as_raw()];
         let status = fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
         groups.extend(supplementary(&status, uid));
-        let user = fs::read_to_string("/etc/passwd").ok().and_then(|text| account(&text, uid).map(Name::from));
+        let user = confine::account_list("/etc/passwd").ok().and_then(|text| account(&text, uid).map(Name::from));
         Ok(Self { uid, pid, groups: groups.into(), user })
     }
 

@@ -18,6 +18,7 @@ use crate::config::edit::{Change, EditOp, diff};
 use crate::config::generation::{Author, Cause, Generation, digest};
 use crate::config::store::{Candidate as Edits, ConfigStore, Pending, Scheduled};
 use crate::config::{self, Compiled, Excerpt, Fault, NeedsRestart, Numbering, Place, Warning};
+use crate::confine;
 use crate::manage::configure::{ErrorOption, FaultRow, Refusal};
 use crate::signatures::Library;
 
@@ -331,6 +332,7 @@ impl Shop {
 
     /// Compiles a text, to take the place of the one in force.
     fn compile(&mut self, text: &str, from: &Which) -> Result<(Compiled, Vec<Warning>), Refusal> {
+        may_read(text)?;
         let name = name_of(from, &self.file);
         config::reload_text(&name, text, &mut self.library).map_err(|faults| {
             let list = |text: fn(&Fault) -> String| faults.iter().map(text).collect::<Vec<_>>().join("\n");
@@ -465,6 +467,26 @@ fn refused_for_restart(needs: &NeedsRestart, from: &Which) -> Refusal {
         "{what} not taken, and nothing changes: {needs}; or commit it for the next start: ostiary commit --on-restart"
     );
     Refusal { faults: needs.keys().into_iter().map(key).collect(), ..Refusal::new("needs-restart", text) }
+}
+
+/// Whether the confined process can open the files that a text names.
+fn may_read(text: &str) -> Result<(), Refusal> {
+    let row = |(key, path): &(String, PathBuf)| FaultRow {
+        text: format!("{key} is {}, which the running process gave away", path.display()),
+        path: key.clone(),
+        tag: "access-denied".to_owned(),
+        ..FaultRow::default()
+    };
+    let faults: Vec<FaultRow> = confine::out_of_reach(text).iter().map(row).collect();
+    if faults.is_empty() {
+        return Ok(());
+    }
+    let list = faults.iter().map(|fault| fault.text.as_str()).collect::<Vec<_>>().join("\n");
+    let text = format!(
+        "it is not taken, and nothing changes:\n{list}\nput such files where others are that it was started with, as beside the \
+         policy file, or restart it"
+    );
+    Err(Refusal { faults, ..Refusal::new("operation-failed", text) })
 }
 
 fn fault_row(fault: &Fault) -> FaultRow {

@@ -22,6 +22,7 @@ use crate::audit::sources::{self, Sources};
 use crate::audit::{Store, StoreError};
 use crate::config::Compiled;
 use crate::config::store::ConfigStore;
+use crate::confine;
 use crate::export::Exporters;
 use crate::manage::dashboard::{Dashboard, VIEWERS};
 use crate::manage::metrics::{Metrics, SCRAPERS};
@@ -103,7 +104,12 @@ pub fn run(file: &Path, mut compiled: Compiled, ready: impl FnOnce(&Compiled)) -
     registry
         .register(&mut signals, SIGNALS, Interest::READABLE)
         .map_err(|error| RunError::System("cannot watch signals", error))?;
-    let mut notifier = Notifier::of_environment().map_err(|error| RunError::System("the service manager", error))?;
+    let mut notifier = Notifier::of_environment().unwrap_or_else(|error| {
+        eprintln!("ostiary: warning: no service manager is told anything: {error}");
+        Notifier::default()
+    });
+    let text = std::fs::read_to_string(file).map_err(|error| RunError::State(file.to_owned(), error))?;
+    confine::begin(&compiled, file, &text).map_err(confined)?;
     // What can fail for want of a file or a right comes before the dataplane: nothing is half started.
     let mut manager = Manager::bind(&compiled.socket, registry, MANAGER)?;
     let sources = Sources::bind(compiled.syslog_socket.as_deref(), registry, Token(SOURCES))
@@ -117,8 +123,6 @@ pub fn run(file: &Path, mut compiled: Compiled, ready: impl FnOnce(&Compiled)) -
     });
     let mut dashboard = dashboard.transpose()?;
     let boot = BootId(random().map_err(|error| RunError::System("/dev/urandom", error))?);
-    let exporters = Exporters::new(compiled.delivery(), boot, registry, Token(HOSTS))
-        .map_err(|error| RunError::System("cannot make the log hosts' sockets", error))?;
     let seed = compiled.state.as_ref().and_then(keeper::seed);
     let seed = seed.map_or_else(random, Ok).map_err(|error| RunError::System("/dev/urandom", error))?;
     Arc::make_mut(&mut compiled.access.settings).seed = seed;
@@ -138,7 +142,11 @@ pub fn run(file: &Path, mut compiled: Compiled, ready: impl FnOnce(&Compiled)) -
         state.prepare().map_err(failed)?;
         state.keep_floor(&Floor::of(&compiled.database)).map_err(failed)?;
     }
-    let text = std::fs::read_to_string(file).map_err(|error| RunError::State(file.to_owned(), error))?;
+    let trail = Store::open(compiled.audit.clone(), &compiled.host_name, boot, time)?;
+    // What is read and written from here on is what the configuration names.
+    confine::enter(&compiled).map_err(confined)?;
+    let exporters = Exporters::new(compiled.delivery(), boot, registry, Token(HOSTS))
+        .map_err(|error| RunError::System("cannot make the log hosts' sockets", error))?;
     let mut opened = None;
     let mut store = None;
     if let Some(state) = &compiled.state {
@@ -148,15 +156,16 @@ pub fn run(file: &Path, mut compiled: Compiled, ready: impl FnOnce(&Compiled)) -
         let modified = kept.candidate().ok().flatten().is_some();
         (store, opened) = (Some(kept), Some((found, modified)));
     }
-    let trail = Store::open(compiled.audit.clone(), &compiled.host_name, boot, time)?;
-    let dataplane = Dataplane::start(
-        &compiled.dataplane,
-        policy,
-        Arc::clone(&compiled.database),
-        Arc::clone(&compiled.access.settings),
-    )?;
+    let (config, database) = (compiled.dataplane.clone(), Arc::clone(&compiled.database));
+    let settings = Arc::clone(&compiled.access.settings);
+    let dataplane = confine::outside(move || Dataplane::start(&config, policy, database, settings))?;
+    confine::ports_are_open(&compiled).map_err(confined)?;
     leave_workers_alone(&compiled.dataplane);
+    let (one, other) = (compiled.dataplane.clone(), compiled.dataplane.clone());
+    confine::outside(move || leave_workers_alone(&one));
+    confine::lookup(move || leave_workers_alone(&other));
     let trail = trail.run()?;
+    confine::finish().map_err(confined)?;
     let reloader = Reloader::start(file.to_owned(), Arc::clone(&compiled), text, store)
         .map_err(|error| RunError::System("cannot start a thread", error))?;
     let house = House::new(compiled, dataplane, exporters, trail, boot, reloader).with_receiver(receiver);
@@ -214,12 +223,16 @@ pub fn run(file: &Path, mut compiled: Compiled, ready: impl FnOnce(&Compiled)) -
             manager.publish(&record);
         }
         manager.turn(now, &mut house);
-        live(&mut pulse, &mut notifier, &house, now);
+        watch_pulse(&mut pulse, &mut notifier, &house, now);
         if pulse.have_all_turned()
             && let Some(ready) = ready.take()
         {
             ready(&house.compiled);
             notifier.ready(&house.status());
+        }
+        // A sign of life: here, at the end of a turn of our own loop, and only where every core that polls turned since the last.
+        if ready.is_none() && notifier.is_due(now) && pulse.all_turned() {
+            notifier.feed(now);
         }
         if let Some(metrics) = &mut metrics {
             metrics.turn(now, &|| house.measure(&manager));
@@ -233,9 +246,12 @@ pub fn run(file: &Path, mut compiled: Compiled, ready: impl FnOnce(&Compiled)) -
     stop(house, &mut notifier)
 }
 
-/// Tells the service manager that we live: here, at the end of a turn of our own loop, and only where every core that polls
-/// turned since the last time. What stands still is said.
-fn live(pulse: &mut Pulse, notifier: &mut Notifier, house: &House, now: Instant) {
+fn confined(error: io::Error) -> RunError {
+    RunError::System("cannot give away what is not needed (see [system] confine)", error)
+}
+
+/// Says what stands still, and what is being taken up.
+fn watch_pulse(pulse: &mut Pulse, notifier: &mut Notifier, house: &House, now: Instant) {
     for change in pulse.look(now) {
         let said = match change {
             Change::Stuck(at, since) => {
@@ -249,9 +265,6 @@ fn live(pulse: &mut Pulse, notifier: &mut Notifier, house: &House, now: Instant)
         };
         eprintln!("ostiary: {said}");
         notifier.status(&said);
-    }
-    if notifier.is_due(now) && pulse.all_turned() {
-        notifier.feed(now);
     }
     notifier.reloading(house.is_committing(), || house.status());
     notifier.turn();
@@ -303,7 +316,8 @@ fn stop(mut house: House, notifier: &mut Notifier) -> Result<(), RunError> {
     for notice in house.exporters.take_notices() {
         eprintln!("ostiary: {notice}");
     }
-    let report = house.dataplane.stop();
+    let dataplane = house.dataplane;
+    let report = confine::outside(move || dataplane.stop());
     if report.abandoned > 0 {
         eprintln!("ostiary: {} frames that had arrived were dropped at the stop", report.abandoned);
     }

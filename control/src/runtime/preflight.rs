@@ -157,7 +157,7 @@ impl Host {
 
     /// Whether the process has a capability, by its number in `linux/capability.h`.
     fn may(&self, bit: u32) -> bool {
-        let Ok(status) = fs::read_to_string(self.root.join("proc/self/status")) else { return true };
+        let Ok(status) = fs::read_to_string(self.root.join("proc/thread-self/status")) else { return true };
         let mask = status.lines().find_map(|line| line.strip_prefix("CapEff:"));
         // Where the kernel does not say, DPDK will.
         mask.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok()).is_none_or(|mask| mask >> bit & 1 == 1)

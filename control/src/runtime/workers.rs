@@ -22,6 +22,7 @@ use sigdb::Database;
 
 use super::{DataplaneConfig, StartError};
 use crate::config::AccessConfig;
+use crate::confine;
 
 /// A worker's thread, and what control has of it. It is told to stop when this is dropped.
 #[derive(Debug)]
@@ -143,7 +144,13 @@ fn thread(
             // Else the kernel adds 50 µs to every sleep. Where it refuses, sleeps are that much longer.
             let _ = rustix::thread::set_current_timer_slack(NonZeroU64::new(1));
         }
-        let exit = body(commands, &|watched| drop(ready.send(Ok(watched))));
+        let exit = body(commands, &|watched| {
+            // Its memory is taken and its queues are open. Where the kernel keeps what it has, it runs all the same.
+            if let Err(error) = confine::nothing_left() {
+                eprintln!("ostiary: a thread keeps what it does not need: {error}");
+            }
+            drop(ready.send(Ok(watched)));
+        });
         drop(registered);
         exit
     };

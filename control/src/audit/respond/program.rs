@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 use rustix::process::{Pid, Signal, kill_process_group};
 
 use super::Due;
+use crate::confine;
 
 /// Programs that run at once.
 const RUNNING: usize = 4;
@@ -55,7 +56,7 @@ impl Programs {
         command.env("OSTIARY_ORIGIN", due.origin.map(|origin| origin.to_string()).unwrap_or_default());
         command.stdin(if input.is_some() { Stdio::piped() } else { Stdio::null() });
         command.stdout(Stdio::null()).stderr(Stdio::null());
-        let mut child = match command.spawn() {
+        let mut child = match confine::outside(move || command.spawn()) {
             Ok(child) => child,
             Err(error) => return Err(Box::new((due, format!("{path}: {error}")))),
         };

@@ -18,7 +18,7 @@ const LONGEST: u64 = 4 << 20;
 const TOLD: usize = 64;
 
 /// Watches the files.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct Accounts {
     files: Vec<Watched>,
 }

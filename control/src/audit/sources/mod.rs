@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 use dataplane::time::Nanos;
 use mio::{Registry, Token};
 
+use crate::confine;
 use crate::record::audit::{Occurrence, Origin};
 
 pub mod accounts;
@@ -92,7 +93,7 @@ impl Sources {
             more = socket.turn(|heard| match heard.tag.as_str() {
                 "sshd" | "sshd-session" | "sshd-auth" => said.extend(sshd.line(heard.pid, heard.uid, &heard.text, now)),
                 tag if callers::PROGRAMS.contains(&tag) => {
-                    said.extend(callers.line(&heard, now, callers::is_program, user_of));
+                    said.extend(callers.line(&heard, now, is_program, user_of));
                 }
                 tag if heard.uid == 0 || keepers.contains(&heard.uid) => {
                     said.extend(clock.heard(tag, &heard.text, now));
@@ -117,7 +118,13 @@ impl Sources {
         }
         if instant.duration_since(self.looked.1) >= ACCOUNTS {
             self.looked.1 = instant;
-            said.extend(self.accounts.look(now));
+            let mut accounts = std::mem::take(&mut self.accounts);
+            let (accounts, changes) = confine::lookup(move || {
+                let changes = accounts.look(now);
+                (accounts, changes)
+            });
+            self.accounts = accounts;
+            said.extend(changes);
         }
         said.extend(self.clock.turn(now));
         (said, more)
@@ -134,13 +141,19 @@ impl Sources {
     }
 }
 
+/// Whether a process is the set-user-id program that it calls itself.
+fn is_program(pid: i32, tag: &str) -> bool {
+    let tag = tag.to_owned();
+    confine::outside(move || callers::is_program(pid, &tag))
+}
+
 fn is_there(pid: i32) -> bool {
     Path::new("/proc").join(pid.to_string()).exists()
 }
 
 /// What a user of this machine is called.
 fn user_of(uid: u32) -> Option<String> {
-    let passwd = std::fs::read_to_string("/etc/passwd").ok()?;
+    let passwd = confine::account_list("/etc/passwd").ok()?;
     passwd.lines().find_map(|line| {
         let mut fields = line.split(':');
         let name = fields.next()?;
@@ -150,7 +163,7 @@ fn user_of(uid: u32) -> Option<String> {
 
 /// The numbers of those users that this machine has.
 fn users(names: &[&str]) -> Vec<u32> {
-    let passwd = std::fs::read_to_string("/etc/passwd").unwrap_or_default();
+    let passwd = confine::account_list("/etc/passwd").unwrap_or_default();
     let number = |line: &str| {
         let mut fields = line.split(':');
         let is_named = names.contains(&fields.next()?);

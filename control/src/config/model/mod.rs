@@ -58,6 +58,7 @@ const SYSTEM: &[Node] = &[
     leaf("host-name", Type::Text, "The name that records carry; default: the kernel's."),
     leaf("time-zone", Type::Text, "The IANA time zone of text records; default UTC."),
     leaf("clock-synchronised", Type::Boolean, "Whether something keeps the machine's clock right; default false."),
+    leaf("confine", Type::Boolean, "Whether the process gives away what it does not need once it runs; default true."),
     leaf("state-directory", Type::Path, "Where what outlives a restart is kept; default: nothing does."),
 ];
 

@@ -70,7 +70,7 @@ pub(super) struct Source {
 }
 
 /// `[system]`.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct System {
     /// `host-name`; default: the kernel's.
     pub(super) host_name: Option<Located<String>>,
@@ -78,6 +78,8 @@ pub(super) struct System {
     pub(super) time_zone: Option<TimeZone>,
     /// `clock-synchronised`: whether something keeps the machine's clock right; default false.
     pub(super) synchronised: bool,
+    /// `confine`: whether the process gives away what it does not need once it runs; default true.
+    pub(super) confine: bool,
     /// `state-directory`: what is kept over a restart; default: nothing is.
     pub(super) state: Option<Located<PathBuf>>,
 }
@@ -125,12 +127,15 @@ impl Source {
 
 impl System {
     fn read(section: Option<Section<'_, '_>>, notes: &mut Notes) -> Self {
-        let Some(mut section) = section else { return Self::default() };
+        let Some(mut section) = section else {
+            return Self { host_name: None, time_zone: None, synchronised: false, confine: true, state: None };
+        };
         let host_name = section.optional("host-name", notes, value::host_name);
         let time_zone = section.optional("time-zone", notes, value::time_zone).map(|zone| zone.value);
         let synchronised = section.optional("clock-synchronised", notes, value::boolean).is_some_and(|on| on.value);
+        let confine = section.optional("confine", notes, value::boolean).is_none_or(|on| on.value);
         let state = section.optional("state-directory", notes, value::directory);
         section.finish(notes);
-        Self { host_name, time_zone, synchronised, state }
+        Self { host_name, time_zone, synchronised, confine, state }
     }
 }

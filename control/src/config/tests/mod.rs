@@ -238,7 +238,7 @@ fn unknown_sections_and_keys_are_refused_with_what_was_probably_meant() {
         "[system]\nhostname = \"a\"\n",
         2,
         "system.hostname",
-        "clock-synchronised, host-name, state-directory, time-zone",
+        "clock-synchronised, confine, host-name, state-directory, time-zone",
         "did you mean \"host-name\"?",
     );
     refused("[address]\na = { b = 1 }\n", 2, "address.a", "a list", "brackets");

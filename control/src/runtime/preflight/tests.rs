@@ -22,7 +22,7 @@ fn machine() -> (TempDir, Host) {
     host.write("sys/kernel/mm/hugepages/hugepages-2048kB/free_hugepages", "1200\n");
     host.write("sys/kernel/mm/hugepages/hugepages-1048576kB/free_hugepages", "0\n");
     host.write("sys/class/net/eth1/ifindex", "2\n");
-    host.write("proc/self/status", "Name:\tostiary\nCapEff:\t0000000000003000\n");
+    host.write("proc/thread-self/status", "Name:\tostiary\nCapEff:\t0000000000003000\n");
     (folder, host)
 }
 
@@ -203,7 +203,7 @@ fn software_ports_need_their_interface_file_and_privilege() {
     let no_file = host.check(&config(&["net_pcap0,rx_pcap=/nowhere/x.pcap", "net_ring0"]));
     assert!(matches!(no_file, Err(StartError::NoFile { path, .. }) if path == "/nowhere/x.pcap"));
 
-    host.write("proc/self/status", "CapEff:\t0000000000001000\n");
+    host.write("proc/thread-self/status", "CapEff:\t0000000000001000\n");
     let refused = StartError::NoPrivilege {
         port: "inside".into(),
         device: "net_af_packet0".to_owned(),

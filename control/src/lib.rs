@@ -14,3 +14,4 @@ pub mod replay;
 pub mod runtime;
 pub mod signatures;
 pub mod state;
+pub mod trace;

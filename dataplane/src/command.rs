@@ -9,6 +9,7 @@ use crate::blocked::BlockedSources;
 use crate::endpoint::Tuple;
 use crate::event::{SessionId, Volume};
 use crate::nat::Translation;
+use crate::pipeline::{Example, Trace};
 use crate::policy::{Policy, RuleId};
 use crate::route::NeighbourView;
 use crate::time::Nanos;
@@ -45,6 +46,13 @@ pub enum Command {
     EndSessions(Arc<Leavers>),
     /// Send what the table of neighbours holds, likewise.
     Neighbours(Sender<NeighbourView>),
+    /// Say what would become of a frame; nothing changes by it.
+    Trace {
+        /// The frame.
+        example: Arc<Example>,
+        /// Where the answer is sent, if there is room.
+        to: Sender<Trace>,
+    },
     /// Refuse the new flows of these sources from now on, and of no others. What they take the place of goes back to control.
     Block {
         /// The sources.

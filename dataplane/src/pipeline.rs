@@ -15,6 +15,7 @@ mod protection;
 mod reply;
 mod report;
 mod routing;
+mod trace;
 mod translation;
 mod wires;
 
@@ -30,6 +31,7 @@ use self::housekeeping::{DUMPS, Dump, FAREWELLS, Farewell};
 use self::lifetimes::Lifetimes;
 use self::protection::Guard;
 use self::reply::Replies;
+pub use self::trace::{Asked, Assumed, Example, Stage, Trace, Unless};
 use self::wires::Wires;
 use crate::access::{Access, AccessSettings};
 use crate::appid::{Inspector, ResolvedTable};

@@ -40,6 +40,7 @@ const TABLE: &[(&str, [bool; 4])] = &[
     (r#"{"show":"im"}"#, [false, false, true, true]),
     (r#"{"show":"users"}"#, [false, false, true, true]),
     (r#"{"show":"access","view":"buffer","packet":0}"#, [false, false, true, true]),
+    (r#"{"show":"trace","port":"inside"}"#, [false, false, true, true]),
     (r#"{"show":"configuration"}"#, [true, false, true, true]),
     (r#"{"show":"generations"}"#, [true, false, true, true]),
     (r#"{"do":"reset-statistics","class":"access"}"#, [false, false, true, true]),

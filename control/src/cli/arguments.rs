@@ -10,6 +10,7 @@ use super::commit::{CommitOptions, ConfirmOptions, RollbackOptions};
 use super::configure::{DeleteOptions, DiffOptions, DiscardOptions, LockOptions, SetOptions};
 use super::generations::GenerationsOptions;
 use super::rescue::RescueOptions;
+use super::trace::TraceOptions;
 use crate::audit::{FOLDER, TRAIL};
 use crate::config::{DEFAULT_FILE, DEFAULT_SOCKET};
 use crate::manage::protocol::DEFAULT_LIMIT;
@@ -40,6 +41,8 @@ Examples:
   ostiary rollback 1                           the configuration before
   ostiary show im                              who is online, from the running firewall
   ostiary show users --address 10.0.0.0/8      who is signed on at the access network
+  ostiary trace tcp 10.1.0.5 192.0.2.80:443 --port inside
+                                               which rule a connection meets, and why
   ostiary show sessions --limit 10 --json      ten sessions, for programs
   ostiary sigdb key vendor.key                   make a key to sign databases with
   ostiary sigdb compile -o ostiary.sigdb signatures/
@@ -115,6 +118,12 @@ pub(super) enum Command {
     Netconf(NetconfOptions),
     /// Show what the running firewall does
     Show(ShowOptions),
+    /// Say what happens to a packet, step by step: which rule, and why the others do not match
+    ///
+    /// Asked of the running firewall, or with --config of a policy file. The packet is not sent: no session is opened, nothing
+    /// is counted. Says where it comes in, its route, its session, each rule in order with what does not agree, what would
+    /// be recorded, and the verdict.
+    Trace(TraceOptions),
     /// Prove, show and export the audit trail, from its files
     Audit(AuditOptions),
     /// Compile and show signature databases

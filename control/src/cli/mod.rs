@@ -22,6 +22,7 @@ mod run;
 mod show;
 mod sigdb;
 mod table;
+mod trace;
 mod trial;
 
 use std::process::ExitCode;
@@ -57,6 +58,7 @@ pub fn main() -> ExitCode {
         Command::Rescue(options) => rescue::rescue(&options, &mut output),
         Command::Reset(options) => reset::reset(&options, &mut output),
         Command::Show(options) => show::show(&options, &mut output),
+        Command::Trace(options) => trace::trace(&options, &mut output),
         Command::Audit(options) => audit::audit(&options, &mut output),
         Command::Sigdb(options) => sigdb::sigdb(&options, &mut output),
         Command::Records { audit: false } => output.line(crate::record::schema::page().trim_end()),

@@ -99,6 +99,7 @@ fn rows(answers: &mut Answers, output: &mut Output) -> Result<(), Failure> {
             | Answer::Fault(_)
             | Answer::Refused(_)
             | Answer::NetconfSession(_)
+            | Answer::Trace(_)
             | Answer::Opened(_)
             | Answer::Subscribed {}
             | Answer::ReplayComplete {}
@@ -163,6 +164,7 @@ fn tables(what: &View, answers: &mut Answers, output: &mut Output) -> Result<(),
             | Answer::Fault(_)
             | Answer::Refused(_)
             | Answer::NetconfSession(_)
+            | Answer::Trace(_)
             | Answer::Opened(_)
             | Answer::Subscribed {}
             | Answer::ReplayComplete {}

@@ -16,6 +16,7 @@ use super::view::{
     WaitingRow,
 };
 use crate::record::Class;
+use crate::trace::{self, Tracing};
 
 /// Sessions that wait between the workers and a client.
 pub(super) const DUMP_QUEUE: usize = 1_024;
@@ -36,6 +37,8 @@ pub(super) enum Rows {
     Policy { next: usize },
     /// Access users, as the table is looked through piece by piece.
     Users { filter: UserFilter, from: usize, page: IntoIter<UserRow>, ends: bool, limit: usize, made: usize },
+    /// What would become of a packet, as workers say.
+    Trace { tracing: Box<Tracing>, made: usize },
     /// What comes of a reload.
     Reload(Receiver<Result<ReloadRow, String>>),
     /// What comes of a request about the configuration.
@@ -116,6 +119,7 @@ impl Rows {
                 let compiled = source.compiled();
                 gathered(vec![Answer::Sigdb(SigdbRow::new(&compiled.database, compiled.signatures.as_deref()))], false)
             }
+            Request::Trace(question) => Self::Trace { tracing: Box::new(source.trace(&question)?), made: 0 },
             Request::SessionsNetconf {} => gathered(sessions.rows().map(Answer::NetconfSession).collect(), false),
         })
     }
@@ -155,6 +159,15 @@ impl Rows {
                 }
                 Err(TryRecvError::Empty) => None,
                 Err(TryRecvError::Disconnected) => Some(Answer::End { rows: *made, more: false }),
+            },
+            Self::Trace { tracing, made } => match tracing.next(source.compiled()) {
+                trace::Next::Row(row) => {
+                    *made += 1;
+                    Some(Answer::Trace(Box::new(row)))
+                }
+                trace::Next::Nothing => None,
+                trace::Next::End => Some(Answer::End { rows: *made, more: false }),
+                trace::Next::Refused(why) => Some(Answer::Error(why.to_owned())),
             },
             Self::Reload(outcome) => match outcome.try_recv() {
                 Ok(Ok(row)) => {

@@ -36,7 +36,6 @@ pub use role::{Right, Role};
 pub use server::{BindError, CLIENTS, Manager, Source};
 pub use session::{NetconfSessionRow, SessionOpened};
 pub use subscription::Wanted;
-pub(crate) use view::time_text;
 pub use view::{
     AccessBufferRow, AccessConfigRow, AccessHostCountsRow, AccessHostRow, AccessSourceRow, AccessStatisticsRow,
     AccessTableRow, ApplicationRow, CoreRow, HostClassRow, HostRow, ImRow, ImTable, InterfaceRow, LogBufferRow,
@@ -44,3 +43,4 @@ pub use view::{
     RecordRow, ReloadRow, ResetRow, RouteRow, SessionRow, SigdbRow, Statistics, UserFilter, UserPage, UserRow,
     WaitingRow, WorkerRow,
 };
+pub(crate) use view::{protocol_text, time_text};

@@ -30,6 +30,7 @@ use crate::audit::Query;
 use crate::config::Compiled;
 use crate::record::audit::{Occurrence, Origin, Via};
 use crate::record::{Class, Record};
+use crate::trace::{Question, Tracing};
 
 /// Clients at once; others are closed at once. The manager's tokens are the listener's and one for each.
 pub const CLIENTS: usize = 64;
@@ -46,6 +47,11 @@ pub trait Source {
     /// Asks every worker to send what its table holds ([`dataplane::command::Command::Dump`], each with a clone of the
     /// sender). Where the receiver is gone, the dump is over.
     fn dump(&mut self, into: Sender<SessionView>);
+    /// Asks every worker what would become of a frame.
+    ///
+    /// # Errors
+    /// What is wrong with the question.
+    fn trace(&mut self, question: &Question) -> Result<Tracing, String>;
     /// Who is online, `limit` rows at most.
     fn im(&self, limit: usize) -> ImTable;
     /// What the process did.

@@ -33,6 +33,7 @@ use crate::record::access::AccessRecord;
 use crate::record::audit::{Occurrence, Origin};
 use crate::record::sequence::Recorder;
 use crate::record::{Body, BootId, Class, Record, sample};
+use crate::trace::{Question, Tracing};
 
 mod access;
 mod log;
@@ -196,6 +197,14 @@ impl Source for Fixture {
 
     fn dump(&mut self, into: Sender<SessionView>) {
         self.dumps.push((into, 0));
+    }
+
+    fn trace(&mut self, question: &Question) -> Result<Tracing, String> {
+        let example = Arc::new(question.prepare(&self.compiled, |_| None)?);
+        let trace = crate::runtime::scratch(&self.compiled).trace_example(Nanos(1), &example);
+        let (to, answers) = crossbeam::channel::bounded(1);
+        to.send(trace).unwrap();
+        Ok(Tracing::new(example, answers))
     }
 
     fn im(&self, limit: usize) -> ImTable {

@@ -13,6 +13,7 @@ mod ports;
 mod preflight;
 mod pulse;
 mod reload;
+mod scratch;
 mod workers;
 
 use ::dataplane::dpdk::Device;
@@ -30,6 +31,7 @@ pub use self::error::StartError;
 pub(crate) use self::notify::VARIABLES as SERVICE_VARIABLES;
 pub use self::ports::PortView;
 pub use self::preflight::check as preflight;
+pub use self::scratch::{made_up_mac, scratch};
 
 use crate::record::Name;
 

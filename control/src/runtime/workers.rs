@@ -72,7 +72,7 @@ pub(super) fn start(
     Ok((handles, receivers))
 }
 
-fn settings(config: &DataplaneConfig, routing: &route::Config, worker: WorkerId) -> Settings {
+pub(super) fn settings(config: &DataplaneConfig, routing: &route::Config, worker: WorkerId) -> Settings {
     Settings {
         worker,
         max_sessions: config.max_sessions.div_ceil(config.workers.len().max(1)),

@@ -35,6 +35,12 @@ impl Limits {
         self.source.as_mut().is_none_or(|sketch| sketch.take(now, source))
             && self.destination.as_mut().is_none_or(|sketch| sketch.take(now, destination))
     }
+
+    /// Whether one more would be admitted now; it is not counted.
+    pub fn would_admit(&self, now: Nanos, source: Address, destination: Address) -> bool {
+        self.source.as_ref().is_none_or(|sketch| sketch.has_room(now, source))
+            && self.destination.as_ref().is_none_or(|sketch| sketch.has_room(now, destination))
+    }
 }
 
 /// Token buckets in two rows: an address has one in each, and is refused only where both are empty (as a count-min sketch
@@ -58,6 +64,14 @@ impl Sketch {
     fn new(rate: u32) -> Option<Self> {
         let cost = DEPTH.checked_div(u64::from(rate))?;
         Some(Self { hasher: RandomState::default(), rows: Box::new([[0; CELLS]; 2]), cost })
+    }
+
+    fn has_room(&self, now: Nanos, address: Address) -> bool {
+        let hash = self.hasher.hash_one(u128::from_be_bytes(address.0)) as usize;
+        let [first, second] = &*self.rows;
+        [first[hash % CELLS], second[hash / CELLS % CELLS]]
+            .iter()
+            .any(|cell| (*cell).max(now.0) + self.cost <= now.0 + DEPTH)
     }
 
     fn take(&mut self, now: Nanos, address: Address) -> bool {

@@ -162,7 +162,7 @@ impl Pipeline {
     }
 
     #[inline(never)]
-    fn parse(&self, frame: &Frame<'_>, wire: Option<u8>) -> Result<Parsed, DropReason> {
+    pub(super) fn parse(&self, frame: &Frame<'_>, wire: Option<u8>) -> Result<Parsed, DropReason> {
         let settings = &self.settings;
         let routed = self.router.routes(frame.port).then_some(Realm::ROUTED);
         let wire = wire.or(routed).ok_or(DropReason::NoWire)?;

@@ -8,7 +8,7 @@ use crate::endpoint::Direction;
 use crate::event::CloseReason;
 use crate::flow::{End, Flags, FlowKey, Identification, Patience, Record, Slot, Stage, State, Step, TcpTrack};
 use crate::packet::Transport;
-use crate::policy::Application;
+use crate::policy::{Application, Query};
 use crate::time::Nanos;
 use crate::verdict::DropReason;
 use crate::wire::protocol;
@@ -150,44 +150,14 @@ impl Pipeline {
         application: AppId,
         last: Option<(Slot, CloseReason)>,
     ) -> Result<Slot, DropReason> {
-        let info = packet.info;
-        if packet.mapping.is_some() {
-            // The mapping is for others: whom its client did not ask may not answer.
-            return Err(DropReason::NatUnsolicited);
-        }
-        self.screen_first(packet)?;
-        self.check_origin(packet)?;
-        let client = self.client_of_first(packet)?;
-        self.refuse_held(packet, client)?;
+        let client = self.admit_first(packet)?;
         self.limit_first(packet)?;
-        let direction = info.sender.direction(client);
-        let mut record = self.record(packet, client);
-        if let Transport::Tcp(segment) = &info.transport {
-            let (track, state) = TcpTrack::open(direction, segment);
-            record.tcp = track;
-            record.set_state(state);
-            record.set(Flags::FROM_START, state == State::SynSent);
-            if segment.flags & SYN == 0 {
-                self.counters.add(Counter::TcpMidstream, 1);
-            }
-        } else if direction == Direction::ToClient && record.protocol() == protocol::UDP {
-            record.set_state(State::Picked);
+        let direction = packet.info.sender.direction(client);
+        let (mut record, query) = self.first(packet, client, application);
+        if matches!(&packet.info.transport, Transport::Tcp(segment) if segment.flags & SYN == 0) {
+            self.counters.add(Counter::TcpMidstream, 1);
         }
-        if record.protocol() == protocol::UDP && self.is_watched(&info.key, application) {
-            record.set(Flags::WATCHED, true);
-        }
-        let inspectable = matches!(record.protocol(), protocol::TCP | protocol::UDP);
-        let application = match application {
-            AppId::UNKNOWN if inspectable => Application::Undecided,
-            AppId::UNKNOWN => Application::Unknown,
-            named => {
-                record.application = named;
-                record.set_stage(Stage::Over);
-                Application::Named(named)
-            }
-        };
-        let ports = self.packet_ports(packet, client);
-        let decision = self.policy.decide(&self.query(&info.key, &record, ports, application));
+        let decision = self.policy.decide(&query);
         self.refuse_first(packet, &record, &decision)?;
         self.apply(&mut record, &decision);
         if decision.inspect {
@@ -209,6 +179,51 @@ impl Pipeline {
         self.watch(packet, slot, direction);
         self.count(packet, slot, direction);
         Ok(slot)
+    }
+
+    /// Whether the first packet of a flow may open a session, whatever the rules say and whatever came before it; and the
+    /// client's end.
+    pub(super) fn admit_first(&self, packet: &Packet<'_>) -> Result<End, DropReason> {
+        if packet.mapping.is_some() {
+            // The mapping is for others: whom its client did not ask may not answer.
+            return Err(DropReason::NatUnsolicited);
+        }
+        self.screen_first(packet)?;
+        self.check_origin(packet)?;
+        let client = self.client_of_first(packet)?;
+        self.refuse_held(packet, client)?;
+        Ok(client)
+    }
+
+    /// The record of a new session before it is judged, and what the policy is asked.
+    pub(super) fn first(&self, packet: &Packet<'_>, client: End, application: AppId) -> (Record, Query) {
+        let info = packet.info;
+        let direction = info.sender.direction(client);
+        let mut record = self.record(packet, client);
+        if let Transport::Tcp(segment) = &info.transport {
+            let (track, state) = TcpTrack::open(direction, segment);
+            record.tcp = track;
+            record.set_state(state);
+            record.set(Flags::FROM_START, state == State::SynSent);
+        } else if direction == Direction::ToClient && record.protocol() == protocol::UDP {
+            record.set_state(State::Picked);
+        }
+        if record.protocol() == protocol::UDP && self.is_watched(&info.key, application) {
+            record.set(Flags::WATCHED, true);
+        }
+        let inspectable = matches!(record.protocol(), protocol::TCP | protocol::UDP);
+        let application = match application {
+            AppId::UNKNOWN if inspectable => Application::Undecided,
+            AppId::UNKNOWN => Application::Unknown,
+            named => {
+                record.application = named;
+                record.set_stage(Stage::Over);
+                Application::Named(named)
+            }
+        };
+        let ports = self.packet_ports(packet, client);
+        let query = self.query(&info.key, &record, ports, application);
+        (record, query)
     }
 
     /// What control refuses whatever the rules say.
@@ -307,6 +322,6 @@ const fn answers(state: State, direction: Direction) -> bool {
 }
 
 /// Whether a packet is a SYN that opens a connection.
-fn opens_tcp(packet: &Packet<'_>) -> bool {
+pub(super) fn opens_tcp(packet: &Packet<'_>) -> bool {
     matches!(&packet.info.transport, Transport::Tcp(segment) if segment.flags & (SYN | ACK | RST) == SYN)
 }

@@ -97,6 +97,10 @@ impl Pipeline {
                 let old = std::mem::replace(&mut self.blocked, sources);
                 drop(retired.try_send(Retired::Blocked(old)));
             }
+            Command::Trace { example, to } => {
+                let trace = self.trace_example(now, &example);
+                let _ = to.try_send(trace);
+            }
             Command::Hold(held) => self.held = held,
             Command::EndSessions(leavers) => drop(self.farewells.try_push(Farewell { leavers, next: 0 })),
             Command::Neighbours(to) => drop(self.neighbour_dumps.try_push((to, 0))),
@@ -252,7 +256,7 @@ impl Pipeline {
         }
     }
 
-    fn view(&self, slot: Slot) -> SessionView {
+    pub(super) fn view(&self, slot: Slot) -> SessionView {
         let record = self.table.record(slot);
         let (client, server) = self.ports(slot);
         SessionView {

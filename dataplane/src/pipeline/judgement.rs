@@ -38,7 +38,7 @@ impl Pipeline {
     }
 
     /// What it is asked about the flow of an entry.
-    fn query_of(&self, slot: Slot, application: Application) -> Query {
+    pub(super) fn query_of(&self, slot: Slot, application: Application) -> Query {
         self.query(&self.table.key(slot), self.table.record(slot), self.ports(slot), application)
     }
 
@@ -149,14 +149,7 @@ impl Pipeline {
 
     /// Why a packet of a denied flow is dropped; none where a newer policy would let the flow through.
     pub(super) fn still_denied(&mut self, packet: &Packet<'_>, slot: Slot) -> Option<DropReason> {
-        let record = self.table.record(slot);
-        // Who was denied may have signed on since.
-        let (rule, action) = if record.is_of_epoch(self.policy.epoch()) && !self.policy.names_users() {
-            (record.rule, self.policy.action(record.rule))
-        } else {
-            let decision = self.policy.decide(&self.query_of(slot, self.application(slot)));
-            (decision.rule, decision.action)
-        };
+        let (rule, action) = self.present_denial(slot);
         let reason = reason(rule, action)?;
         let epoch = self.policy.epoch();
         let record = self.table.record_mut(slot);
@@ -168,6 +161,17 @@ impl Pipeline {
             self.reset_sender(packet);
         }
         Some(reason)
+    }
+
+    /// The rule that a denied flow is under now, and what it does.
+    pub(super) fn present_denial(&self, slot: Slot) -> (RuleId, Action) {
+        let record = self.table.record(slot);
+        // Who was denied may have signed on since.
+        if record.is_of_epoch(self.policy.epoch()) && !self.policy.names_users() {
+            return (record.rule, self.policy.action(record.rule));
+        }
+        let decision = self.policy.decide(&self.query_of(slot, self.application(slot)));
+        (decision.rule, decision.action)
     }
 
     /// What is known of a flow's application.
@@ -199,7 +203,7 @@ pub(super) fn refusal(decision: &Decision) -> Option<DropReason> {
     reason(decision.rule, decision.action)
 }
 
-fn reason(rule: RuleId, action: Action) -> Option<DropReason> {
+pub(super) fn reason(rule: RuleId, action: Action) -> Option<DropReason> {
     match action {
         Action::Permit => None,
         _ if rule == RuleId::IMPLICIT => Some(DropReason::ImplicitDeny),

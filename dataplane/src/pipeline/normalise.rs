@@ -39,13 +39,17 @@ impl Pipeline {
 
     /// Likewise the first packet of a flow that is to be inspected.
     pub(super) fn normalise_first(&mut self, packet: &Packet<'_>) -> Result<(), DropReason> {
-        let is_asked =
-            self.settings.verify_checksums && self.settings.protection.screens.has(Screen::TransportChecksum);
-        if is_asked && checksum_holds(packet.frame.bytes, packet.info) == Some(false) {
-            return Err(DropReason::BadTransportChecksum);
-        }
+        self.verify(packet)?;
         self.clears_urgent = matches!(&packet.info.transport, Transport::Tcp(segment) if segment.flags & URG != 0);
         Ok(())
+    }
+
+    /// Whether the checksum of a packet that is to be inspected is not wrong.
+    pub(super) fn verify(&self, packet: &Packet<'_>) -> Result<(), DropReason> {
+        let is_asked =
+            self.settings.verify_checksums && self.settings.protection.screens.has(Screen::TransportChecksum);
+        let is_wrong = is_asked && checksum_holds(packet.frame.bytes, packet.info) == Some(false);
+        if is_wrong { Err(DropReason::BadTransportChecksum) } else { Ok(()) }
     }
 
     /// Takes the urgent pointer off a segment that is let through, where its flow is inspected.

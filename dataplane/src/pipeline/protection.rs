@@ -75,6 +75,15 @@ impl Guard {
         self.bound
     }
 
+    fn limits_mut(&mut self, reason: DropReason) -> &mut Limits {
+        match reason {
+            DropReason::SynFlood => &mut self.tcp,
+            DropReason::UdpFlood => &mut self.udp,
+            DropReason::IcmpFlood => &mut self.icmp,
+            _ => &mut self.other,
+        }
+    }
+
     /// Takes note of a packet that was dropped.
     pub(super) fn dropped(&mut self, now: Nanos, frame: &Frame<'_>, reason: DropReason) {
         if reason.is_attack() && self.notices.note(now, reason, frame.port, frame.length) {
@@ -98,14 +107,23 @@ impl Pipeline {
     pub(super) fn limit_first(&mut self, packet: &Packet<'_>) -> Result<(), DropReason> {
         let (source, destination) = packet.info.addresses();
         let reason = flood(packet.info.key.protocol());
-        let guard = &mut self.guard;
+        let admitted = self.guard.limits_mut(reason).admits(packet.now, source, destination);
+        if admitted { Ok(()) } else { Err(reason) }
+    }
+
+    /// The same, without taking any of it.
+    pub(super) fn would_limit_first(&self, packet: &Packet<'_>) -> Result<(), DropReason> {
+        let (source, destination) = packet.info.addresses();
+        let reason = flood(packet.info.key.protocol());
+        let guard = &self.guard;
         let limits = match reason {
-            DropReason::SynFlood => &mut guard.tcp,
-            DropReason::UdpFlood => &mut guard.udp,
-            DropReason::IcmpFlood => &mut guard.icmp,
-            _ => &mut guard.other,
+            DropReason::SynFlood => &guard.tcp,
+            DropReason::UdpFlood => &guard.udp,
+            DropReason::IcmpFlood => &guard.icmp,
+            _ => &guard.other,
         };
-        if limits.admits(packet.now, source, destination) { Ok(()) } else { Err(reason) }
+        let admitted = limits.would_admit(packet.now, source, destination);
+        if admitted { Ok(()) } else { Err(reason) }
     }
 
     /// Whether the ends of a datagram in fragments have not had their share yet.

@@ -102,44 +102,55 @@ impl Pipeline {
         info: &PacketInfo,
         length: u32,
     ) -> Result<Way, DropReason> {
+        self.find_way(frame, info, length).map_err(|(reason, told)| {
+            if let Some(error) = told {
+                self.router.refuse(now, frame.port, error, frame.bytes, info, &self.counters);
+            }
+            reason
+        })
+    }
+
+    /// The same, telling nobody: where it goes nowhere, why, and what its sender is to be told.
+    pub(super) fn find_way(
+        &self,
+        frame: &Frame<'_>,
+        info: &PacketInfo,
+        length: u32,
+    ) -> Result<Way, (DropReason, Option<Error>)> {
+        let silent = |reason| Err((reason, None));
         let (port, bytes) = (frame.port, &*frame.bytes);
         if !route::is_plain(&info.link) || !self.router.takes(port, bytes) {
-            return Err(DropReason::NotForUs);
+            return silent(DropReason::NotForUs);
         }
         // What the link gave to all of its hosts is not forwarded, or each router there would (RFC 1812, 5.3.4), nor is it
         // for a host by one of its addresses (RFC 1122, 3.3.6).
         if ethernet::is_group(bytes) {
-            return Err(DropReason::GroupDestination);
+            return silent(DropReason::GroupDestination);
         }
         let (source, destination) = info.addresses();
         let is_kernels = self.router.is_management(port);
         if self.router.owns(source) != is_kernels || !info.is_from_host() {
-            return Err(DropReason::BadAddress);
+            return silent(DropReason::BadAddress);
         }
         let target = match self.router.way(port, destination) {
             Some(Hop::Own) if !is_kernels => return Ok(Way::Own),
-            Some(Hop::Own | Hop::Group) => return Err(DropReason::GroupDestination),
-            Some(Hop::Discard) => return Err(DropReason::DiscardRoute),
-            Some(hop) => hop.target(destination).ok_or(DropReason::NoRoute)?,
-            None => {
-                self.router.refuse(now, port, Error::NoRoute, bytes, info, &self.counters);
-                return Err(DropReason::NoRoute);
-            }
+            Some(Hop::Own | Hop::Group) => return silent(DropReason::GroupDestination),
+            Some(Hop::Discard) => return silent(DropReason::DiscardRoute),
+            Some(hop) => hop.target(destination).ok_or((DropReason::NoRoute, None))?,
+            None => return Err((DropReason::NoRoute, Some(Error::NoRoute))),
         };
         // What a link-local address sent stays on its link (RFC 4291, 2.5.6).
         if info.is_link_local() {
-            return Err(DropReason::GroupDestination);
+            return silent(DropReason::GroupDestination);
         }
         if !is_kernels && route::hop_limit(bytes, &info.link) <= 1 {
-            self.router.refuse(now, port, Error::TimeExceeded, bytes, info, &self.counters);
-            return Err(DropReason::TtlExpired);
+            return Err((DropReason::TtlExpired, Some(Error::TimeExceeded)));
         }
         let mtu = self.router.interface(target.port).map_or(0, |interface| interface.mtu);
         if length > u32::from(mtu) {
             let packet = bytes.get(usize::from(info.link.offset)..).unwrap_or_default();
             if info.link.network == Network::Ipv6 || route::is_dont_fragment(packet) {
-                self.router.refuse(now, port, Error::TooBig(mtu), bytes, info, &self.counters);
-                return Err(DropReason::MtuExceeded);
+                return Err((DropReason::MtuExceeded, Some(Error::TooBig(mtu))));
             }
         }
         Ok(Way::On(target))

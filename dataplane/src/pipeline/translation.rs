@@ -74,8 +74,25 @@ impl Pipeline {
         client: End,
         rule: RuleId,
     ) -> Result<Option<MappingId>, DropReason> {
-        let info = packet.info;
+        let Some(inside) = self.to_translate(packet, client, rule)? else { return Ok(None) };
         let Some(nat) = &mut self.nat else { return Ok(None) };
+        nat.bind(inside).map(Some).map_err(|refusal| match refusal {
+            Refusal::Exhausted => DropReason::NatExhausted,
+            Refusal::Limit => DropReason::NatHostLimit,
+        })
+    }
+
+    /// What of a new session is to be translated, and to which pool, where the rule that lets it through says so.
+    pub(super) fn to_translate(
+        &self,
+        packet: &Packet<'_>,
+        client: End,
+        rule: RuleId,
+    ) -> Result<Option<Inside>, DropReason> {
+        let info = packet.info;
+        if self.nat.is_none() {
+            return Ok(None);
+        }
         let source = info.key.end(client);
         let Some(pool) = self.policy.source_nat(rule).filter(|_| source.address.is_v4()) else { return Ok(None) };
         // Somebody outside calls a client by its inside address.
@@ -86,10 +103,7 @@ impl Pipeline {
         let kind = kind.ok_or(DropReason::NatProtocol)?;
         let [.., a, b, c, d] = source.address.0;
         let inside = Inside { address: [a, b, c, d], port: source.port, kind, pool, realm: info.key.realm() };
-        nat.bind(inside).map(Some).map_err(|refusal| match refusal {
-            Refusal::Exhausted => DropReason::NatExhausted,
-            Refusal::Limit => DropReason::NatHostLimit,
-        })
+        Ok(Some(inside))
     }
 
     /// Ties a mapping to the entry of its session, or gives it back where there is none.

@@ -1,9 +1,10 @@
 //! The security policy: an ordered list of rules, compiled for lookup and versioned by epoch.
 
 mod classifier;
+mod explain;
 mod order;
 #[cfg(test)]
-mod random;
+pub(crate) mod random;
 #[cfg(test)]
 mod reference;
 mod sets;
@@ -15,6 +16,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use sigdb::AppId;
 
 use self::classifier::Classifier;
+pub use self::explain::{Field, Misfits};
 use crate::access::UserTags;
 use crate::endpoint::Address;
 use crate::flow::Realm;

@@ -9,7 +9,7 @@ use sigdb::AppId;
 use super::*;
 
 /// Draws policies and queries.
-pub(super) struct Dice(SmallRng);
+pub(crate) struct Dice(SmallRng);
 
 /// Networks that rules are about, as their first octets.
 const NETWORKS: [&[u8]; 5] = [&[10], &[10, 1], &[192, 0, 2], &[198, 51, 100], &[203, 0, 113]];
@@ -17,11 +17,11 @@ const NETWORKS: [&[u8]; 5] = [&[10], &[10, 1], &[192, 0, 2], &[198, 51, 100], &[
 const WIDE_NETWORKS: [&[u8]; 3] = [&[0x20, 1, 0x0d, 0xb8], &[0x20, 1, 0x0d, 0xb8, 0, 1], &[0xfd, 0]];
 
 impl Dice {
-    pub(super) fn new(seed: u64) -> Self {
+    pub(crate) fn new(seed: u64) -> Self {
         Self(SmallRng::seed_from_u64(seed))
     }
 
-    pub(super) fn policy(&mut self, rules: usize) -> PolicySource {
+    pub(crate) fn policy(&mut self, rules: usize) -> PolicySource {
         PolicySource {
             rules: (0..rules).map(|_| self.rule()).collect(),
             implicit_deny_logging: self.one_in(2),
@@ -118,7 +118,7 @@ impl Dice {
     }
 
     /// Half of them at, or just past, the edges of what some rule lists.
-    pub(super) fn query(&mut self, rules: &[RuleSource]) -> Query {
+    pub(crate) fn query(&mut self, rules: &[RuleSource]) -> Query {
         let rule = rules[self.0.random_range(0..rules.len())].clone();
         let service = rule.service.choose(&mut self.0).copied();
         let protocol = service.and_then(|service| service.protocol);

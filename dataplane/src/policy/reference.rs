@@ -8,21 +8,7 @@ use super::*;
 
 /// What [`Policy::decide`] must say.
 fn decide(policy: &Policy, query: &Query) -> Decision {
-    let first = policy.source().rules.iter().position(|rule| {
-        let service = rule.service.is_empty() || rule.service.iter().any(|service| matches(service, query));
-        let application = match query.application {
-            Application::Named(application) => rule.application.is_empty() || rule.application.contains(&application),
-            Application::Undecided => true,
-            Application::Unknown => rule.application.is_empty(),
-        };
-        service
-            && application
-            && (rule.users == 0 || rule.users & query.labels != 0)
-            && (rule.from.is_empty() || rule.from.contains(&query.from))
-            && (rule.to.is_empty() || rule.to.contains(&query.to))
-            && within(&rule.source, query.source)
-            && within(&rule.destination, query.destination)
-    });
+    let first = policy.source().rules.iter().position(|rule| rule.misfits(query).is_empty());
     let Some(index) = first else {
         let session_logging = policy.source().implicit_deny_logging;
         let (rule, action) = (RuleId::IMPLICIT, Action::Deny);
@@ -37,16 +23,6 @@ fn decide(policy: &Policy, query: &Query) -> Decision {
         session_logging: rule.session_logging,
         tentative,
     }
-}
-
-fn matches(service: &ServiceMatch, query: &Query) -> bool {
-    service.protocol.is_none_or(|protocol| protocol == query.protocol)
-        && (service.source.first..=service.source.last).contains(&query.source_port)
-        && (service.destination.first..=service.destination.last).contains(&query.destination_port)
-}
-
-fn within(ranges: &[AddressRange], address: Address) -> bool {
-    ranges.is_empty() || ranges.iter().any(|range| (range.first..=range.last).contains(&address))
 }
 
 /// Few values, so that rules and queries meet.

@@ -9,6 +9,12 @@ const HOP_LIMIT: u8 = 64;
 /// Echo request and reply of ICMP, then of ICMPv6.
 const KINDS: [(u8, u8); 2] = [(8, 0), (128, 129)];
 
+/// Whether the ICMP message at `transport` is an echo request.
+pub fn is_echo_request(frame: &[u8], link: &Link, transport: usize) -> bool {
+    let (request, _) = KINDS[usize::from(link.network == Network::Ipv6)];
+    frame.get(transport..).and_then(|message| message.get(..2)) == Some(&[request, 0])
+}
+
 /// Puts the answer to an echo request into `outbox`: back by the port and the neighbour that it came from. The IP packet ends
 /// at `end`, its ICMP header is at `transport`. `None` where it is no echo request, otherwise whether there was room.
 pub fn answer(
@@ -22,7 +28,7 @@ pub fn answer(
     let (request, reply) = KINDS[usize::from(link.network == Network::Ipv6)];
     let offset = usize::from(link.offset);
     let message = frame.get(transport..end)?;
-    if message.get(..2)? != [request, 0] {
+    if !is_echo_request(frame, link, transport) {
         return None;
     }
     let sum = be16(message, 2)?;

@@ -17,7 +17,7 @@ mod waiting;
 
 pub use crate::endpoint::Mac;
 pub use arp::Arp;
-pub use echo::answer;
+pub use echo::{answer, is_echo_request};
 pub use fib::Fib;
 pub use fragment::{Fragments, is_dont_fragment};
 pub use hop::{Hop, Target, decrement, hop_limit};

@@ -307,6 +307,11 @@ impl Neighbours {
         None
     }
 
+    /// What is known of an address.
+    pub fn of_address(&self, port: PortId, address: Address) -> Option<NeighbourView> {
+        self.find(port, address).and_then(|id| self.view(id.0))
+    }
+
     /// What is at a place.
     pub fn view(&self, place: usize) -> Option<NeighbourView> {
         let entry = self.entries.get(place).filter(|entry| entry.state != State::Free)?;

@@ -246,6 +246,11 @@ impl Router {
         self.own
     }
 
+    /// The port that leads to the kernel, where packets for ourselves go there.
+    pub fn leads_up(&self) -> Option<PortId> {
+        self.management.and(self.kernel_facing()).and(self.own)
+    }
+
     /// Housekeeping: announcements, questions that are due, packets that waited in vain. Bounded.
     pub fn turn(&mut self, now: Nanos, counters: &Counters) {
         if !self.is_on() || now < self.next_sweep {
@@ -302,6 +307,11 @@ impl Router {
     /// Forgets it, sent.
     pub fn clear_outbox(&mut self) {
         self.outbox.clear();
+    }
+
+    /// The neighbour that a packet is handed to, if it is known or asked for.
+    pub fn neighbour_of(&self, target: Target) -> Option<NeighbourView> {
+        self.neighbours.of_address(target.port, target.neighbour)
     }
 
     /// Places of the table of neighbours, and what is at one.

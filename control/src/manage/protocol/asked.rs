@@ -97,6 +97,7 @@ pub(in super::super) const SAMPLES: &[&str] = &[
     r#"{"show":"nat"}"#,
     r#"{"show":"sigdb"}"#,
     r#"{"show":"sessions-netconf"}"#,
+    r#"{"show":"trace","port":"inside"}"#,
     r#"{"do":"reload"}"#,
     r#"{"do":"audit-rotate"}"#,
     r#"{"do":"audit-upload"}"#,

@@ -19,6 +19,7 @@ use super::view::{
 };
 use crate::audit::TRAIL;
 use crate::record::Class;
+use crate::trace::{Question, TraceRow};
 
 /// Octets of a request line at most, its LF included.
 pub const REQUEST_LIMIT: usize = 4_096;
@@ -138,6 +139,8 @@ pub enum Request {
     Sigdb {},
     /// Sessions of NETCONF.
     SessionsNetconf {},
+    /// What would become of a packet.
+    Trace(Question),
 }
 
 /// What of a class of records.
@@ -261,7 +264,7 @@ impl Request {
     /// What it needs.
     pub fn right(&self) -> Right {
         match self {
-            Self::Sessions { .. } | Self::Im { .. } | Self::Users { .. } => Right::ShowUsers,
+            Self::Sessions { .. } | Self::Im { .. } | Self::Users { .. } | Self::Trace(_) => Right::ShowUsers,
             Self::Access { packet: Some(_), .. }
             | Self::CallStatus { packet: Some(_), .. }
             | Self::LogBuffer { host: Some(_), .. } => Right::ShowUsers,
@@ -288,6 +291,7 @@ impl Request {
         match self {
             Self::Sessions { .. } => Some(("sessions", String::new())),
             Self::Im { .. } => Some(("im", String::new())),
+            Self::Trace(question) => Some(("trace", question.filter())),
             Self::Users { user, address, mac, interface, source, nas, .. } => {
                 let named = [
                     ("user", user),
@@ -394,6 +398,8 @@ pub enum Answer {
     Sigdb(SigdbRow),
     /// The one row of `reload`.
     Reload(ReloadRow),
+    /// Of `trace`: one a step, the verdict last.
+    Trace(Box<TraceRow>),
     /// Of `sessions-netconf`.
     NetconfSession(NetconfSessionRow),
     /// The one row of `session`. Only programs ask for it, and they know what they asked for.

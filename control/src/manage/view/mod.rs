@@ -409,7 +409,7 @@ pub(crate) fn time_text(time: Nanos) -> String {
 }
 
 /// A protocol by its name, or its number.
-pub(super) fn protocol_text(protocol: u8) -> String {
+pub(crate) fn protocol_text(protocol: u8) -> String {
     match protocol {
         1 => "icmp".to_owned(),
         6 => "tcp".to_owned(),

@@ -84,6 +84,11 @@ impl UserLabels {
         by(&self.users, user.name().unwrap_or_default()) | self.granted(user)
     }
 
+    /// The labels of whoever has this name, whatever else is known of him.
+    pub fn of_name(&self, name: &str) -> u64 {
+        by(&self.users, name.as_bytes())
+    }
+
     /// Those by what RADIUS granted, whatever the name.
     pub(super) fn granted(&self, user: &AccessUser) -> u64 {
         by(&self.classes, user.text(Text::Class)) | by(&self.filters, user.text(Text::Filter))

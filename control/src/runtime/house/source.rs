@@ -7,6 +7,7 @@ use std::time::Instant;
 use ::dataplane::command::{Command, SessionView};
 use ::dataplane::counters::Counters;
 use ::dataplane::dpdk::cycles_per_second;
+use ::dataplane::policy::PortId;
 use ::dataplane::route::NeighbourView;
 use ::dataplane::time::Nanos;
 use crossbeam::channel::{Receiver, Sender, bounded};
@@ -23,6 +24,7 @@ use crate::manage::{
 use crate::presence::im::UserView;
 use crate::record::audit::{Occurrence, Origin};
 use crate::record::{Class, Record};
+use crate::trace::{Question, Tracing};
 
 impl Source for House {
     fn compiled(&self) -> &Compiled {
@@ -45,6 +47,19 @@ impl Source for House {
             // the answer ends early rather than never.
             let _ = mailbox.try_send(Command::Dump(into.clone()));
         }
+    }
+
+    fn trace(&mut self, question: &Question) -> Result<Tracing, String> {
+        let ports = self.dataplane.ports();
+        let mac = |port: PortId| ports.get(usize::from(port.0)).and_then(|view| view.mac);
+        let example = Arc::new(question.prepare(&self.compiled, mac)?);
+        let mailboxes = self.dataplane.mailboxes();
+        let (to, answers) = bounded(mailboxes.len());
+        for mailbox in mailboxes {
+            // One that is full belongs to a worker that is busy with dumps: the others answer.
+            let _ = mailbox.try_send(Command::Trace { example: Arc::clone(&example), to: to.clone() });
+        }
+        Ok(Tracing::new(example, answers))
     }
 
     fn interfaces(&self) -> Vec<InterfaceRow> {

@@ -21,7 +21,7 @@ use crate::wire::build::{Packet, Shim, Tcp, udp};
 use crate::wire::tcp::{ACK, FIN, PSH, RST, SYN};
 
 /// A frame, whether it comes from inside, and by how much the wire saw more of it than is at hand.
-type Sent = (Vec<u8>, bool, u32);
+pub(super) type Sent = (Vec<u8>, bool, u32);
 
 /// Ends of few flows, so that most packets meet one that is known.
 fn ends() -> impl Strategy<Value = (SocketAddr, SocketAddr)> {
@@ -103,7 +103,7 @@ fn radius(code: u8, id: u8) -> Vec<u8> {
 }
 
 /// Any of those with octets changed, cut or padded; and anything at all.
-fn sent() -> impl Strategy<Value = Sent> {
+pub(super) fn sent() -> impl Strategy<Value = Sent> {
     let change = prop::option::weighted(0.3, (any::<prop::sample::Index>(), any::<u8>()));
     let spoiled = (prop_oneof![segment(), datagram()], change, prop::option::weighted(0.1, 0..100_usize), 0..9_usize);
     let spoiled = spoiled.prop_map(|((mut frame, inside, more), change, cut, padding)| {
@@ -122,13 +122,13 @@ fn sent() -> impl Strategy<Value = Sent> {
 }
 
 /// Those, and one that just permits and logs: of it most sessions take the short lane.
-fn lane_policies() -> impl Iterator<Item = PolicySource> {
+pub(super) fn lane_policies() -> impl Iterator<Item = PolicySource> {
     let both_ways = RuleSource { session_logging: true, ..rule(Action::Permit) };
     policies().into_iter().chain([policy(vec![outbound()]), policy(vec![both_ways])])
 }
 
 /// What comes from inside has an address of there, what comes from outside has not.
-fn origins() -> Vec<OriginRule> {
+pub(super) fn origins() -> Vec<OriginRule> {
     let end = |text: &str| Address::from(text.parse::<std::net::IpAddr>().unwrap());
     let range = |first, last| AddressRange { first: end(first), last: end(last) };
     let networks = vec![
@@ -143,7 +143,7 @@ fn origins() -> Vec<OriginRule> {
 }
 
 /// Every second rule that permits translates.
-fn translating(mut policy: PolicySource) -> PolicySource {
+pub(super) fn translating(mut policy: PolicySource) -> PolicySource {
     for rule in policy.rules.iter_mut().filter(|rule| rule.action == Action::Permit).step_by(2) {
         rule.source_nat = Some(PoolId(0));
     }

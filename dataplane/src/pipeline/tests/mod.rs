@@ -22,5 +22,6 @@ mod routing;
 mod screens;
 mod sessions;
 mod sides;
+mod tracing;
 mod translation;
 mod users;

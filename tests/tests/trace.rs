@@ -18,7 +18,10 @@ const RULES: [(&str, &str); 4] = [
     ("no-telnet", "service = [\"tcp/23\"]\naction = \"reset\"\nsession-logging = true\n"),
     ("guests", "source = [\"192.168.0.0/16\"]\naction = \"permit\"\n"),
     ("messengers", "from = [\"trust\"]\nto = [\"untrust\"]\napplication = [\"wechat\"]\naction = \"deny\"\n"),
-    ("web", "from = [\"trust\"]\nto = [\"untrust\"]\nservice = [\"tcp/80\"]\naction = \"permit\"\nsession-logging = true\n"),
+    (
+        "web",
+        "from = [\"trust\"]\nto = [\"untrust\"]\nservice = [\"tcp/80\"]\naction = \"permit\"\nsession-logging = true\n",
+    ),
 ];
 
 fn policy(inside: &str, outside: &str) -> Policy {
@@ -83,7 +86,12 @@ fn the_file_and_the_firewall_say_the_same_and_nothing_moves() {
     assert_eq!(because("guests"), serde_json::json!(["source"]));
     assert_eq!(because("messengers"), serde_json::json!(["application"]));
     // A frame, by its octets: one that ends within its header.
-    is(&trace(live(&socket), &["--packet", "020000000002 020000000001 0800 4500", "--port", "inside"]), "drop", "-", "truncated");
+    is(
+        &trace(live(&socket), &["--packet", "020000000002 020000000001 0800 4500", "--port", "inside"]),
+        "drop",
+        "-",
+        "truncated",
+    );
     assert_eq!(firewall.show("sessions").len(), sessions);
     for counter in ["sessions_opened", "drop_policy", "drop_policy_reset", "drop_implicit_deny", "drop_truncated"] {
         assert_eq!(firewall.counter(counter), 0, "{counter}");
@@ -94,6 +102,75 @@ fn the_file_and_the_firewall_say_the_same_and_nothing_moves() {
     });
     let (code, log) = firewall.stop();
     assert_eq!(code, 0, "{log}");
+}
+
+/// Routes, a pool and users, without a firewall that runs.
+#[test]
+fn a_file_is_followed_between_interfaces() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("policy.toml");
+    let mut policy = Policy::new("net_null0", "net_null1")
+        .rule("boss", "user = [\"alice\"]\naction = \"permit\"\n")
+        .rule("out", "from = [\"trust\"]\nto = [\"untrust\"]\naction = \"permit\"\nsource-nat = \"outside\"\n");
+    policy.topology = "[[interface]]\nport = \"inside\"\naddresses = [\"10.1.0.1/24\"]\n\
+                       [[interface]]\nport = \"outside\"\naddresses = [\"192.0.2.1/30\"]\n\
+                       [[route]]\nto = \"198.51.100.0/24\"\nvia = \"192.0.2.2\"\n\
+                       [[route]]\nto = \"203.0.113.0/24\"\ndiscard = true\n\
+                       [nat.outside]\npool = [\"198.18.0.1\"]\n"
+        .to_owned();
+    let text = policy.text(&folder.path().join("s"), &signatures(folder.path()));
+    std::fs::write(&file, text).unwrap();
+    let offline = ["--config".as_ref(), file.as_os_str()];
+    let asked = |words: &[&str]| trace(offline, &[words, &["--port", "inside"]].concat());
+    let step = |rows: &[Value], step: &str| {
+        let row = rows.iter().find(|row| row["step"] == step).unwrap_or_else(|| panic!("no {step}: {rows:#?}"));
+        row["detail"].as_str().unwrap().to_owned()
+    };
+    let web = asked(&["tcp", "10.1.0.5", "198.51.100.7:443"]);
+    // The next hop is not known: it waits for the answer.
+    is(&web, "taken", "out", "-");
+    assert_eq!(web.last().unwrap()["depends"], true);
+    assert_eq!(step(&web, "route"), "via 192.0.2.2 at outside, zone untrust");
+    assert_eq!(step(&web, "nat"), "the client's end from pool outside");
+    assert_eq!(step(&web, "next-hop"), "not asked for yet");
+    assert_eq!(step(&web, "rule"), "nobody at 10.1.0.5 is alice");
+    is(&asked(&["tcp", "10.1.0.5", "198.51.100.7:443", "--user", "alice"]), "taken", "boss", "-");
+    is(&asked(&["tcp", "10.1.0.5", "203.0.113.1:443"]), "drop", "-", "discard_route");
+    is(&asked(&["tcp", "10.1.0.5", "8.8.8.8:443"]), "drop", "-", "no_route");
+    is(&asked(&["udp", "10.9.0.5", "198.51.100.7:53"]), "drop", "-", "reverse_path");
+    is(&asked(&["icmp", "10.1.0.5", "10.1.0.1"]), "drop", "implicit-deny", "implicit_deny");
+    is(&asked(&["udp", "10.1.0.5", "198.18.0.1:5000"]), "drop", "-", "nat_unsolicited");
+}
+
+/// What a packet carries names its application, and that is what the rules are asked with.
+#[test]
+fn the_engine_sees_what_a_packet_of_a_capture_carries() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("policy.toml");
+    let policy = Policy::new("net_null0", "net_null1")
+        .rule("no-messengers", "application = [\"qq\"]\naction = \"deny\"\nsession-logging = true\n")
+        .rule("rest", "action = \"permit\"\n");
+    std::fs::write(&file, policy.text(&folder.path().join("s"), &signatures(folder.path()))).unwrap();
+    let story = bench::pktgen::stories::find("qq_udp_day").unwrap().tell(1);
+    let login = story.frames.iter().find(|frame| frame.bytes[23] == 17 && frame.bytes[36..38] == [0x1f, 0x40]).unwrap();
+    let length = login.bytes.len() as u32;
+    let mut pcap = [&0xa1b2_c3d4_u32.to_le_bytes()[..], &[2, 0, 4, 0], &[0; 8], &[0, 0, 4, 0, 1, 0, 0, 0]].concat();
+    for bytes in [&login.bytes[..20], &login.bytes[..]] {
+        pcap.extend([&[0; 8][..], &(bytes.len() as u32).to_le_bytes(), &length.to_le_bytes(), bytes].concat());
+    }
+    let capture = folder.path().join("login.pcap");
+    std::fs::write(&capture, pcap).unwrap();
+    let asked = |number: u32| {
+        let packet = format!("{}:{number}", capture.display());
+        trace(["--config".as_ref(), file.as_os_str()], &["--packet", &packet, "--port", "inside"])
+    };
+    is(&asked(1), "drop", "-", "truncated");
+    let named = asked(2);
+    is(&named, "drop", "no-messengers", "policy");
+    assert!(
+        named.iter().any(|row| row["step"] == "engine" && row["detail"].as_str().unwrap().contains("qq")),
+        "{named:#?}"
+    );
 }
 
 #[test]

@@ -218,9 +218,9 @@ impl Teller<'_> {
         let mut rows = vec![Some(TraceRow::new("port", "ok", self.port(port)))];
         rows.push(self.step(Stage::Read, "headers", self.headers()));
         let goes_on = trace.tuple.is_some() && trace.unless != Some(Unless::Fragment);
-        if trace.hop.is_none() && trace.stage != Stage::Route {
-            let out = trace.out.map(|out| TraceRow::new("wire", "ok", format!("to {}", self.port(out.0))));
-            rows.push(out.filter(|_| trace.stage > Stage::Read || trace.tuple.is_none() || !goes_on));
+        let is_read = trace.stage > Stage::Read || !matches!(trace.verdict, Verdict::Drop(_));
+        if let Some(out) = trace.out.filter(|_| is_read && trace.hop.is_none()) {
+            rows.push(Some(TraceRow::new("wire", "ok", format!("to {}", self.port(out.0)))));
         }
         if let Some(inside) = trace.inside {
             let whom = format!("a pool address, for {} inside", inside.socket());
@@ -232,7 +232,7 @@ impl Teller<'_> {
             rows.push(self.step(Stage::Route, "route", self.route()));
         }
         if goes_on {
-            rows.push(self.step(Stage::Screen, "screens", "nothing that is dropped of every session"));
+            rows.push(self.step(Stage::Screen, "screens", "passed"));
             let session = match &trace.session {
                 Some(session) => {
                     let application = names.application(session.application);

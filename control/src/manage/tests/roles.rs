@@ -49,6 +49,7 @@ const SERVED: &[(&str, [bool; 4])] = &[
     ("show sessions-netconf", [true, true, true, true]),
     ("show sigdb", [true, true, true, true]),
     ("show statistics", [true, true, true, true]),
+    ("show trace", [false, false, true, true]),
     ("show users", [false, false, true, true]),
 ];
 

@@ -3,6 +3,7 @@
 
 use arrayvec::ArrayVec;
 use dataplane::pipeline::{Assumed, Example, Frame, Trace, Unless};
+use dataplane::route::Hop;
 use dataplane::time::Nanos;
 use dataplane::verdict::Verdict;
 use sigdb::AppId;
@@ -27,7 +28,9 @@ pub fn trace(question: &Question, compiled: &Compiled) -> Result<Story, String> 
     }
     trace.verdict = if example.assumed == Assumed::default() { verdict } else { trace.verdict };
     if matches!(trace.unless, Some(Unless::Inspection | Unless::Pool)) {
-        trace.unless = None;
+        // The pipeline has done that: what is left is whether the next hop answers.
+        let leads_on = matches!(trace.hop, Some(Hop::Connected(_) | Hop::Via { .. }));
+        trace.unless = (leads_on && trace.verdict == Verdict::Taken).then_some(Unless::Unresolved);
     }
     let story = Story::new(&trace, example.port, compiled);
     Ok(match named {

@@ -16,6 +16,8 @@ pub struct Page {
     pub path: PathBuf,
     /// Its Markdown.
     pub text: String,
+    /// What of it is its own: the commands of what it includes are looked at there.
+    pub own: String,
 }
 
 /// Where the chapters are.
@@ -30,7 +32,34 @@ pub fn folder() -> PathBuf {
 pub fn chapters() -> Vec<Page> {
     let summary = std::fs::read_to_string(folder().join("SUMMARY.md")).expect("the book has a summary");
     let paths = links::of(&summary).into_iter().map(|link| PathBuf::from(link.target));
-    paths.map(|path| Page { text: expanded(&folder().join(&path)), path }).collect()
+    let page = |path: PathBuf| {
+        let file = folder().join(&path);
+        Page { text: expanded(&file), own: read(&file), path }
+    };
+    paths.map(page).collect()
+}
+
+/// What the book includes, and its neighbours: pages of the checkout, by their paths below its top.
+pub fn originals() -> Vec<Page> {
+    let page = |path: &str| {
+        let text = read(&program::root().join(path));
+        Page { path: path.into(), own: text.clone(), text }
+    };
+    ORIGINALS.map(page).into()
+}
+
+/// See [`originals`].
+const ORIGINALS: [&str; 6] = [
+    "README.md",
+    "bench/README.md",
+    "bench/pktgen/README.md",
+    "sigdb/README.md",
+    "control/records.md",
+    "control/audit.md",
+];
+
+fn read(file: &Path) -> String {
+    std::fs::read_to_string(file).unwrap_or_else(|error| panic!("{}: {error}", file.display()))
 }
 
 /// All chapter files, whether the summary names them or not.
@@ -54,7 +83,7 @@ pub fn files() -> Vec<PathBuf> {
 
 /// A file with its `{{#include FILE}}` and `{{#include FILE:ANCHOR}}` replaced, one level deep.
 fn expanded(file: &Path) -> String {
-    let text = std::fs::read_to_string(file).unwrap_or_else(|error| panic!("{}: {error}", file.display()));
+    let text = read(file);
     let mut all = String::new();
     for line in text.lines() {
         let Some(what) = line.trim().strip_prefix("{{#include ").and_then(|rest| rest.strip_suffix("}}")) else {

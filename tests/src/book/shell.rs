@@ -40,7 +40,7 @@ const PARTS: [&str; 5] = ["contrib", "control", "scripts", "sigdb", "tests"];
 /// Folders that are the shell's own: nothing of the machine is seen or changed in them.
 const SETUP: &str = "
 mount -t tmpfs tmpfs /run && mount -t tmpfs tmpfs /var/lib && mkdir /run/netns || exit 1
-[ ! -d /tmp/lab ] || mount -t tmpfs tmpfs /tmp/lab
+mkdir -p /tmp/lab && mount -t tmpfs tmpfs /tmp/lab || exit 1
 ip link set lo up
 cd \"$1\" || exit 1
 exec bash --noprofile --norc

@@ -20,7 +20,6 @@ pub struct Tracing {
 
 /// What comes next.
 #[derive(Debug)]
-#[expect(clippy::large_enum_variant, reason = "there is one at a time, and it is taken apart at once")]
 pub enum Next {
     /// A row.
     Row(TraceRow),

@@ -54,7 +54,8 @@ const FUNCTIONS: &[&str] = &[
     "ostiary_.*",
 ];
 
-const VARIABLES: &[&str] = &["OSTIARY_.*", "RTE_PKTMBUF_HEADROOM", "RTE_MBUF_DEFAULT_DATAROOM", "RTE_MAX_ETHPORTS"];
+const VARIABLES: &[&str] =
+    &["OSTIARY_.*", "RTE_PKTMBUF_HEADROOM", "RTE_MBUF_DEFAULT_DATAROOM", "RTE_MAX_ETHPORTS", "RTE_EAL_PMD_PATH"];
 
 fn main() {
     println!("cargo:rerun-if-changed=wrapper.h");

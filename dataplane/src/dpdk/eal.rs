@@ -87,6 +87,14 @@ impl Eal {
         lossy(version.to_bytes().to_vec())
     }
 
+    /// The folder that EAL takes drivers from when it starts, as it was compiled in.
+    pub fn driver_folder() -> &'static str {
+        CStr::from_bytes_until_nul(dpdk_sys::RTE_EAL_PMD_PATH)
+            .ok()
+            .and_then(|path| path.to_str().ok())
+            .unwrap_or_default()
+    }
+
     /// Something keeps using EAL's memory: it stays mapped to the end of the process.
     pub(super) fn leak(&self) {
         self.leaked.store(true, Ordering::Relaxed);

@@ -112,7 +112,7 @@ fn pem_file(file: &Located<PathBuf>, what: &str, read: impl Fn(&[u8]) -> Result<
 }
 
 /// The cores that this process may run on.
-pub(super) fn allowed_cores() -> Vec<u16> {
+pub(crate) fn allowed_cores() -> Vec<u16> {
     let Ok(allowed) = rustix::thread::sched_getaffinity(None) else {
         // The kernel always answers for the caller; were it not to, one core is certain.
         return vec![0];

@@ -52,6 +52,7 @@ use sigdb::Database;
 pub use access::AccessConfig;
 pub use compiled::{Compiled, ImLogging, Names, NeedsRestart};
 pub use dashboard::{DashboardConfig, TokenDigest};
+pub(crate) use environment::allowed_cores;
 pub use excerpt::Excerpt;
 pub use fault::{Fault, Place, Warning};
 pub use fixed::Fixed;

@@ -2,6 +2,7 @@
 
 mod commit;
 mod core;
+pub(crate) mod cpu_list;
 mod dataplane;
 mod eal;
 mod error;
@@ -10,7 +11,7 @@ mod keeper;
 mod notify;
 mod pools;
 mod ports;
-mod preflight;
+pub(crate) mod preflight;
 mod pulse;
 mod reload;
 mod scratch;

@@ -14,58 +14,91 @@ use dataplane::pipeline::Pipeline;
 use dataplane::reassembly::Reassembler;
 use dataplane::route::Mac;
 
-use super::{DataplaneConfig, StartError, eal, ports};
+use super::{DataplaneConfig, StartError, cpu_list, eal, ports};
 use crate::record::Name;
 
 /// Checks everything against this machine; the first fault is returned.
 pub fn check(config: &DataplaneConfig) -> Result<(), StartError> {
-    Host { root: PathBuf::from("/") }.check(config)
+    Host::at(Path::new("/")).check(config)
+}
+
+/// What a configuration takes of the machine's memory, in MiB.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Need {
+    /// The packet pool, and what EAL and the drivers take beside it: part of `memory`.
+    pub(crate) pool: u32,
+    /// The tables of flows, routes, fragments and source NAT: beside `memory`.
+    pub(crate) tables: u32,
 }
 
 /// The machine, as the kernel's file systems show it.
-struct Host {
-    /// `/`; elsewhere in tests.
+pub(crate) struct Host {
+    /// `/`; elsewhere in tests, and where the tree of another machine is looked at.
     root: PathBuf,
 }
 
 impl Host {
+    /// The machine whose file systems are below this folder.
+    pub(crate) fn at(root: &Path) -> Self {
+        Self { root: root.to_owned() }
+    }
+
     fn check(&self, config: &DataplaneConfig) -> Result<(), StartError> {
-        check_shape(config)?;
-        check_cpus(config)?;
-        check_pool(config)?;
+        self.faults(config).into_iter().next().map_or(Ok(()), Err)
+    }
+
+    /// Everything that keeps a configuration from starting, in the order in which it would be met.
+    pub(crate) fn faults(&self, config: &DataplaneConfig) -> Vec<StartError> {
+        let mut checks = vec![check_shape(config), self.check_cpus(config), check_pool(config)];
         for port in &config.ports {
             match &port.device {
-                Device::Pci(address) => self.check_nic(&port.name, *address, config.hugepages)?,
+                Device::Pci(address) => checks.push(self.check_nic(&port.name, *address, config.hugepages)),
                 Device::Vdev(text) => {
-                    self.check_vdev(&port.name, text)?;
+                    checks.push(self.check_vdev(&port.name, text));
                     if config.dispatcher.is_none() {
-                        check_spread(&port.name, text, config.workers.len())?;
+                        checks.push(check_spread(&port.name, text, config.workers.len()));
                     }
                 }
             }
         }
         if config.hugepages {
             let (need, free) = (config.memory, self.free_hugepages());
-            if free < need {
-                return Err(StartError::NoHugepages { need, free });
+            checks.push(if free < need { Err(StartError::NoHugepages { need, free }) } else { Ok(()) });
+        }
+        checks.push(self.check_tables(config));
+        checks.into_iter().filter_map(Result::err).collect()
+    }
+
+    fn check_cpus(&self, config: &DataplaneConfig) -> Result<(), StartError> {
+        if config.workers.is_empty() {
+            return Err(StartError::NoWorkers);
+        }
+        let allowed = self.allowed_cpus();
+        let mut used = HashSet::new();
+        for &cpu in config.workers.iter().chain(&config.dispatcher) {
+            // One that sleeps while nothing comes leaves its CPU to the other; the dispatcher comes last.
+            let shares = config.idle == Idle::BackOff && used.len() == config.workers.len();
+            if !used.insert(cpu) && !shares {
+                return Err(StartError::CpuTwice { cpu });
+            }
+            if !allowed.contains(&cpu) {
+                return Err(StartError::NoCpu { cpu, allowed: cpu_list::text(&allowed) });
             }
         }
-        self.check_tables(config)
+        Ok(())
+    }
+
+    /// The CPUs that the firewall may run on: those of this process, or all that run on the machine of a recorded tree.
+    pub(crate) fn allowed_cpus(&self) -> Vec<u16> {
+        let recorded = || fs::read_to_string(self.root.join("sys/devices/system/cpu/online")).ok();
+        let recorded = if self.root == Path::new("/") { None } else { recorded() };
+        recorded.map_or_else(crate::config::allowed_cores, |online| cpu_list::parse(&online))
     }
 
     /// Whether the tables of flows and routes fit into memory beside what DPDK takes.
     fn check_tables(&self, config: &DataplaneConfig) -> Result<(), StartError> {
         let Some(ordinary) = self.available() else { return Ok(()) };
-        let workers = config.workers.len().max(1);
-        // Beside the sessions there is a reserve of an eighth at most.
-        let sessions = config.max_sessions.div_ceil(workers);
-        // What the ports' MAC addresses are is not known yet, and takes no room.
-        let routing = ports::routing(&config.routing, |_| Ok(Mac::default()))?;
-        let of_worker =
-            Pipeline::octets_for(sessions, &config.protection) + Pipeline::octets_for_routing(&routing, sessions);
-        let of_worker = of_worker + Reassembler::octets_for(config.fragment_slots);
-        let octets = workers * of_worker + Nat::octets_for(&config.nat, sessions + sessions / 8);
-        let need = u32::try_from(octets.div_ceil(1 << 20)).unwrap_or(u32::MAX);
+        let need = need(config)?.tables;
         let all = ordinary.saturating_add(self.free_hugepages());
         let Some(free) = all.checked_sub(config.memory) else {
             return Err(StartError::MemoryTooLarge { need: config.memory, free: all });
@@ -164,6 +197,33 @@ impl Host {
     }
 }
 
+/// What a configuration takes of the machine's memory.
+pub(crate) fn need(config: &DataplaneConfig) -> Result<Need, StartError> {
+    let workers = config.workers.len().max(1);
+    // Beside the sessions there is a reserve of an eighth at most.
+    let sessions = config.max_sessions.div_ceil(workers);
+    // What the ports' MAC addresses are is not known yet, and takes no room.
+    let routing = ports::routing(&config.routing, |_| Ok(Mac::default()))?;
+    let of_worker =
+        Pipeline::octets_for(sessions, &config.protection) + Pipeline::octets_for_routing(&routing, sessions);
+    let of_worker = of_worker + Reassembler::octets_for(config.fragment_slots);
+    let octets = workers * of_worker + Nat::octets_for(&config.nat, sessions + sessions / 8);
+    let tables = u32::try_from(octets.div_ceil(1 << 20)).unwrap_or(u32::MAX);
+    let mbufs = config.mbufs.unwrap_or_else(|| mbufs(config));
+    let pool = eal::pool_config(mbufs, PoolConfig::DATA_ROOM, None).mib(config.hugepages);
+    Ok(Need { pool: pool.saturating_add(eal::BESIDE_POOL), tables })
+}
+
+/// Packet buffers that ports and workers need.
+fn mbufs(config: &DataplaneConfig) -> u32 {
+    let descriptors = config.ports.iter().map(|port| (port.rx_descriptors, port.tx_descriptors));
+    let workers = config.workers.len() as u16;
+    match config.dispatcher {
+        None => mbufs_needed(descriptors, workers),
+        Some(_) => mbufs_needed_dispatched(descriptors, workers),
+    }
+}
+
 /// Whether the configuration makes sense by itself.
 fn check_shape(config: &DataplaneConfig) -> Result<(), StartError> {
     if config.ports.is_empty() {
@@ -194,74 +254,39 @@ fn check_shape(config: &DataplaneConfig) -> Result<(), StartError> {
     Ok(())
 }
 
-fn check_cpus(config: &DataplaneConfig) -> Result<(), StartError> {
-    if config.workers.is_empty() {
-        return Err(StartError::NoWorkers);
-    }
-    let allowed = rustix::thread::sched_getaffinity(None).ok();
-    let may_use =
-        |cpu: usize| allowed.as_ref().is_none_or(|set| cpu < rustix::thread::CpuSet::MAX_CPU && set.is_set(cpu));
-    let mut used = HashSet::new();
-    for &cpu in config.workers.iter().chain(&config.dispatcher) {
-        // One that sleeps while nothing comes leaves its CPU to the other; the dispatcher comes last.
-        let shares = config.idle == Idle::BackOff && used.len() == config.workers.len();
-        if !used.insert(cpu) && !shares {
-            return Err(StartError::CpuTwice { cpu });
-        }
-        if !may_use(usize::from(cpu)) {
-            return Err(StartError::NoCpu { cpu, allowed: ranges((0..1024).filter(|&cpu| may_use(cpu))) });
-        }
-    }
-    Ok(())
-}
-
 /// Whether a software port can give each of several workers its flows, both directions to the same one.
 fn check_spread(port: &Name, device: &str, workers: usize) -> Result<(), StartError> {
     let driver = device.split(',').next().unwrap_or(device).trim_end_matches(|c: char| c.is_ascii_digit());
-    if workers < 2 || driver == NoSpread::SPREADING_VDEV {
+    if workers < 2 {
         return Ok(());
     }
-    let error = SetupError::NoSpread {
-        device: device.to_owned(),
-        driver: driver.to_owned(),
-        workers: workers as u16,
-        reason: NoSpread::Software,
+    let reason = if driver == NoSpread::SPREADING_VDEV {
+        let pairs = device.split(',').find_map(|argument| argument.strip_prefix("qpairs=")).unwrap_or("1");
+        // What is no number the driver will refuse.
+        match pairs.parse() {
+            Ok(have) if usize::from(have) < workers => NoSpread::Queues { have },
+            _ => return Ok(()),
+        }
+    } else {
+        NoSpread::Software
     };
+    let (device, driver) = (device.to_owned(), driver.to_owned());
+    let error = SetupError::NoSpread { device, driver, workers: workers as u16, reason };
     Err(StartError::Port { port: port.clone(), error })
 }
 
 /// Whether the pool is large enough for the ports, and the memory for the pool.
 fn check_pool(config: &DataplaneConfig) -> Result<(), StartError> {
-    let descriptors = config.ports.iter().map(|port| (port.rx_descriptors, port.tx_descriptors));
-    let workers = config.workers.len() as u16;
-    let need = match config.dispatcher {
-        None => mbufs_needed(descriptors, workers),
-        Some(_) => mbufs_needed_dispatched(descriptors, workers),
-    };
-    let have = config.mbufs.unwrap_or(need);
-    if have < need {
-        return Err(StartError::PoolTooSmall { need, have });
+    let least = mbufs(config);
+    let have = config.mbufs.unwrap_or(least);
+    if have < least {
+        return Err(StartError::PoolTooSmall { need: least, have });
     }
-    let mib =
-        eal::pool_config(have, PoolConfig::DATA_ROOM, None).mib(config.hugepages).saturating_add(eal::BESIDE_POOL);
+    let mib = need(config)?.pool;
     if config.memory < mib {
         return Err(StartError::MemoryTooSmall { need: mib, have: config.memory });
     }
     Ok(())
-}
-
-/// CPUs as `0-3,8`.
-fn ranges(cpus: impl Iterator<Item = usize>) -> String {
-    let mut ranges: Vec<(usize, usize)> = Vec::new();
-    for cpu in cpus {
-        match ranges.last_mut() {
-            Some((_, last)) if *last + 1 == cpu => *last = cpu,
-            _ => ranges.push((cpu, cpu)),
-        }
-    }
-    let text =
-        |&(first, last): &(usize, usize)| if first == last { first.to_string() } else { format!("{first}-{last}") };
-    ranges.iter().map(text).collect::<Vec<_>>().join(",")
 }
 
 /// The last part of where a link of sysfs points.
@@ -270,10 +295,10 @@ fn target(link: &Path) -> Option<String> {
 }
 
 /// Network controllers, by the base class of the PCI code and ID assignment specification.
-const NETWORK_CLASS: &str = "0x02";
-const VFIO: &str = "vfio-pci";
+pub(crate) const NETWORK_CLASS: &str = "0x02";
+pub(crate) const VFIO: &str = "vfio-pci";
 /// Drivers that hand a NIC to DPDK, besides VFIO: UIO's, and those that share the NIC with the kernel (mlx4, mlx5, mana).
-const DRIVERS: &[&str] = &["uio_pci_generic", "igb_uio", "mlx4_core", "mlx5_core", "mana"];
+pub(crate) const DRIVERS: &[&str] = &["uio_pci_generic", "igb_uio", "mlx4_core", "mlx5_core", "mana"];
 /// Software ports that need a privilege: CAP_NET_ADMIN is 12, CAP_NET_RAW 13.
 const PRIVILEGES: &[(&str, u32, &str)] = &[
     ("net_af_packet", 13, "CAP_NET_RAW"),

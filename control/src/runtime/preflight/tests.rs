@@ -136,6 +136,12 @@ fn several_workers_need_ports_that_spread() {
         panic!("net_ring spreads nothing")
     };
     assert_eq!(driver, "net_ring");
+    for few in ["net_af_packet0,iface=eth1", "net_af_packet0,iface=eth1,qpairs=1"] {
+        let Err(StartError::Port { error: SetupError::NoSpread { reason, .. }, .. }) = spread(few, 2) else {
+            panic!("{few} has one queue")
+        };
+        assert_eq!(reason, NoSpread::Queues { have: 1 });
+    }
 }
 
 #[test]

@@ -4,6 +4,7 @@ pub mod audit;
 pub mod cli;
 pub mod config;
 pub mod confine;
+pub mod doctor;
 pub mod export;
 pub mod manage;
 pub mod netconf;

@@ -68,6 +68,12 @@ pub(super) enum Command {
     ///
     /// Ends with 0 where the file can be run (there may be warnings), with 2 where it cannot.
     Check(CheckOptions),
+    /// Examine this machine: what is missing for the firewall to run, or to run well, and the command that mends it
+    ///
+    /// Looks at NICs, their drivers and IOMMU groups, hugepages, CPUs, clocks, privileges, folders and addresses, with the
+    /// policy file or, where it has faults, without. Changes nothing. Ends with 0 where the firewall can start (there may be
+    /// warnings), with 2 where it cannot.
+    Doctor(DoctorOptions),
     /// Replay capture files through the same pipeline as live frames, and print what would have been recorded
     ///
     /// Takes pcap and pcapng; Ethernet, raw IP, Linux cooked, null and loop, and PPP captures. Capture time is the clock. Needs
@@ -176,6 +182,20 @@ pub(super) struct CheckOptions {
     /// Write an object a line for each fault and warning
     #[arg(long)]
     pub(super) json: bool,
+}
+
+/// Options of `doctor`.
+#[derive(Debug, Args)]
+pub(super) struct DoctorOptions {
+    /// The policy file
+    #[arg(short, long, value_name = "FILE", default_value = DEFAULT_FILE)]
+    pub(super) config: PathBuf,
+    /// Write an object a line for each thing that was looked at
+    #[arg(long)]
+    pub(super) json: bool,
+    /// Examine a recorded machine: a folder with copies of its /proc, /sys, /etc, /lib and /usr
+    #[arg(long, value_name = "FOLDER")]
+    pub(super) root: Option<PathBuf>,
 }
 
 /// Options of `replay`.

@@ -8,6 +8,7 @@ mod audit;
 mod check;
 mod commit;
 mod configure;
+mod doctor;
 mod generations;
 mod log;
 mod manual;
@@ -41,6 +42,7 @@ pub fn main() -> ExitCode {
     let done = match arguments.command {
         Command::Run(options) => run::run(&options),
         Command::Check(options) => check::check(&options, &mut output),
+        Command::Doctor(options) => doctor::doctor(&options, &mut output),
         Command::Replay(options) => replay::replay(&options, &mut output),
         Command::Netconf(options) => netconf::netconf(&options),
         Command::Reload(options) => reload::reload(&options, &mut output),

@@ -221,3 +221,44 @@ fn a_database_is_signed_verified_and_compared() {
     assert!(text(&compared.stdout).contains("the same content"), "{}", text(&compared.stdout));
     assert_eq!(ostiary(&["sigdb", "diff", &file("b.sigdb")]).status.code(), Some(0));
 }
+
+#[test]
+fn a_policy_file_is_formatted_in_its_place() {
+    use std::os::unix::fs::PermissionsExt;
+
+    let folder = tempfile::tempdir().unwrap();
+    let file = policy(folder.path(), "# kept\nx=1   # too\n[ a ]\ny = 'z'\n");
+    std::fs::set_permissions(&file, std::fs::Permissions::from_mode(0o640)).unwrap();
+    let canonical = "# kept\nx = 1  # too\n\n[a]\ny = \"z\"\n";
+
+    let checked = ostiary(&["policy", "fmt", "--check", &file]);
+    assert_eq!(checked.status.code(), Some(2));
+    let diff = text(&checked.stdout);
+    assert!(diff.contains("-x=1   # too\n") && diff.contains("+x = 1  # too\n"), "{diff}");
+    assert!(std::fs::read_to_string(&file).unwrap().starts_with("# kept\nx=1"), "nothing was written");
+
+    let written = ostiary(&["policy", "fmt", &file]);
+    assert_eq!((written.status.code(), text(&written.stdout), text(&written.stderr)), (Some(0), "", ""));
+    assert_eq!(std::fs::read_to_string(&file).unwrap(), canonical);
+    assert_eq!(std::fs::metadata(&file).unwrap().permissions().mode() & 0o7777, 0o640);
+    assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1, "nothing is left beside it");
+    assert_eq!(ostiary(&["policy", "fmt", "--check", &file]).status.code(), Some(0));
+
+    let broken = policy(folder.path(), "x = 1\ny = \n");
+    let refused = ostiary(&["policy", "fmt", &broken]);
+    assert_eq!(refused.status.code(), Some(2));
+    assert!(text(&refused.stderr).contains("  2 | y =\n"), "{}", text(&refused.stderr));
+    assert_eq!(std::fs::read_to_string(&broken).unwrap(), "x = 1\ny = \n");
+}
+
+#[test]
+fn the_example_can_be_checked_and_is_in_its_form() {
+    let folder = tempfile::tempdir().unwrap();
+    let example = ostiary(&["policy", "example"]);
+    let file = policy(folder.path(), text(&example.stdout));
+    assert_eq!(ostiary(&["policy", "fmt", "--check", &file]).status.code(), Some(0));
+    let schema = ostiary(&["policy", "schema"]);
+    let schema: serde_json::Value = serde_json::from_str(text(&schema.stdout)).unwrap();
+    assert_eq!(schema["properties"]["rule"]["items"]["required"], serde_json::json!(["name", "action"]));
+    assert!(text(&ostiary(&["policy", "reference"]).stdout).contains("## `[[rule]]`"));
+}

@@ -9,6 +9,7 @@ use ipnet::IpNet;
 use super::commit::{CommitOptions, ConfirmOptions, RollbackOptions};
 use super::configure::{DeleteOptions, DiffOptions, DiscardOptions, LockOptions, SetOptions};
 use super::generations::GenerationsOptions;
+use super::policy::PolicyCommand;
 use super::rescue::RescueOptions;
 use super::trace::TraceOptions;
 use crate::audit::{FOLDER, TRAIL};
@@ -134,6 +135,12 @@ pub(super) enum Command {
     Audit(AuditOptions),
     /// Compile and show signature databases
     Sigdb(SigdbOptions),
+    /// Describe the policy file: its schema, every key, an example
+    Policy {
+        /// What of it
+        #[command(subcommand)]
+        command: PolicyCommand,
+    },
     /// Print what records say, field by field, as Markdown
     Records {
         /// The events of the audit trail instead, with their fields and the requirements that ask for them

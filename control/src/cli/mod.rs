@@ -14,6 +14,7 @@ mod log;
 mod manual;
 mod netconf;
 mod output;
+mod policy;
 mod reload;
 mod replay;
 mod rescue;
@@ -63,6 +64,7 @@ pub fn main() -> ExitCode {
         Command::Trace(options) => trace::trace(&options, &mut output),
         Command::Audit(options) => audit::audit(&options, &mut output),
         Command::Sigdb(options) => sigdb::sigdb(&options, &mut output),
+        Command::Policy { command } => policy::policy(&command, &mut output),
         Command::Records { audit: false } => output.line(crate::record::schema::page().trim_end()),
         Command::Records { audit: true } => output.line(crate::record::audit::page().trim_end()),
         Command::Man { folder } => manual::write(&folder),

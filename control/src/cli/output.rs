@@ -143,6 +143,11 @@ impl Output {
         Ok(())
     }
 
+    /// A file's text as it is, for what it is handed to.
+    pub(super) fn raw(&mut self, text: &str) -> Result<(), Failure> {
+        Ok(self.stdout.write_all(text.as_bytes())?)
+    }
+
     /// A row for programs.
     pub(super) fn json(&mut self, row: &impl serde::Serialize) -> Result<(), Failure> {
         serde_json::to_writer(&mut self.stdout, row).map_err(io::Error::from)?;

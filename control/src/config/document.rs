@@ -11,6 +11,7 @@ use std::sync::Arc;
 use toml::Spanned;
 use toml::de::{DeArray, DeTable, DeValue};
 
+use super::describe::{self, Kind, Shape};
 use super::edit::MASK;
 use super::excerpt::Excerpt;
 use super::fault::{Fault, Place, Warning};
@@ -37,6 +38,8 @@ pub(super) struct Notes {
     masked: Vec<Range<usize>>,
     pub(super) faults: Vec<Fault>,
     pub(super) warnings: Vec<Warning>,
+    /// Paths of keys, what they take, and whether they are required: where nothing is read but keys are described.
+    pub(super) described: Option<Vec<(String, Kind, bool)>>,
     /// The sections that were read, each with the keys that it knows.
     #[cfg(test)]
     pub(super) sections: Vec<(String, Vec<&'static str>)>,
@@ -53,9 +56,45 @@ impl Notes {
             masked: Vec::new(),
             faults: Vec::new(),
             warnings: Vec::new(),
+            described: None,
             #[cfg(test)]
             sections: Vec::new(),
         }
+    }
+
+    /// Of no file: keys are described.
+    pub(super) fn describing(name: &Path) -> Self {
+        Self { described: Some(Vec::new()), ..Self::new(name, "") }
+    }
+
+    /// Whether nothing is read, but keys are described.
+    pub(super) fn is_describing(&self) -> bool {
+        self.described.is_some()
+    }
+
+    /// Describes a key, where that is asked for; whether it is.
+    pub(super) fn describe(&mut self, path: &str, kind: Kind, required: bool) -> bool {
+        if let Some(described) = &mut self.described {
+            described.push((path.to_owned(), kind, required));
+        }
+        self.described.is_some()
+    }
+
+    /// Likewise a value of its own kind: what does not take a table says in its refusal what it takes.
+    fn describe_value<T>(
+        &mut self,
+        path: &str,
+        kind: fn(Shape) -> Kind,
+        required: bool,
+        parse: impl Fn(&DeValue<'_>) -> Result<T, Refusal>,
+    ) -> bool {
+        if !self.is_describing() {
+            return false;
+        }
+        if let Some(Refusal { shape: Some(shape), .. }) = parse(describe::probe().get_ref()).err() {
+            self.describe(path, kind(*shape), required);
+        }
+        true
     }
 
     /// The place of the octets of `span`.
@@ -92,6 +131,9 @@ impl Notes {
 
     /// Notes a value that was refused, as it stands in the file.
     pub(super) fn refused(&mut self, place: &Place, value: &Spanned<DeValue<'_>>, refusal: Refusal) {
+        if let Some(shape) = refusal.shape.as_deref().filter(|_| self.is_describing()) {
+            self.describe(&place.key, Kind::Value(shape.clone()), false);
+        }
         let found = self.source(value.span());
         self.fault(place, Some(found), refusal.expected, refusal.advice);
     }
@@ -182,6 +224,9 @@ impl<'t, 'i> Section<'t, 'i> {
         notes: &mut Notes,
         parse: impl Fn(&DeValue<'_>) -> Result<T, Refusal>,
     ) -> Option<Located<T>> {
+        if notes.describe_value(&self.key(key), Kind::Value, false, &parse) {
+            return None;
+        }
         let (place, value) = self.entry(key, notes)?;
         match parse(value.get_ref()) {
             Ok(value) => Some(Located { value, place }),
@@ -200,6 +245,9 @@ impl<'t, 'i> Section<'t, 'i> {
         expected: &str,
         parse: impl Fn(&DeValue<'_>) -> Result<T, Refusal>,
     ) -> Option<Located<T>> {
+        if notes.describe_value(&self.key(key), Kind::Value, true, &parse) {
+            return None;
+        }
         if !self.has(key) {
             self.known.push(key);
             let mut place = self.place.clone();
@@ -217,13 +265,39 @@ impl<'t, 'i> Section<'t, 'i> {
         notes: &mut Notes,
         parse: impl Fn(&DeValue<'_>) -> Result<T, Refusal>,
     ) -> Option<Located<Vec<Located<T>>>> {
+        if notes.describe_value(&self.key(key), Kind::List, false, &parse) {
+            return None;
+        }
         let (place, value) = self.entry(key, notes)?;
         let value = read_list(&place, value, notes, parse)?;
         Some(Located { value, place })
     }
 
-    /// A table within; an empty one where the key is absent.
+    /// A list of values that must be there: where it is not, `expected` says what it would be.
+    pub(super) fn required_list<T>(
+        &mut self,
+        key: &'static str,
+        notes: &mut Notes,
+        expected: &str,
+        parse: impl Fn(&DeValue<'_>) -> Result<T, Refusal>,
+    ) -> Option<Located<Vec<Located<T>>>> {
+        if notes.describe_value(&self.key(key), Kind::List, true, &parse) {
+            return None;
+        }
+        if !self.has(key) {
+            // Notes that it is missing.
+            self.required(key, notes, expected, |_| Ok(()));
+            return None;
+        }
+        self.list(key, notes, parse)
+    }
+
+    /// A table within; none where the key is absent.
     pub(super) fn table(&mut self, key: &'static str, notes: &mut Notes) -> Option<Section<'t, 'i>> {
+        if notes.describe(&self.key(key), Kind::Table, false) {
+            let path = self.key(key);
+            return Some(Section { place: notes.whole(path.clone()), path, table: self.table, known: Vec::new() });
+        }
         let (place, value) = self.entry(key, notes)?;
         let DeValue::Table(table) = value.get_ref() else {
             let advice = format!("write it as [{}]", place.key);
@@ -235,6 +309,10 @@ impl<'t, 'i> Section<'t, 'i> {
 
     /// The tables of an array of tables, `[[key]]`; sections are called `key[1]` until they are renamed.
     pub(super) fn tables(&mut self, key: &'static str, notes: &mut Notes) -> Vec<Section<'t, 'i>> {
+        if notes.describe(&self.key(key), Kind::Tables, false) {
+            let path = format!("{}[]", self.key(key));
+            return vec![Section { place: notes.whole(path.clone()), path, table: self.table, known: Vec::new() }];
+        }
         let Some((place, value)) = self.entry(key, notes) else { return Vec::new() };
         let refusal = || Refusal::new("an array of tables", format!("begin each with a line [[{}]]", place.key));
         let DeValue::Array(array) = value.get_ref() else {
@@ -256,6 +334,11 @@ impl<'t, 'i> Section<'t, 'i> {
 
     /// All keys and their values, for tables whose keys are names that the operator chose.
     pub(super) fn entries(&self, notes: &Notes) -> Vec<(Located<String>, &'t Spanned<DeValue<'i>>)> {
+        if notes.is_describing() {
+            let value = describe::NAME.to_owned();
+            let place = notes.whole(self.key(&value));
+            return vec![(Located { value, place }, describe::probe())];
+        }
         let mut entries: Vec<_> = self
             .table
             .iter()
@@ -291,6 +374,7 @@ impl<'t, 'i> Section<'t, 'i> {
                 notes.refused(&name.place, value, Refusal::new("a table", advice));
                 continue;
             };
+            notes.describe(&name.place.key, Kind::Table, false);
             let section = Section::new(name.place.key.clone(), value.span(), table, notes);
             sections.push((name, section));
         }
@@ -314,6 +398,9 @@ impl<'t, 'i> Section<'t, 'i> {
 
     /// Refuses a key that a later version will have.
     pub(super) fn later(&mut self, key: &'static str, notes: &mut Notes) {
+        if notes.describe(&self.key(key), Kind::Later, false) {
+            return;
+        }
         let Some((place, _)) = self.entry(key, notes) else { return };
         let expected = format!("nothing: \"{}\" is not implemented in this version", place.key);
         notes.fault(&place, Some(key.to_owned()), expected, "remove it");
@@ -357,6 +444,9 @@ pub(super) fn read_list<T>(
     notes: &mut Notes,
     parse: impl Fn(&DeValue<'_>) -> Result<T, Refusal>,
 ) -> Option<Vec<Located<T>>> {
+    if notes.describe_value(&place.key, Kind::List, false, &parse) {
+        return None;
+    }
     let array: &DeArray<'_> = match value.get_ref() {
         DeValue::Array(array) if !array.is_empty() => array,
         DeValue::Array(_) => {

@@ -40,6 +40,13 @@ const LIVE: [&str; 27] = [
     "configuration",
 ];
 
+/// Whether a key is taken up while running; its path is as `access.nas[].name`.
+pub(super) fn is_live(path: &str) -> bool {
+    let within =
+        |live: &str| path.strip_prefix(live).is_some_and(|rest| rest.is_empty() || rest.starts_with(['.', '[']));
+    path == "port[].zone" || LIVE.iter().any(|live| within(live))
+}
+
 impl Fixed {
     pub(super) fn of(document: &DeTable<'_>) -> Self {
         let mut fixed = Self::default();

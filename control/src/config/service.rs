@@ -131,6 +131,11 @@ fn key(service: &ServiceMatch) -> [u128; 2] {
     [service.protocol.map_or(256, u128::from), ports(service.source) << 32 | ports(service.destination)]
 }
 
+/// Names of services that need no definition.
+pub(super) fn predefined_names() -> impl Iterator<Item = &'static str> {
+    PREDEFINED.iter().map(|(name, _)| *name)
+}
+
 fn predefined() -> Vec<(&'static str, Vec<ServiceMatch>)> {
     let services = |literals: &[&str]| {
         let read = |literal: &&str| match read(literal) {

@@ -508,6 +508,21 @@ impl Step {
     }
 }
 
+/// Puts a text in the place of a file's, with its mode and its owner: after a crash there is the one or the other.
+///
+/// # Errors
+/// Of the file system, with the file's name.
+pub fn replace(path: &Path, octets: Vec<u8>) -> io::Result<()> {
+    let (path, beside) = (path.to_owned(), beside_new(path));
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let steps = [
+        Step::Write { path: beside.clone(), octets, like: Some(path.clone()) },
+        Step::Rename { from: beside, to: path.clone() },
+        Step::Sync(folder.to_owned()),
+    ];
+    steps.iter().try_for_each(Step::run)
+}
+
 /// Writes a file, with the mode and the owner of another or for its owner only.
 fn write(path: &Path, octets: &[u8], like: Option<&Path>) -> io::Result<()> {
     // One that a crash left there may have another mode.

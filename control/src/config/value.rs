@@ -8,6 +8,7 @@ use std::time::Duration;
 use jiff::tz::TimeZone;
 use toml::de::DeValue;
 
+use super::describe::Shape;
 use super::near;
 use super::units;
 use crate::signatures::key::PublicKey;
@@ -19,11 +20,30 @@ pub(super) struct Refusal {
     pub(super) expected: String,
     /// What to do.
     pub(super) advice: String,
+    /// The form of what is taken; none where the form was right, and something else was wrong.
+    pub(super) shape: Option<Box<Shape>>,
 }
 
 impl Refusal {
     pub(super) fn new(expected: impl Into<String>, advice: impl Into<String>) -> Self {
-        Self { expected: expected.into(), advice: advice.into() }
+        Self { expected: expected.into(), advice: advice.into(), shape: None }
+    }
+
+    /// Says which form is taken.
+    pub(super) fn of(self, shape: Shape) -> Self {
+        Self { shape: Some(Box::new(shape)), ..self }
+    }
+
+    /// Says that a word is taken too.
+    pub(super) fn or_word(self, word: &'static str) -> Self {
+        let shape = self.shape.map(|shape| match *shape {
+            Shape::Either(mut shapes) => {
+                shapes.push(Shape::Choice(vec![word]));
+                Box::new(Shape::Either(shapes))
+            }
+            other => Box::new(Shape::Either(vec![other, Shape::Choice(vec![word])])),
+        });
+        Self { shape, ..self }
     }
 }
 
@@ -40,13 +60,16 @@ pub(super) fn text(value: &DeValue<'_>) -> Result<String, Refusal> {
             Err(Refusal::new("a text without control characters", "remove them"))
         }
         DeValue::String(text) => Ok(text.to_string()),
-        _ => Err(Refusal::new("a text in quotes", "write it in double quotes")),
+        _ => Err(Refusal::new("a text in quotes", "write it in double quotes").of(Shape::Text)),
     }
 }
 
 /// The name of an object: a letter or digit, then letters, digits, `.`, `_` and `-`.
 pub(super) fn name(value: &DeValue<'_>) -> Result<String, Refusal> {
-    let name = text(value)?;
+    let name = text(value).map_err(|refusal| match refusal.shape {
+        Some(_) => refusal.of(Shape::Name),
+        None => refusal,
+    })?;
     name_text(&name)?;
     Ok(name)
 }
@@ -76,7 +99,7 @@ pub(super) fn host_name(value: &DeValue<'_>) -> Result<String, Refusal> {
 pub(super) fn boolean(value: &DeValue<'_>) -> Result<bool, Refusal> {
     match value {
         DeValue::Boolean(boolean) => Ok(*boolean),
-        _ => Err(Refusal::new("true or false", "write true or false, without quotes")),
+        _ => Err(Refusal::new("true or false", "write true or false, without quotes").of(Shape::Boolean)),
     }
 }
 
@@ -93,7 +116,9 @@ where
     move |value| {
         let refusal = |advice: &str| Refusal::new(format!("a whole number from {first} to {last}"), advice);
         let DeValue::Integer(integer) = value else {
-            return Err(refusal("write a whole number, without quotes"));
+            let limit = |number: T| number.to_string().parse().unwrap_or(u64::MAX);
+            let shape = Shape::Number { first: limit(first), last: limit(last) };
+            return Err(refusal("write a whole number, without quotes").of(shape));
         };
         u64::from_str_radix(integer.as_str(), integer.radix())
             .ok()
@@ -109,7 +134,8 @@ pub(super) fn duration(first: Duration, last: Duration) -> impl Fn(&DeValue<'_>)
         let limits = format!("from \"{}\" to \"{}\"", units::duration_text(first), units::duration_text(last));
         let with_limits = |refusal: Refusal| Refusal { expected: format!("{}, {limits}", refusal.expected), ..refusal };
         let DeValue::String(text) = value else {
-            return Err(with_limits(Refusal::new("a duration with its unit", "write it like \"60 s\", in quotes")));
+            let refusal = Refusal::new("a duration with its unit", "write it like \"60 s\", in quotes");
+            return Err(with_limits(refusal).of(Shape::Duration { first, last }));
         };
         let duration = units::duration(text).map_err(with_limits)?;
         if (first..=last).contains(&duration) {
@@ -125,7 +151,8 @@ pub(super) fn size(first: u64, last: u64) -> impl Fn(&DeValue<'_>) -> Result<u64
         let limits = format!("from \"{}\" to \"{}\"", units::size_text(first), units::size_text(last));
         let with_limits = |refusal: Refusal| Refusal { expected: format!("{}, {limits}", refusal.expected), ..refusal };
         let DeValue::String(text) = value else {
-            return Err(with_limits(Refusal::new("a size with its unit", "write it like \"512 MiB\", in quotes")));
+            let refusal = Refusal::new("a size with its unit", "write it like \"512 MiB\", in quotes");
+            return Err(with_limits(refusal).of(Shape::Size { first, last }));
         };
         let size = units::size(text).map_err(with_limits)?;
         if (first..=last).contains(&size) {
@@ -145,7 +172,8 @@ pub(super) fn choice<T: Copy>(
         let list: Vec<String> = known().map(|(word, _)| format!("\"{word}\"")).collect();
         let expected = format!("one of {}", list.join(", "));
         let DeValue::String(text) = value else {
-            return Err(Refusal::new(expected, "write one of these words, in quotes"));
+            let words = known().map(|(word, _)| *word).collect();
+            return Err(Refusal::new(expected, "write one of these words, in quotes").of(Shape::Choice(words)));
         };
         if let Some((_, meant)) = known().find(|(word, _)| word == text) {
             return Ok(*meant);
@@ -188,7 +216,8 @@ pub(super) fn group(value: &DeValue<'_>) -> Result<String, Refusal> {
             Ok(number.to_string())
         }
         _ => {
-            let name = text(value)?;
+            let either = || Shape::Either(vec![Shape::Text, Shape::Number { first: 0, last: u64::from(u32::MAX) }]);
+            let name = text(value).map_err(|refusal| refusal.of(either()))?;
             let plain = name.chars().all(|c| c.is_ascii_alphanumeric() || "._-$".contains(c));
             if plain && name.starts_with(|c: char| c.is_ascii_alphanumeric() || c == '_') {
                 return Ok(name);

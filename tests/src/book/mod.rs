@@ -49,13 +49,14 @@ pub fn originals() -> Vec<Page> {
 }
 
 /// See [`originals`].
-const ORIGINALS: [&str; 6] = [
+const ORIGINALS: [&str; 7] = [
     "README.md",
     "bench/README.md",
     "bench/pktgen/README.md",
     "sigdb/README.md",
     "control/records.md",
     "control/audit.md",
+    "control/policy.md",
 ];
 
 fn read(file: &Path) -> String {

@@ -124,13 +124,8 @@ impl Nas {
         if let Some(name) = &name {
             section.rename(format!("access.nas[{}]", name.value));
         }
-        let networks = if section.has("address") {
-            section.list("address", notes, address::network).map(|list| list.value).unwrap_or_default()
-        } else {
-            // Notes that it is missing.
-            section.required("address", notes, "the addresses that it asks from", address::network);
-            Vec::new()
-        };
+        let networks = section.required_list("address", notes, "the addresses that it asks from", address::network);
+        let networks = networks.map(|list| list.value).unwrap_or_default();
         let secret_file = section.required("secret-file", notes, "the file of the secret that it shares", value::path);
         let believes_unverified =
             section.optional("unverified", notes, value::choice(BELIEF, &[])).is_some_and(|belief| belief.value);

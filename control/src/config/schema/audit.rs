@@ -7,6 +7,7 @@ use jiff::Timestamp;
 use toml::de::DeValue;
 
 use super::super::audit::SEVERITIES;
+use super::super::describe::Shape;
 use super::super::document::{Located, Notes, Section};
 use super::super::near;
 use super::super::value::{self, Refusal};
@@ -168,8 +169,9 @@ fn sync(value: &DeValue<'_>) -> Result<Sync, Refusal> {
         return Ok(Sync::Each);
     }
     let every = value::duration(Duration::from_millis(10), Duration::from_secs(3600));
-    every(value).map(Sync::Every).map_err(|refusal| Refusal {
+    every(value).map(Sync::Every).map_err(|refusal| refusal.or_word("each")).map_err(|refusal| Refusal {
         expected: format!("\"each\", or {}", refusal.expected),
+        shape: refusal.shape,
         advice: "write \"each\" to have every record on disk before it is answered, or a time like \"1 s\"".to_owned(),
     })
 }
@@ -207,6 +209,7 @@ fn timestamp(value: &DeValue<'_>) -> Result<Timestamp, Refusal> {
         DeValue::Datetime(time) => time.to_string(),
         _ => String::new(),
     };
-    text.parse()
-        .map_err(|_| Refusal::new("a time of RFC 3339 with its offset", "write it like \"2026-12-01T00:00:00Z\""))
+    text.parse().map_err(|_| {
+        Refusal::new("a time of RFC 3339 with its offset", "write it like \"2026-12-01T00:00:00Z\"").of(Shape::Text)
+    })
 }

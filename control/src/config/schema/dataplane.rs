@@ -185,7 +185,7 @@ pub(crate) struct Wire {
 impl Wire {
     pub(super) fn read(mut section: Section<'_, '_>, notes: &mut Notes) -> Option<Self> {
         let pair = "the names of two ports, like [\"inside\", \"outside\"]";
-        let list = section.list("ports", notes, value::name);
+        let list = section.required_list("ports", notes, pair, value::name);
         let ports = match list {
             Some(list) => match <[Located<String>; 2]>::try_from(list.value) {
                 Ok(ports) => Some(ports),
@@ -195,7 +195,7 @@ impl Wire {
                     None
                 }
             },
-            None => section.required("ports", notes, pair, |_| Ok(())).and(None),
+            None => None,
         };
         section.finish(notes);
         ports.map(|ports| Self { ports })

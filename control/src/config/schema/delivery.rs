@@ -47,9 +47,11 @@ impl SpoolKeys {
     /// Of a log host: `true`, `false`, or a table, which means yes unless it says otherwise.
     pub(super) fn of_host(section: &mut Section<'_, '_>, notes: &mut Notes) -> Option<Located<Self>> {
         if !section.is_table("spool") {
-            let enable = section.optional("spool", notes, value::boolean)?;
-            let value = Self { enable: Some(enable.value), ..Self::default() };
-            return Some(Located { value, place: enable.place });
+            let enable = section.optional("spool", notes, value::boolean);
+            if !notes.is_describing() {
+                let Located { value, place } = enable?;
+                return Some(Located { value: Self { enable: Some(value), ..Self::default() }, place });
+            }
         }
         let table = section.table("spool", notes)?;
         let place = table.place().clone();
@@ -98,10 +100,7 @@ impl LogGroup {
         let modes =
             &[("copies", GroupMode::Copies), ("failover", GroupMode::Failover), ("round-robin", GroupMode::RoundRobin)];
         let mode = section.required("mode", notes, "copies, failover or round-robin", value::choice(modes, &[]));
-        let hosts = match section.has("hosts") {
-            true => section.list("hosts", notes, value::name),
-            false => section.required("hosts", notes, "the names of its log hosts", |_| Ok(Vec::new())),
-        };
+        let hosts = section.required_list("hosts", notes, "the names of its log hosts", value::name);
         let longest = Duration::from_secs(86_400);
         let read = Self {
             place: section.place().clone(),

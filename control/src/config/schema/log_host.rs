@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use toml::de::DeValue;
 
+use super::super::describe::Shape;
 use super::super::document::{Located, Notes, Section};
 use super::super::fault::Place;
 use super::super::value::{self, Refusal};
@@ -301,7 +302,7 @@ impl BinaryKeys {
         let interval = value::duration(Duration::from_secs(1), DAY);
         let statistics = |value: &DeValue<'_>| match value {
             DeValue::String(text) if text == "off" => Ok(None),
-            other => interval(other).map(Some),
+            other => interval(other).map(Some).map_err(|refusal| refusal.or_word("off")),
         };
         Self {
             observation_domain: section.optional("observation-domain", notes, value::number(0_u32, u32::MAX)),
@@ -344,18 +345,29 @@ fn sync(value: &DeValue<'_>) -> Result<FileSync, Refusal> {
         DeValue::String(text) if text == "always" => Ok(FileSync::Always),
         other => {
             let times = value::duration(Duration::from_millis(10), Duration::from_secs(30));
-            times(other).map(FileSync::Within).map_err(|_| {
+            times(other).map(FileSync::Within).map_err(|refusal| {
                 let expected = "\"off\", \"always\", or a time from \"10 ms\" to \"30 s\"";
-                Refusal::new(expected, "\"1 s\": what was written is on the disk a second later, and acknowledged then")
+                let advice = "\"1 s\": what was written is on the disk a second later, and acknowledged then";
+                let shape = refusal.or_word("off").or_word("always").shape;
+                Refusal { shape, ..Refusal::new(expected, advice) }
             })
         }
     }
 }
 
+/// Records of one class that a limit lets through at most.
+const MOST_A_SECOND: u32 = 10_000_000;
+
 /// `rate-limit = { session = 20_000 }`.
 fn limits(section: &mut Section<'_, '_>, notes: &mut Notes) -> Vec<Located<(Class, u32)>> {
-    let Some(table) = section.table("rate-limit", notes) else { return Vec::new() };
+    let Some(mut table) = section.table("rate-limit", notes) else { return Vec::new() };
     let mut limits = Vec::new();
+    if notes.is_describing() {
+        for (word, _) in CLASSES.iter().filter(|(_, class)| *class != Class::Audit) {
+            table.optional(word, notes, value::number(1_u32, MOST_A_SECOND));
+        }
+        return limits;
+    }
     for (name, written) in table.entries(notes) {
         let Some((_, class)) = CLASSES.iter().find(|(word, _)| *word == name.value) else {
             let limited = CLASSES.iter().filter(|(_, class)| *class != Class::Audit);
@@ -369,7 +381,7 @@ fn limits(section: &mut Section<'_, '_>, notes: &mut Notes) -> Vec<Located<(Clas
             notes.fault(&name.place, Some(name.value), "a class that may be limited", advice);
             continue;
         }
-        match value::number(1_u32, 10_000_000)(written.get_ref()) {
+        match value::number(1_u32, MOST_A_SECOND)(written.get_ref()) {
             Ok(rate) => limits.push(Located { value: (*class, rate), place: name.place }),
             Err(refusal) => notes.refused(&name.place, written, refusal),
         }
@@ -465,7 +477,8 @@ fn dscp(value: &DeValue<'_>) -> Result<u8, Refusal> {
         Refusal::new(expected, "write the one that your network's classes are made of")
     };
     let DeValue::String(name) = value else {
-        return value::number(0_u8, 63)(value).map_err(|_| refusal());
+        let shape = Shape::Either(vec![Shape::Number { first: 0, last: 63 }, Shape::Text]);
+        return value::number(0_u8, 63)(value).map_err(|_| refusal().of(shape));
     };
     let digits = |text: &str| text.bytes().map(|digit| digit.checked_sub(b'0')).collect::<Option<Vec<u8>>>();
     match name.as_ref() {
@@ -484,9 +497,11 @@ fn dscp(value: &DeValue<'_>) -> Result<u8, Refusal> {
 }
 
 fn digits(value: &DeValue<'_>) -> Result<u8, Refusal> {
+    let refusal = || Refusal::new("3 or 6", "3 are milliseconds, 6 are microseconds");
     match value::number(3_u8, 6)(value) {
         Ok(digits @ (3 | 6)) => Ok(digits),
-        _ => Err(Refusal::new("3 or 6", "3 are milliseconds, 6 are microseconds")),
+        Ok(_) => Err(refusal()),
+        Err(other) => Err(Refusal { shape: other.shape, ..refusal() }),
     }
 }
 

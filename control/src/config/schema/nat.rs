@@ -35,10 +35,7 @@ impl NatPool {
     }
 
     fn read(name: Located<String>, mut section: Section<'_, '_>, notes: &mut Notes) -> Self {
-        let pool = match section.list("pool", notes, value::text) {
-            Some(list) => list.value,
-            None => section.required("pool", notes, POOL, |_| Ok(())).map_or_else(Vec::new, |_| Vec::new()),
-        };
+        let pool = section.required_list("pool", notes, POOL, value::text).map(|list| list.value).unwrap_or_default();
         let ports = section.optional("ports", notes, port_range);
         let per_host = section.optional("ports-per-host", notes, value::number(1_u16, u16::MAX));
         let hold = section.optional("port-hold", notes, value::duration(Duration::ZERO, LONGEST_HOLD));

@@ -2,6 +2,7 @@
 
 use toml::de::DeValue;
 
+use super::super::describe::{Kind, Shape};
 use super::super::document::{Located, Notes, Section, read_list};
 use super::super::value;
 
@@ -25,6 +26,8 @@ pub(super) fn read(kind: &str, section: Option<Section<'_, '_>>, notes: &mut Not
             continue;
         }
         let place = notes.place(value.span(), name.place.key.clone());
+        // One item needs no brackets.
+        notes.describe(&place.key, Kind::Value(Shape::Text), false);
         let items = match value.get_ref() {
             DeValue::String(text) => vec![Located { value: text.to_string(), place }],
             _ => read_list(&place, value, notes, value::text).unwrap_or_default(),
@@ -80,8 +83,7 @@ fn read_im_audit(section: &Section<'_, '_>, notes: &mut Notes) -> Vec<(Located<S
             Ok(what) => audit.push((application, what)),
             Err(refusal) => {
                 let place = notes.place(value.span(), application.place.key.clone());
-                let found = Some(notes.source(value.span()));
-                notes.fault(&place, found, refusal.expected, refusal.advice);
+                notes.refused(&place, value, refusal);
             }
         }
     }

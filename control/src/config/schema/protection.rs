@@ -4,6 +4,7 @@ use dataplane::flow::Window;
 use dataplane::guard::{Floods, Limit, Protection, Screen};
 use toml::de::DeValue;
 
+use super::super::describe::Kind;
 use super::super::document::{Located, Notes, Section};
 use super::super::value;
 
@@ -116,6 +117,7 @@ impl Zone {
                 notes.fault(&name.place, found, "a table", advice);
                 continue;
             };
+            notes.describe(&name.place.key, Kind::Table, false);
             let mut section = Section::new(name.place.key.clone(), value.span(), table, notes);
             let zone = Self {
                 networks: section.list("networks", notes, value::text).map(|list| list.value).unwrap_or_default(),

@@ -5,6 +5,7 @@ use std::time::Duration;
 use toml::de::DeValue;
 
 use super::super::audit::SEVERITIES;
+use super::super::describe::{Kind, Shape};
 use super::super::document::{Located, Notes, Section};
 use super::super::near;
 use super::super::respond::{Builtin, By, Response};
@@ -70,7 +71,8 @@ impl Respond {
 
 /// One of `on`.
 fn event(value: &DeValue<'_>) -> Result<AuditEvent, Refusal> {
-    let text = value::text(value)?;
+    let words = || Shape::Choice(AuditEvent::ALL.iter().map(|event| event.name()).collect());
+    let text = value::text(value).map_err(|refusal| refusal.of(words()))?;
     AuditEvent::named(&text).ok_or_else(|| {
         let known = AuditEvent::ALL.iter().map(|event| event.name());
         let advice = near::suggest(&text, known, "list the events with: ostiary records --audit");
@@ -82,6 +84,9 @@ fn event(value: &DeValue<'_>) -> Result<AuditEvent, Refusal> {
 fn conditions(section: &mut Section<'_, '_>, notes: &mut Notes) -> Vec<(Located<String>, Located<String>)> {
     let mut conditions = Vec::new();
     let Some(table) = section.table("where", notes) else { return conditions };
+    if notes.describe("respond[].where.NAME", Kind::Value(Shape::Text), false) {
+        return conditions;
+    }
     for (field, value) in table.entries(notes) {
         let known = || AuditField::ALL.iter().map(|field| field.name()).chain(SUBJECT);
         if !known().any(|name| name == field.value) {
@@ -145,7 +150,7 @@ fn responses(section: &mut Section<'_, '_>, notes: &mut Notes) -> Vec<Response> 
 }
 
 fn severity(value: &DeValue<'_>) -> Result<u8, Refusal> {
-    let text = value::text(value)?;
+    let text = value::text(value).map_err(|refusal| refusal.of(Shape::Choice(SEVERITIES.to_vec())))?;
     let place = SEVERITIES.iter().position(|word| *word == text).and_then(|place| u8::try_from(place).ok());
     place.ok_or_else(|| {
         let expected = format!("one of {}", SEVERITIES.join(", "));

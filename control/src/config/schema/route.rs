@@ -31,10 +31,7 @@ impl Interface {
             section.rename(format!("interface[{}]", port.value));
             port.place.key = format!("interface[{}].port", port.value);
         }
-        let list = section.list("addresses", notes, address);
-        if list.is_none() {
-            section.required("addresses", notes, ADDRESS, |_| Ok(()));
-        }
+        let list = section.required_list("addresses", notes, ADDRESS, address);
         let mtu = section.optional("mtu", notes, value::number(576_u16, 9_600));
         let check = section.optional("reverse-path-check", notes, value::boolean);
         section.later("vlan", notes);

@@ -4,6 +4,7 @@
 
 pub mod access;
 pub mod book;
+pub mod browser;
 pub mod cable;
 pub mod captures;
 pub mod certificates;

@@ -4,6 +4,7 @@ use dataplane::dpdk::{NoSpread, SetupError};
 
 use super::{Examination, Finding};
 use crate::runtime::StartError;
+use crate::runtime::preflight::STATUS;
 
 /// Tells a refusal. What was seen and what is expected are its own figures.
 pub(super) fn finding(examination: &Examination<'_>, error: &StartError) -> Finding {
@@ -92,9 +93,7 @@ pub(super) fn finding(examination: &Examination<'_>, error: &StartError) -> Find
         StartError::NoPrivilege { port, capability, .. } => {
             let seen = format!("{capability} is missing");
             let command = format!("sudo {} run --config {}", hands.ostiary, file.display());
-            Finding::fault("privileges", seen, format!("root, or {capability}"), command)
-                .from("proc/self/status")
-                .of(port)
+            Finding::fault("privileges", seen, format!("root, or {capability}"), command).from(STATUS).of(port)
         }
         StartError::Port { port, error: SetupError::NoSpread { device, driver, workers, reason } } => {
             let seen = format!("{reason}");

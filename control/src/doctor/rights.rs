@@ -3,9 +3,7 @@
 use dataplane::dpdk::Device;
 
 use super::{Examination, Finding, nic};
-use crate::runtime::preflight::VFIO;
-
-const STATUS: &str = "proc/self/status";
+use crate::runtime::preflight::{STATUS, VFIO};
 
 /// Capabilities by their number in `linux/capability.h`.
 const IPC_LOCK: (u32, &str) = (14, "CAP_IPC_LOCK");

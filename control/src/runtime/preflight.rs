@@ -190,7 +190,7 @@ impl Host {
 
     /// Whether the process has a capability, by its number in `linux/capability.h`.
     fn may(&self, bit: u32) -> bool {
-        let Ok(status) = fs::read_to_string(self.root.join("proc/thread-self/status")) else { return true };
+        let Ok(status) = fs::read_to_string(self.root.join(STATUS)) else { return true };
         let mask = status.lines().find_map(|line| line.strip_prefix("CapEff:"));
         // Where the kernel does not say, DPDK will.
         mask.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok()).is_none_or(|mask| mask >> bit & 1 == 1)
@@ -297,6 +297,8 @@ fn target(link: &Path) -> Option<String> {
 /// Network controllers, by the base class of the PCI code and ID assignment specification.
 pub(crate) const NETWORK_CLASS: &str = "0x02";
 pub(crate) const VFIO: &str = "vfio-pci";
+/// What the calling thread may do: threads differ in it, see [`crate::confine`].
+pub(crate) const STATUS: &str = "proc/thread-self/status";
 /// Drivers that hand a NIC to DPDK, besides VFIO: UIO's, and those that share the NIC with the kernel (mlx4, mlx5, mana).
 pub(crate) const DRIVERS: &[&str] = &["uio_pci_generic", "igb_uio", "mlx4_core", "mlx5_core", "mana"];
 /// Software ports that need a privilege: CAP_NET_ADMIN is 12, CAP_NET_RAW 13.

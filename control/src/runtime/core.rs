@@ -137,11 +137,16 @@ pub fn run(file: &Path, mut compiled: Compiled, ready: impl FnOnce(&Compiled)) -
     compiled.make_user_table();
     let compiled = Arc::new(compiled);
     let policy = Arc::clone(&compiled.policy);
-    if let Some(state) = &compiled.state {
-        let failed = |error| RunError::State(state.path().to_owned(), error);
-        state.prepare().map_err(failed)?;
-        state.keep_floor(&Floor::of(&compiled.database)).map_err(failed)?;
-    }
+    // Before anything in it is looked at: another firewall may be at work there.
+    let _ours = match &compiled.state {
+        Some(state) => {
+            let failed = |error| RunError::State(state.path().to_owned(), error);
+            let ours = state.prepare().map_err(failed)?;
+            state.keep_floor(&Floor::of(&compiled.database)).map_err(failed)?;
+            Some(ours)
+        }
+        None => None,
+    };
     let trail = Store::open(compiled.audit.clone(), &compiled.host_name, boot, time)?;
     // What is read and written from here on is what the configuration names.
     confine::enter(&compiled).map_err(confined)?;

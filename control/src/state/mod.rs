@@ -1,7 +1,7 @@
 //! What is kept over a restart, in files of a folder of its own: which signatures were in use, and who was
 //! online.
 
-use std::fs::{self, File, OpenOptions};
+use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::{self, Write};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
@@ -14,6 +14,8 @@ pub struct StateFolder(PathBuf);
 
 /// The serial and the version of the signatures in use, in one line.
 const SIGNATURES: &str = "signatures";
+/// Whose it is. Not `lock`: the trail's folder may be the same, and has that.
+const LOCK: &str = "state.lock";
 
 impl StateFolder {
     /// By its path; nothing is made of it.
@@ -26,15 +28,18 @@ impl StateFolder {
         &self.0
     }
 
-    /// Makes the folder where it is not there.
+    /// Makes the folder where it is not there. It is this process's for as long as the file is open that it gives.
     ///
     /// # Errors
-    /// Where it cannot be made, or written to.
-    pub fn prepare(&self) -> io::Result<()> {
+    /// Where it cannot be made, or written to, or is another process's.
+    pub fn prepare(&self) -> io::Result<File> {
         fs::DirBuilder::new().recursive(true).mode(0o700).create(&self.0)?;
-        let probe = self.0.join("probe.new");
-        File::create(&probe)?;
-        fs::remove_file(&probe)
+        let lock = File::create(self.0.join(LOCK))?;
+        match lock.try_lock() {
+            Ok(()) => Ok(lock),
+            Err(TryLockError::WouldBlock) => Err(io::Error::other("another process has it")),
+            Err(TryLockError::Error(error)) => Err(error),
+        }
     }
 
     /// The signatures that were in use last; none where nothing was kept.
@@ -100,15 +105,19 @@ mod tests {
     fn what_was_kept_is_there_again() {
         let folder = tempfile::tempdir().unwrap();
         let state = StateFolder::new(&folder.path().join("deep/within"));
-        state.prepare().unwrap();
+        let ours = state.prepare().unwrap();
         assert_eq!(state.floor().unwrap(), None);
         let floor = Floor { serial: 2_026_112_100, version: "2026.11.1 of ours".to_owned() };
         state.keep_floor(&floor).unwrap();
         assert_eq!(state.floor().unwrap(), Some(floor));
         let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
         assert_eq!((mode(state.path()), mode(&state.path().join(SIGNATURES))), (0o700, 0o600));
-        let files: Vec<_> = fs::read_dir(state.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
-        assert_eq!(files, [SIGNATURES]);
+        let mut files: Vec<_> = fs::read_dir(state.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+        files.sort();
+        assert_eq!(files, [SIGNATURES, LOCK]);
+        assert_eq!(state.prepare().unwrap_err().to_string(), "another process has it");
+        drop(ours);
+        state.prepare().unwrap();
     }
 
     #[test]

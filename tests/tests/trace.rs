@@ -37,7 +37,7 @@ fn trace(source: [&OsStr; 2], words: &[&str]) -> Vec<Value> {
     text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
 }
 
-fn live<'a>(socket: &'a Path) -> [&'a OsStr; 2] {
+fn live(socket: &Path) -> [&OsStr; 2] {
     ["--socket".as_ref(), socket.as_os_str()]
 }
 
@@ -61,7 +61,8 @@ fn the_file_and_the_firewall_say_the_same_and_nothing_moves() {
     let file = folder.path().join("policy.toml");
     let offline = ["--config".as_ref(), file.as_os_str()];
     let sessions = firewall.show("sessions").len();
-    let questions: [(&[&str], (&str, &str, &str)); 6] = [
+    type Answer<'a> = (&'a str, &'a str, &'a str);
+    let questions: [(&[&str], Answer<'_>); 6] = [
         (&["tcp", "10.0.0.1", "192.0.2.1:23"], ("reset", "no-telnet", "policy_reset")),
         (&["udp", "192.168.1.1:5000", "192.0.2.1:53"], ("forward", "guests", "-")),
         (&["tcp", "10.0.0.1", "192.0.2.1:80"], ("forward", "messengers", "-")),

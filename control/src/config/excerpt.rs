@@ -237,7 +237,8 @@ mod tests {
             culprit.iter_mut().chain(&mut mask).for_each(|at| *at = boundary(*at));
             culprit.sort_unstable();
             mask.sort_unstable();
-            let excerpt = Excerpt::new(&text, 1, (1, 1), 0..text.len(), culprit[0]..culprit[1], &[mask[0]..mask[1]]);
+            let secret = mask[0]..mask[1];
+            let excerpt = Excerpt::new(&text, 1, (1, 1), 0..text.len(), culprit[0]..culprit[1], std::slice::from_ref(&secret));
             prop_assert!(excerpt.width >= 1 && excerpt.before + excerpt.width <= LIMIT + 16, "{excerpt:?}");
             prop_assert!(!excerpt.text.chars().any(char::is_control));
         }

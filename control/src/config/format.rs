@@ -214,15 +214,12 @@ fn setting(tokens: &[(Token<'_>, &str)]) -> String {
     let mut room = 0;
     for item in items {
         let item = one_line(item) + ",";
-        match room >= item.width() + 1 {
-            true => {
-                let _ = write!(text, " {item}");
-                room -= item.width() + 1;
-            }
-            false => {
-                let _ = write!(text, "\n{INDENT}{item}");
-                room = WIDTH.saturating_sub(INDENT.len() + item.width());
-            }
+        if room > item.width() {
+            let _ = write!(text, " {item}");
+            room -= item.width() + 1;
+        } else {
+            let _ = write!(text, "\n{INDENT}{item}");
+            room = WIDTH.saturating_sub(INDENT.len() + item.width());
         }
     }
     text + "\n]"

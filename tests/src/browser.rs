@@ -62,8 +62,7 @@ impl Browser {
             }
         });
         let mut browser = Self { _running: running, input, messages, last: 0, session: None, events: Vec::new() };
-        let target =
-            browser.call("Target.createTarget", json!({ "url": "about:blank", "width": width, "height": height }));
+        let target = browser.call("Target.createTarget", json!({ "url": "about:blank" }));
         let attach = json!({ "targetId": target["targetId"], "flatten": true });
         let attached = browser.call("Target.attachToTarget", attach);
         browser.session = attached["sessionId"].as_str().map(str::to_owned);

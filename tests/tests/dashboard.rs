@@ -14,7 +14,7 @@ use ostiary_tests::browser::{Browser, PROGRAM, wait_for_port};
 use ostiary_tests::certificates::Certificates;
 use ostiary_tests::firewall::Firewall;
 use ostiary_tests::policy::Policy;
-use ostiary_tests::process::{Running, free_port, wait_for};
+use ostiary_tests::process::{free_port, wait_for};
 use ostiary_tests::{skip, stories, trail};
 use serde_json::Value;
 
@@ -177,7 +177,7 @@ fn a_browser_is_let_in_by_the_token_over_tls() {
     browser.call("Security.setIgnoreCertificateErrors", serde_json::json!({ "ignore": true }));
     browser.open(&format!("https://127.0.0.1:{port}/"));
     browser.wait("the door", "document.getElementById('door')?.open === true");
-    assert_eq!(browser.evaluate("document.body.innerText").as_str().unwrap().contains(&account), false);
+    assert!(!browser.evaluate("document.body.innerText").as_str().unwrap().contains(&account));
     fill(&mut browser, "token", "wrong-but-long-enough");
     browser.evaluate("document.querySelector('#login button').click()");
     browser.wait("the refusal", &has("refused", "That is not the token."));

@@ -9,7 +9,7 @@ addresses=(0000:00:10.0 0000:00:11.0 0000:00:12.0 0000:00:13.0 0000:00:14.0 0000
 # boot [IOMMU]: the guest with one NIC to be reached by and two of each model, behind the IOMMU where there is one.
 boot() {
     # On a busy machine an emulated timer can be too late for the kernel's test of it.
-    local append='root=/dev/vda rw console=ttyS0 panic=-1 loglevel=4 no_timer_check'
+    local append='root=/dev/vda rw console=ttyS0 panic=-1 loglevel=4 no_timer_check net.ifnames=0'
     local iommu=() nics=() slot=16 model side device booted
     if [ $# = 1 ]; then
         iommu=(-device "$1")

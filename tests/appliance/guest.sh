@@ -4,7 +4,6 @@ guest=(ip netns exec "$management" ssh -F none -i target/appliance/key -o Strict
     -o LogLevel=ERROR -o ConnectTimeout=5 -o ControlMaster=auto -o ControlPersist=600 -o "ControlPath=$work/ssh" root@192.0.2.2)
 in_guest() { "${guest[@]}" "$@" < /dev/null; }
 show() { in_guest ostiary show "$@" --json; }
-addresses=(0000:00:10.0 0000:00:11.0 0000:00:12.0 0000:00:13.0 0000:00:14.0 0000:00:15.0)
 
 # boot [IOMMU]: the guest with one NIC to be reached by and two of each model, behind the IOMMU where there is one.
 boot() {
@@ -54,9 +53,36 @@ install_firewall() {
     "${guest[@]}" 'cat > /etc/ostiary/policy.toml' < tests/appliance/policy.toml
 }
 
-bind_nics() {
-    in_guest 'modprobe vfio-pci; ostiary-hugepages 384M' || die "no hugepages in the guest"
-    in_guest ostiary-bind-nic "${addresses[@]}" || die "the NICs cannot be bound"
+# What the doctor finds, one object a line, and whether it ended as it should.
+# ask_doctor CODE
+ask_doctor() {
+    local status=0
+    in_guest ostiary doctor --json > "$work/doctor" 2> "$work/doctor.log" || status=$?
+    [ "$status" = "$1" ] || die "the doctor ended with $status, not $1: $(cat "$work/doctor" "$work/doctor.log")"
+}
+# What it has to say of faults: their commands, each once.
+commands() {
+    python3 -c 'import json, sys
+rows = [json.loads(line) for line in open(sys.argv[1])]
+for command in dict.fromkeys(row["command"].removeprefix("sudo ") for row in rows if row.get("severity") == "fault"):
+    print(command)' "$work/doctor"
+}
+
+# The doctor says what is missing; what it says is done, word by word, until nothing is missing.
+prepare() {
+    local round command
+    ask_doctor 2
+    for round in 1 2 3; do
+        commands > "$work/commands"
+        [ -s "$work/commands" ] || break
+        while read -r command; do
+            printf 'the doctor: %s\n' "$command"
+            in_guest "$command" || die "what the doctor says does not work: $command"
+        done < "$work/commands"
+        ask_doctor "$(in_guest 'ostiary doctor > /dev/null 2>&1; echo $?')"
+    done
+    ask_doctor 0
+    in_guest ostiary doctor | tail -n 20
     in_guest ostiary-bind-nic
 }
 

@@ -77,6 +77,11 @@ impl Browser {
     /// # Panics
     /// Where it refuses, or does not answer.
     pub fn call(&mut self, method: &str, parameters: Value) -> Value {
+        self.ask(method, parameters).unwrap_or_else(|error| panic!("{method}: {error}"))
+    }
+
+    /// The same; what it refuses with is the error.
+    fn ask(&mut self, method: &str, parameters: Value) -> Result<Value, Value> {
         self.last += 1;
         let mut message = json!({ "id": self.last, "method": method, "params": parameters });
         if let Some(session) = &self.session {
@@ -91,8 +96,7 @@ impl Browser {
             let message =
                 self.messages.recv_timeout(left).unwrap_or_else(|_| panic!("chromium does not answer {method}"));
             if message["id"] == self.last {
-                assert!(message.get("error").is_none(), "{method}: {message}");
-                return message["result"].clone();
+                return message.get("error").map_or_else(|| Ok(message["result"].clone()), |error| Err(error.clone()));
             }
             self.events.push(message);
         }
@@ -108,19 +112,23 @@ impl Browser {
     /// # Panics
     /// Where it throws.
     pub fn evaluate(&mut self, expression: &str) -> Value {
-        let asked = json!({ "expression": expression, "returnByValue": true, "awaitPromise": true });
-        let answer = self.call("Runtime.evaluate", asked);
-        assert!(answer.get("exceptionDetails").is_none(), "{expression}: {answer}");
-        answer["result"]["value"].clone()
+        self.value(expression).unwrap_or_else(|error| panic!("{expression}: {error}"))
     }
 
-    /// Waits until an expression is true.
+    /// The same; the error is what it threw, or that there is no page at this moment.
+    fn value(&mut self, expression: &str) -> Result<Value, Value> {
+        let asked = json!({ "expression": expression, "returnByValue": true, "awaitPromise": true });
+        let answer = self.ask("Runtime.evaluate", asked)?;
+        answer.get("exceptionDetails").map_or_else(|| Ok(answer["result"]["value"].clone()), |error| Err(error.clone()))
+    }
+
+    /// Waits until an expression is true. While a page is loaded, what it asks for may not be there yet.
     ///
     /// # Panics
     /// Where it does not become so; with what the page shows then.
     pub fn wait(&mut self, what: &str, expression: &str) {
         let end = Instant::now() + PATIENCE;
-        while self.evaluate(expression) != true {
+        while self.value(expression) != Ok(true.into()) {
             if Instant::now() >= end {
                 panic!("gave up waiting for {what}: {}", self.evaluate("document.body.innerText"));
             }

@@ -108,8 +108,8 @@ fn a_browser_shows_who_signs_on_and_what_is_done_with_it() {
     browser.wait("the trail", &has("audit-table", "system-start"));
     browser.wait("the charts", "document.querySelectorAll('.chart canvas').length >= 2");
     // Sessions that the rule took are its hits.
-    let hits = "[...document.querySelectorAll('#policy-table tbody tr')].find(row => row.cells[1].innerText === 'staff-im').cells[3].innerText";
-    assert_ne!(browser.evaluate(hits), "0");
+    let hits = "Number([...document.querySelectorAll('#policy-table tbody tr')].find(row => row.cells[1].innerText === 'staff-im').cells[3].innerText) > 0";
+    browser.wait("hits of the rule", hits);
 
     // Filters.
     fill(&mut browser, "users-text", "nobody has this name");

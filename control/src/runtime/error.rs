@@ -64,7 +64,7 @@ pub enum StartError {
     BadFilePrefix(String),
     /// Too few hugepages are free.
     #[error(
-        "{need} MiB of hugepages are needed and {free} MiB are free: run scripts/hugepages {need}M (or, with software ports only, set hugepages = false)"
+        "{need} MiB of hugepages are needed and {free} MiB are free: ostiary doctor has the command that reserves them (or, with software ports only, set hugepages = false)"
     )]
     NoHugepages {
         /// MiB.
@@ -117,7 +117,9 @@ pub enum StartError {
         have: u32,
     },
     /// A PCI address with nothing behind it.
-    #[error("port {port}: there is no PCI device {address}; scripts/bind-nic lists those that are there")]
+    #[error(
+        "port {port}: there is no PCI device {address}; ostiary-bind-nic (scripts/bind-nic) lists those that are there"
+    )]
     NoPciDevice {
         /// The port.
         port: Name,
@@ -136,7 +138,7 @@ pub enum StartError {
     },
     /// A NIC that the kernel, or nobody, drives.
     #[error(
-        "port {port}: NIC {address} is bound to {driver}, not to a driver that hands it to DPDK: run scripts/bind-nic {address}"
+        "port {port}: NIC {address} is bound to {driver}, not to a driver that hands it to DPDK: ostiary doctor has the command that binds it"
     )]
     PortUnbound {
         /// The port.

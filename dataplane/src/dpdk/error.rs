@@ -48,7 +48,7 @@ pub enum SetupError {
     },
     /// The device was accepted, but no port came of it.
     #[error(
-        "device {device}: DPDK made no port of it; is a driver for it installed, and the NIC bound to vfio-pci (scripts/bind-nic)?"
+        "device {device}: DPDK made no port of it; is a driver for it installed, and the NIC bound to vfio-pci? ostiary doctor says"
     )]
     NoPort {
         /// As configured.
